@@ -1,0 +1,24 @@
+"""The Celery application: a doorbell for work that waits in PostgreSQL."""
+
+import os
+from typing import Any
+
+from celery import Celery, Task, signals
+from django.db import close_old_connections
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("liuke")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.task_prerun.connect
+def _drop_dead_connections(sender: Task, **kwargs: Any) -> None:
+    """Before a task, close a session that is too old or that the server has cut.
+
+    `CELERY_DB_REUSE_MAX` keeps sessions from task to task; without this a restarted database
+    would leave each thread with a dead one for ever.
+    """
+    if not sender.request.is_eager:
+        close_old_connections()

@@ -1,0 +1,20 @@
+"""Every address of the product, by the part that answers it."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config import health
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("crm.urls")),
+]
+
+handler400 = "crm.views.errors.bad_request"
+handler403 = "crm.views.errors.forbidden"
+handler404 = "crm.views.errors.not_found"
+handler500 = "crm.views.errors.server_error"
