@@ -1,0 +1,107 @@
+"""The access token, shared by every process through Redis (WeCom docs 91039).
+
+There is one token for a company's app; asking for it too often is punished. So it is asked for
+by one worker at a time, kept a little shorter than it lives, and dropped as soon as WeCom calls
+it stale.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis import Redis
+
+from connectors.wecom.config import WeComConfig
+from connectors.wecom.errors import Busy, ConfigProblem
+from connectors.wecom.redis_state import before_the_call, delete_if_same, try_lock
+
+MARGIN_SECONDS = 300
+LOCK_SECONDS = 10
+"""Longer than a fetch can take, so that the lock outlives what it guards."""
+
+WAIT_SECONDS = 5
+POLL_SECONDS = 0.02
+PROBLEM_SECONDS = 30
+"""How long a refused secret is remembered: WeCom blocks who asks wrongly all the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A fresh token and the seconds that it lives."""
+
+    token: str
+    expires_in: int
+
+    def __repr__(self) -> str:
+        return f"Grant(expires_in={self.expires_in})"
+
+
+class TokenStore:
+    """Hands out the token of one app, calling ``fetch`` when there is none.
+
+    However many threads and processes ask at once, ``fetch`` runs once.
+    """
+
+    def __init__(self, config: WeComConfig, redis: Redis, fetch: Callable[[], Grant]) -> None:
+        fingerprint = hashlib.sha256(f"{config.api_url}\n{config.secret}".encode()).hexdigest()[:16]
+        self._key = f"wecom:{config.corp_id}:{config.agent_id}:{fingerprint}:token"
+        self._lock_key = f"{self._key}:lock"
+        self._problem_key = f"{self._key}:problem"
+        self._redis = redis
+        self._fetch = fetch
+
+    def get(self) -> str:
+        """Return the shared token, fetched if need be.
+
+        Raises ``ConfigProblem`` when WeCom refuses the secret, also for some seconds afterwards
+        without asking again; ``Busy`` when no token can be had now.
+        """
+        give_up = time.monotonic() + WAIT_SECONDS
+        with before_the_call("gettoken"):
+            while time.monotonic() < give_up:
+                if token := self._kept() or self._renewed_by_us():
+                    return token
+                time.sleep(POLL_SECONDS)
+        raise Busy(
+            0, "WeCom gives no access token.", path="gettoken", retry_after=5, scope="company"
+        )
+
+    def drop(self, token: str) -> None:
+        """Forget ``token``, unless another worker has replaced it already."""
+        with before_the_call("gettoken"):
+            delete_if_same(self._redis, self._key, token)
+
+    def _kept(self) -> str:
+        token, problem = self._redis.mget(self._key, self._problem_key)
+        if token:
+            return _as_text(token)
+        if problem:
+            errcode, text = json.loads(problem)
+            raise ConfigProblem(errcode, text, path="gettoken")
+        return ""
+
+    def _renewed_by_us(self) -> str:
+        """Fetch a token if nobody else is at it; what is kept is looked at again first."""
+        with try_lock(self._redis, self._lock_key, seconds=LOCK_SECONDS) as mine:
+            return (self._kept() or self._renew()) if mine else ""
+
+    def _renew(self) -> str:
+        try:
+            grant = self._fetch()
+        except ConfigProblem as problem:
+            kept = json.dumps([problem.errcode, problem.text])
+            self._redis.set(self._problem_key, kept, ex=PROBLEM_SECONDS)
+            raise
+        self._redis.set(self._key, grant.token, ex=keep_seconds(grant.expires_in))
+        return grant.token
+
+
+def keep_seconds(expires_in: int) -> int:
+    """Return how long to keep a token: five minutes less than it lives, at least half of it."""
+    return max(1, expires_in - min(MARGIN_SECONDS, expires_in // 2))
+
+
+def _as_text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,186 @@
+"""Company messages of WeCom as a message channel.
+
+Handing a parcel over sends nothing yet: it becomes a task that the sender confirms in the WeCom
+app. One call names one sender, and so carries one text for all of that sender's customers.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from connectors.base import (
+    Abilities,
+    ChannelBusy,
+    ChannelMisconfigured,
+    ChannelRefused,
+    ChannelUnclear,
+    Fate,
+    Handed,
+    Parcel,
+    Progress,
+    Recovery,
+    Result,
+)
+from connectors.wecom.api import attachments as attach
+from connectors.wecom.api.messages import (
+    MessageTemplate,
+    SendStatus,
+    SendTask,
+    TaskStatus,
+    add_msg_template,
+    cancel_groupmsg_send,
+    get_groupmsg_list_v2,
+    get_groupmsg_send_result,
+    get_groupmsg_task,
+    remind_groupmsg_send,
+)
+from connectors.wecom.client import WeComClient
+from connectors.wecom.error_table import ErrorKind
+from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear
+
+AROUND = timedelta(minutes=10)
+"""How far our clock and WeCom's may be apart when a message is looked for by its time."""
+
+T = TypeVar("T")
+
+_FATES = {
+    SendStatus.WAITING: Fate.WAITING,
+    SendStatus.SENT: Fate.SENT,
+    SendStatus.NOT_A_FRIEND: Fate.NOT_A_FRIEND,
+    SendStatus.RECEIVE_LIMIT: Fate.RECEIVE_LIMIT,
+}
+
+
+class WeComConnector:
+    """Sends campaigns as company messages; without a client it only knows its abilities."""
+
+    kind = "wecom"
+    abilities = Abilities(
+        recovery=Recovery.ASKABLE,
+        max_per_call=10_000,
+        one_sender_per_call=True,
+        personal_text=False,
+        text_bytes=attach.MAX_TEXT_BYTES,
+        needs_confirmation=True,
+    )
+
+    def __init__(self, client: WeComClient | None) -> None:
+        self._client = client
+
+    def send(self, parcel: Parcel) -> Handed:
+        """Create one task for the sender; nobody has got anything yet.
+
+        WeCom's "system busy" (-1) does not promise that nothing was done, so it is unclear too.
+        """
+        template = MessageTemplate(
+            text=parcel.text,
+            attachments=[_attachment(item) for item in parcel.attachments],
+            sender=parcel.sender,
+            external_user_ids=parcel.addresses,
+        )
+        try:
+            created = add_msg_template(self._connected(), template)
+        except Busy as busy:
+            if not busy.surely_nothing_done:
+                raise ChannelUnclear(str(busy)) from busy
+            raise ChannelBusy(str(busy), retry_after=busy.retry_after) from busy
+        except ConfigProblem as problem:
+            raise ChannelMisconfigured(str(problem), retry_after=problem.retry_after) from problem
+        except (Refused, ValueError) as refused:
+            raise ChannelRefused(str(refused)) from refused
+        except Unclear as unclear:
+            raise ChannelUnclear(str(unclear)) from unclear
+        return Handed(created.msg_id, created.failed_ids)
+
+    def look_up(self, parcel: Parcel, *, since: datetime, known: Collection[str]) -> Handed | None:
+        """Look for a message of the right time and words that went to these very customers.
+
+        The words alone would not do: a sender may have several parcels with the same words.
+        """
+        wanted = set(parcel.addresses)
+        start, end = since - AROUND, datetime.now(tz=UTC) + AROUND
+
+        def search() -> Handed | None:
+            client = self._connected()
+            for message in get_groupmsg_list_v2(client, start, end):
+                if message.msg_id in known or message.text != parcel.text:
+                    continue
+                rows = get_groupmsg_send_result(client, message.msg_id, parcel.sender)
+                reached = {row.external_user_id for row in rows}
+                if reached and reached <= wanted:
+                    return Handed(message.msg_id, wanted - reached)
+            return None
+
+        return _asking(search)
+
+    def progress(self, parcel: Parcel, *, reference: str) -> Progress:
+        """Ask whether the sender has confirmed, and if so, what became of each customer."""
+
+        def ask() -> Progress:
+            client = self._connected()
+            try:
+                task = _task_of(get_groupmsg_task(client, reference), parcel.sender)
+            except Refused as refused:
+                if refused.kind is ErrorKind.OVER:
+                    return Progress(None, (), over=True)
+                raise
+            if task is None or task.status != TaskStatus.CONFIRMED:
+                return Progress(None, ())
+            confirmed_at = task.confirmed_at or datetime.now(tz=UTC)
+            return Progress(confirmed_at, list(self._results(client, reference, parcel.sender)))
+
+        return _asking(ask)
+
+    def remind(self, reference: str) -> None:
+        """Remind the sender; WeCom allows three times in 24 hours per message."""
+        _asking(lambda: remind_groupmsg_send(self._connected(), reference))
+
+    def cancel(self, reference: str) -> None:
+        """Withdraw the task if the sender has not confirmed it."""
+        _asking(lambda: cancel_groupmsg_send(self._connected(), reference))
+
+    def _results(self, client: WeComClient, reference: str, sender: str) -> Iterator[Result]:
+        for row in get_groupmsg_send_result(client, reference, sender):
+            fate = _FATES.get(row.status)  # type: ignore[call-overload]  # an int finds its IntEnum
+            if fate:
+                yield Result(row.external_user_id, fate, row.sent_at)
+
+    def _connected(self) -> WeComClient:
+        if self._client is None:
+            raise ConfigProblem(0, "WeCom is not set up")
+        return self._client
+
+
+def _task_of(tasks: Iterator[SendTask], sender: str) -> SendTask | None:
+    wanted = sender.lower()
+    return next((task for task in tasks if task.user_id.lower() == wanted), None)
+
+
+def _asking(call: Callable[[], T]) -> T:
+    """Turn the failures of a question, which changes nothing, into the channel's words."""
+    try:
+        return call()
+    except Busy as busy:
+        raise ChannelBusy(str(busy), retry_after=busy.retry_after) from busy
+    except ConfigProblem as problem:
+        raise ChannelMisconfigured(str(problem), retry_after=problem.retry_after) from problem
+    except Refused as refused:
+        raise ChannelRefused(str(refused)) from refused
+    except Unclear as unclear:
+        raise ChannelUnclear(str(unclear)) from unclear
+
+
+def _attachment(item: Mapping[str, Any]) -> attach.Attachment:
+    """Turn our own shape of an attachment into WeCom's. Raises ``ValueError`` for unknown ones."""
+    match item.get("kind"):
+        case "link":
+            return attach.link(
+                item["title"],
+                item["url"],
+                description=item.get("description", ""),
+                picture_url=item.get("picture_url", ""),
+            )
+        case "image":
+            return attach.uploaded_image(item["url"])
+        case kind:
+            raise ValueError(f"WeCom cannot send an attachment of kind {kind!r}")
