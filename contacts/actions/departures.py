@@ -1,0 +1,115 @@
+"""A staff member leaves: custody of every customer, and the end of access, in one transaction."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from contacts.actions.history import record
+from contacts.enums import HandoverKind, HandoverState, ItemState, OwnershipReason, StaffState
+from contacts.errors import MovedOn
+from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, User
+
+_CUSTODY = """
+WITH owned AS (
+    SELECT id, store_id FROM contacts_customer
+    WHERE owner_id = %(staff)s ORDER BY id FOR UPDATE
+), moved AS (
+    UPDATE contacts_customer AS customer SET owner_id = NULL
+    FROM owned WHERE customer.id = owned.id
+), ended AS (
+    UPDATE contacts_ownershipperiod AS period
+    SET ended_at = greatest(%(now)s, period.began_at)
+    FROM owned WHERE period.customer_id = owned.id AND period.ended_at IS NULL
+    RETURNING period.customer_id, period.ended_at, owned.store_id
+), custody AS (
+    INSERT INTO contacts_ownershipperiod
+        (customer_id, staff_id, store_id, handover_id, reason, began_at)
+    SELECT customer_id, NULL, store_id, %(handover)s, %(reason)s, ended_at FROM ended
+)
+INSERT INTO contacts_handoveritem
+    (handover_id, customer_id, state, state_at, tries, reason)
+SELECT %(handover)s, owned.id, 'planned', %(now)s, 0, '' FROM owned
+WHERE NOT EXISTS (
+    SELECT FROM contacts_handoveritem AS other
+    WHERE other.customer_id = owned.id AND other.closed_at IS NULL
+)
+"""
+
+
+def depart_staff(
+    staff_id: int, *, actor: Staff | None, now: datetime, source: str = ""
+) -> Handover | None:
+    """End a staff member's employment: nothing of theirs is lost, nothing of theirs works any more.
+
+    In one transaction the person is marked departed, the account and its API keys stop
+    working, every customer goes to the pool of the customer's store (custody), and a handover
+    is planned that holds them, yet without receivers. Returns that handover, or ``None`` if the
+    person owned nobody. Raises ``MovedOn`` if the person has departed already: of several
+    requests at the same moment one wins.
+
+    The staff row is locked first: a customer who is being added to this person at the same
+    moment is seen by the custody, or finds the person departed and goes to the pool.
+    """
+    with transaction.atomic():
+        staff = Staff.objects.select_for_update().get(pk=staff_id)
+        if staff.state == StaffState.DEPARTED:
+            raise MovedOn(_("%(name)s has already departed.") % {"name": staff.name})
+        handover = _take_custody(staff, actor=actor, now=now)
+        _end_access(staff, now=now)
+        Staff.objects.filter(pk=staff.pk).update(
+            state=StaffState.DEPARTED, state_at=now, departed_at=now
+        )
+        size = handover.size if handover else 0
+        record(
+            staff, "staff.departed", actor=actor, at=now, data={"customers": size}, source=source
+        )
+    return handover
+
+
+def _take_custody(staff: Staff, *, actor: Staff | None, now: datetime) -> Handover | None:
+    _drop_plans(staff, now=now)
+    store = staff.store or Store.objects.order_by("id").first()
+    if store is None:
+        return None
+    handover = Handover.objects.create(
+        from_staff=staff,
+        store=store,
+        planned_by=actor,
+        kind=HandoverKind.DEPARTURE,
+        size=0,
+        planned_at=now,
+    )
+    values: dict[str, Any] = {
+        "staff": staff.pk,
+        "now": now,
+        "handover": handover.pk,
+        "reason": OwnershipReason.CUSTODY.value,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CUSTODY, values)
+        handover.size = cursor.rowcount
+    if handover.size:
+        handover.save(update_fields=["size"])
+        return handover
+    if handover.ownership_periods.exists():  # all of them are in other open handovers
+        Handover.objects.filter(pk=handover.pk).update(state=HandoverState.CANCELLED, closed_at=now)
+    else:
+        handover.delete()
+    return None
+
+
+def _drop_plans(staff: Staff, *, now: datetime) -> None:
+    """A plan that was never started makes way: its customers are handed over by the departure."""
+    plans = Handover.objects.filter(from_staff=staff, state=HandoverState.PLANNED)
+    HandoverItem.objects.filter(handover__in=plans, closed_at=None).update(
+        state=ItemState.CANCELLED, state_at=now, closed_at=now
+    )
+    plans.update(state=HandoverState.CANCELLED, closed_at=now)
+
+
+def _end_access(staff: Staff, *, now: datetime) -> None:
+    """Sessions end with the account: an inactive user is anonymous on the next request."""
+    User.objects.filter(staff=staff).update(is_active=False)
+    ApiKey.objects.filter(staff=staff, revoked_at=None).update(revoked_at=now)

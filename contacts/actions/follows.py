@@ -1,0 +1,136 @@
+"""Follows: a customer is added, a customer is gone."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from contacts.actions.customers import Profile, find_customer, find_or_create_customer, tag_customer
+from contacts.actions.history import record
+from contacts.actions.ownership import move_ownership
+from contacts.enums import Channel, CustomerState, FollowEnd, IdentityKind, OwnershipReason
+from contacts.errors import broken_constraint
+from contacts.models import ContactCode, Customer, Follow, HandoverItem, Staff, Store
+
+
+def begin_follow(
+    staff: Staff,
+    address: str,
+    *,
+    profile: Profile,
+    now: datetime,
+    add_way: int = 0,
+    code: ContactCode | None = None,
+    came_by: str = "",
+    began_at: datetime | None = None,
+) -> Follow:
+    """Connect a person of the channel with a staff member, creating the customer if new.
+
+    A new customer, and one who rests in a pool without a handover under way, is owned by the
+    staff member from now on; one whom a colleague answers for stays with the colleague. If the
+    staff member has departed meanwhile the customer goes to the pool of the store instead. A
+    follow that exists is returned as it is, so a repeated call changes nothing.
+    """
+    store = _store_of(staff, code)
+    with transaction.atomic():
+        owner = staff if staff.is_employed else None
+        customer, created = _take_in(address, profile, store, owner, now)
+        follow = _open_follow(staff, customer, add_way, came_by, began_at or now)
+        if not created:
+            _adopt_from_pool(customer, staff, now)
+        if created:
+            record(
+                customer,
+                "customer.added",
+                actor=None,
+                at=now,
+                data={"staff": staff.pk},
+                source="wecom",
+            )
+        if code and customer.state == CustomerState.ACTIVE:
+            tags = code.tags.select_related("group")
+            tag_customer(customer, tags, actor=None, now=now, source=f"code:{code.state}")
+    return follow
+
+
+def _store_of(staff: Staff, code: ContactCode | None) -> Store:
+    if staff.store:
+        return staff.store
+    if code:
+        return code.store
+    return Store.objects.order_by("id")[0]
+
+
+def _take_in(
+    address: str, profile: Profile, store: Store, owner: Staff | None, now: datetime
+) -> tuple[Customer, bool]:
+    """Find or create; when the owner departs in the same moment, the pool of the store takes over."""
+    try:
+        with transaction.atomic():
+            return find_or_create_customer(
+                IdentityKind.WECOM, address, profile=profile, store=store, staff=owner, now=now
+            )
+    except IntegrityError as error:
+        if broken_constraint(error) != "customer_owner_is_employed":
+            raise
+    return find_or_create_customer(
+        IdentityKind.WECOM, address, profile=profile, store=store, staff=None, now=now
+    )
+
+
+def _open_follow(
+    staff: Staff, customer: Customer, add_way: int, came_by: str, began_at: datetime
+) -> Follow:
+    try:
+        with transaction.atomic():
+            return Follow.objects.create(
+                staff=staff,
+                customer=customer,
+                channel=Channel.WECOM,
+                add_way=add_way,
+                came_by=came_by,
+                began_at=began_at,
+            )
+    except IntegrityError as error:
+        if broken_constraint(error) != "follow_one_active_per_pair":
+            raise
+    return Follow.objects.active().get(staff=staff, customer=customer, channel=Channel.WECOM)
+
+
+def _adopt_from_pool(customer: Customer, staff: Staff, now: datetime) -> None:
+    if customer.owner_id or not staff.is_employed or customer.state != CustomerState.ACTIVE:
+        return
+    if HandoverItem.objects.filter(customer=customer, closed_at=None).exists():
+        return
+    move_ownership([(customer.pk, staff.pk)], reason=OwnershipReason.ADDED, now=now)
+    customer.owner = staff
+
+
+def end_follow(staff: Staff, address: str, *, reason: FollowEnd, now: datetime) -> Follow | None:
+    """End the follow between the two, and return it; ``None`` if there was none.
+
+    The customer keeps their owner: whoever answers for them is told of the loss elsewhere.
+    """
+    customer = find_customer(IdentityKind.WECOM, address)
+    if customer is None:
+        return None
+    with transaction.atomic():
+        follow = (
+            Follow.objects.active()
+            .select_for_update()
+            .filter(staff=staff, customer=customer, channel=Channel.WECOM)
+            .first()
+        )
+        if follow is None:
+            return None
+        follow.ended_at = max(now, follow.began_at)
+        follow.end_reason = reason
+        follow.save(update_fields=["ended_at", "end_reason"])
+        record(
+            customer,
+            "follow.ended",
+            actor=None,
+            at=now,
+            data={"staff": staff.pk, "reason": reason.value},
+            source="wecom",
+        )
+    return follow

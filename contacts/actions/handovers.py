@@ -1,0 +1,316 @@
+"""Planning, starting and ending a handover. What the channel is asked is in ``transfers``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
+
+from contacts.actions.history import record
+from contacts.actions.ownership import move_ownership
+from contacts.actions.settlement import close_if_settled
+from contacts.actions.sharing import Strategy, share_out
+from contacts.actions.transfers import prepare_requests, settle_without_channel
+from contacts.doorbell import ring
+from contacts.enums import (
+    FollowEnd,
+    HandoverKind,
+    HandoverState,
+    ItemState,
+    OwnershipReason,
+    RequestState,
+    StaffState,
+)
+from contacts.errors import MovedOn, RuleBroken, broken_constraint
+from contacts.models import Customer, Follow, Handover, HandoverItem, Staff, Store
+from contacts.tasks import make_requests
+
+RETRYABLE = (ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED)
+"""Items that may be offered to somebody else while the handover is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many customers of a plan one receiver gets; without a receiver, how many rest in the pool."""
+
+    staff: Staff | None
+    customers: int
+
+
+def plan_handover(
+    from_staff: Staff, *, kind: HandoverKind, actor: Staff | None, now: datetime
+) -> Handover:
+    """Plan to hand over everybody whom a working colleague owns; nothing moves yet.
+
+    For a departure use ``depart_staff``, which plans the handover itself. Raises ``RuleBroken``
+    if the person owns nobody, or some of the customers are in another open handover.
+    """
+    store = from_staff.store or Store.objects.order_by("id")[0]
+    try:
+        with transaction.atomic():
+            owned = list(Customer.objects.filter(owner=from_staff).values_list("pk", flat=True))
+            if not owned:
+                raise RuleBroken(
+                    _("%(name)s answers for no customers.") % {"name": from_staff.name}
+                )
+            handover = Handover.objects.create(
+                from_staff=from_staff,
+                store=store,
+                planned_by=actor,
+                kind=kind,
+                size=len(owned),
+                planned_at=now,
+            )
+            HandoverItem.objects.bulk_create(
+                [HandoverItem(handover=handover, customer_id=pk, state_at=now) for pk in owned],
+                batch_size=500,
+            )
+            record(handover, "handover.planned", actor=actor, at=now, data={"size": len(owned)})
+    except IntegrityError as error:
+        if broken_constraint(error) not in {
+            "handover_item_one_open_per_customer",
+            "handover_one_plan_per_person",
+        }:
+            raise
+        raise RuleBroken(
+            _("Customers of %(name)s are in another open handover. Finish or cancel it first.")
+            % {"name": from_staff.name}
+        ) from error
+    return handover
+
+
+def propose_receivers(
+    handover: Handover,
+    receivers: Sequence[Staff],
+    *,
+    strategy: Strategy,
+    actor: Staff | None,
+    now: datetime,
+) -> list[Share]:
+    """Spread the plan's customers over these colleagues, and return the shares.
+
+    The most recently met customers are dealt out first, so that everyone gets a fair part of
+    them. May be called again until the handover starts; the last proposal holds.
+    """
+    _check_receivers(handover, receivers)
+    with transaction.atomic():
+        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        if locked.state != HandoverState.PLANNED:
+            raise MovedOn(_("This handover has already been started or cancelled."))
+        items = list(
+            HandoverItem.objects.filter(handover=handover, state=ItemState.PLANNED)
+            .order_by("-customer__last_interaction_at", "id")
+            .values_list("pk", flat=True)
+        )
+        _assign(items, receivers, strategy)
+        record(
+            handover,
+            "handover.proposed",
+            actor=actor,
+            at=now,
+            data={"receivers": [staff.pk for staff in receivers], "strategy": strategy.value},
+        )
+    return plan_shares(handover)
+
+
+def plan_shares(handover: Handover) -> list[Share]:
+    """Return how the plan spreads its customers, receivers in name order, the pool last."""
+    counts = dict(
+        HandoverItem.objects.filter(handover=handover, state=ItemState.PLANNED)
+        .values_list("to_staff")
+        .annotate(Count("pk"))
+    )
+    staff = Staff.objects.filter(pk__in=[pk for pk in counts if pk]).order_by("name_key", "id")
+    shares = [Share(person, counts[person.pk]) for person in staff]
+    return [*shares, Share(None, counts[None])] if counts.get(None) else shares
+
+
+def start_handover(
+    handover: Handover, *, actor: Staff | None, now: datetime, customer_message: str = ""
+) -> None:
+    """Start the handover: receivers answer for their customers from now on, provisionally.
+
+    Customers whom the channel connects with the leaver are asked for in requests of at most
+    100; the others are settled at once; those without a receiver rest in the pool. Raises
+    ``MovedOn`` if somebody started or cancelled it first, ``RuleBroken`` if a receiver can no
+    longer take customers or nobody has been proposed.
+    """
+    receivers = list(Staff.objects.filter(received_items__handover=handover).distinct())
+    if not receivers:
+        raise RuleBroken(_("Propose who takes these customers before starting the handover."))
+    with transaction.atomic():
+        receivers = list(
+            Staff.objects.select_for_update()
+            .filter(pk__in=[staff.pk for staff in receivers])
+            .order_by("pk")
+        )
+        _check_receivers(handover, receivers)
+        moved = Handover.objects.filter(pk=handover.pk, state=HandoverState.PLANNED).update(
+            state=HandoverState.RUNNING,
+            started_at=now,
+            customer_message=customer_message,
+        )
+        if not moved:
+            raise MovedOn(_("Someone else has just started or cancelled this handover."))
+        handover.refresh_from_db()
+        HandoverItem.objects.filter(
+            handover=handover, state=ItemState.PLANNED, to_staff=None
+        ).update(state=ItemState.CANCELLED, state_at=now, closed_at=now, reason="pool")
+        _set_going(handover, now=now)
+        record(handover, "handover.started", actor=actor, at=now)
+
+
+def reassign_items(
+    handover: Handover,
+    item_ids: Sequence[int],
+    receivers: Sequence[Staff],
+    *,
+    actor: Staff | None,
+    now: datetime,
+) -> int:
+    """Offer refused, over-capacity and failed customers to other colleagues; returns how many.
+
+    Items that are on their way or settled are left alone. Raises ``RuleBroken`` if none of the
+    items can be offered again, or a receiver cannot take customers.
+    """
+    _check_receivers(handover, receivers)
+    with transaction.atomic():
+        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        if locked.state != HandoverState.RUNNING:
+            raise MovedOn(_("This handover is not running any more."))
+        items = list(
+            HandoverItem.objects.select_for_update()
+            .filter(handover=handover, pk__in=item_ids, state__in=RETRYABLE, closed_at=None)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        if not items:
+            raise RuleBroken(_("None of these customers waits for another colleague."))
+        HandoverItem.objects.filter(pk__in=items).update(
+            state=ItemState.PLANNED, state_at=now, request=None, slot=None, takeover_at=None
+        )
+        _assign(items, receivers, Strategy.EVENLY)
+        _set_going(handover, now=now)
+        record(handover, "handover.reassigned", actor=actor, at=now, data={"customers": len(items)})
+    return len(items)
+
+
+def finish_handover(handover: Handover, *, actor: Staff | None, now: datetime) -> None:
+    """Let what nobody accepted rest in the pool, and close the handover.
+
+    Raises ``RuleBroken`` while customers are still on their way.
+    """
+    moving = (ItemState.PLANNED, ItemState.REQUESTED, ItemState.WAITING)
+    with transaction.atomic():
+        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        if locked.state != HandoverState.RUNNING:
+            raise MovedOn(_("This handover is not running any more."))
+        if locked.items.filter(state__in=moving).exists():
+            raise RuleBroken(
+                _("Some customers have not answered yet. Wait, or re-assign them later.")
+            )
+        left = locked.items.filter(closed_at=None)
+        _end_follows_of(left, locked, now)
+        rest = left.update(closed_at=now)
+        Handover.objects.filter(pk=handover.pk).update(
+            state=HandoverState.DONE, closed_at=now, check_at=None
+        )
+        record(handover, "handover.finished", actor=actor, at=now, data={"pool": rest})
+    handover.refresh_from_db()
+
+
+def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -> int:
+    """Undo what the channel has not been asked yet, and return how many customers that is.
+
+    A plan is cancelled whole. Of a running handover the requests that were not made are
+    withdrawn: their customers go back to the pool, or to the colleague who keeps working.
+    """
+    with transaction.atomic():
+        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        if locked.state not in {HandoverState.PLANNED, HandoverState.RUNNING}:
+            raise MovedOn(_("This handover has already ended."))
+        withdrawn = locked.requests.filter(state=RequestState.PREPARED)
+        stopped = list(withdrawn.select_for_update().values_list("pk", flat=True))
+        items = locked.items.filter(state=ItemState.PLANNED) | locked.items.filter(
+            state=ItemState.REQUESTED, request__in=stopped
+        )
+        customers = list(items.values_list("customer_id", flat=True))
+        back_to = None if locked.kind == HandoverKind.DEPARTURE else locked.from_staff_id
+        if locked.state == HandoverState.RUNNING:
+            move_ownership(
+                [(pk, back_to) for pk in customers],
+                reason=OwnershipReason.RETURNED,
+                now=now,
+                handover=locked,
+            )
+        locked.items.filter(customer_id__in=customers, closed_at=None).update(
+            state=ItemState.CANCELLED, state_at=now, closed_at=now
+        )
+        locked.requests.filter(pk__in=stopped).update(state=RequestState.REFUSED, error="cancelled")
+        if not locked.items.filter(closed_at=None).exists():
+            Handover.objects.filter(pk=locked.pk).update(
+                state=HandoverState.CANCELLED, closed_at=now, check_at=None
+            )
+        record(
+            locked, "handover.cancelled", actor=actor, at=now, data={"customers": len(customers)}
+        )
+    handover.refresh_from_db()
+    return len(customers)
+
+
+def _check_receivers(handover: Handover, receivers: Sequence[Staff]) -> None:
+    if not receivers:
+        raise RuleBroken(_("Choose at least one colleague."))
+    for staff in receivers:
+        if staff.pk == handover.from_staff_id:
+            raise RuleBroken(
+                _("%(name)s cannot take over their own customers.") % {"name": staff.name}
+            )
+        if staff.state != StaffState.ACTIVE:
+            raise RuleBroken(
+                _("%(name)s is not at work and cannot take customers.") % {"name": staff.name}
+            )
+
+
+def _assign(items: Sequence[int], receivers: Sequence[Staff], strategy: Strategy) -> None:
+    owned = dict(
+        Customer.objects.filter(owner__in=receivers).values_list("owner").annotate(Count("pk"))
+    )
+    rooms = [max(0, staff.capacity - owned.get(staff.pk, 0)) for staff in receivers]
+    dealt = share_out(len(items), [staff.pk for staff in receivers], rooms, strategy)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE contacts_handoveritem AS item SET to_staff_id = dealt.staff_id
+            FROM unnest(%s::bigint[], %s::bigint[]) AS dealt (item_id, staff_id)
+            WHERE item.id = dealt.item_id
+            """,
+            [list(items), dealt],
+        )
+
+
+def _set_going(handover: Handover, *, now: datetime) -> None:
+    """Move planned items with a receiver on: into requests, or straight to accepted."""
+    planned = HandoverItem.objects.filter(
+        handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
+    )
+    move_ownership(
+        planned.values_list("customer_id", "to_staff_id"),
+        reason=OwnershipReason.HANDOVER,
+        now=now,
+        handover=handover,
+    )
+    prepare_requests(handover, now=now)
+    settle_without_channel(handover, now=now)
+    close_if_settled(handover, now=now)
+    ring(make_requests, handover.pk)
+
+
+def _end_follows_of(items: QuerySet[HandoverItem], handover: Handover, now: datetime) -> None:
+    if handover.kind != HandoverKind.DEPARTURE:
+        return
+    Follow.objects.active().filter(
+        staff=handover.from_staff_id, customer__in=items.values("customer")
+    ).update(ended_at=now, end_reason=FollowEnd.LOST)

@@ -1,0 +1,173 @@
+"""Taking customers in from outside systems, and changing what is known of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from contacts.actions.history import record
+from contacts.actions.ownership import begin_ownership
+from contacts.enums import CustomerState, IdentityKind, OwnershipReason
+from contacts.errors import RuleBroken, broken_constraint
+from contacts.models import Customer, Identity, Staff, Store
+from contacts.names import name_key, search_key
+
+EDITABLE = frozenset({"name", "gender", "birthday", "city", "note"})
+"""What people may write about a customer; everything else moves by its own action."""
+
+_SEARCHED = (IdentityKind.PHONE, IdentityKind.MEMBER)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """One address of a person in an outside system, as an identity holds it."""
+
+    kind: IdentityKind
+    value: str
+    system: str = ""
+
+
+def take_in_customer(
+    addresses: Sequence[Address],
+    *,
+    details: Mapping[str, Any],
+    store: Store,
+    owner: Staff | None,
+    actor: Staff | None,
+    now: datetime,
+) -> tuple[Customer, bool]:
+    """Return the customer with one of these addresses, created if there is none.
+
+    An existing customer gets the addresses and details that were not known; what is known is
+    never overwritten, and store and owner stay. Raises ``RuleBroken`` if the addresses belong
+    to two customers, or the owner has departed. Two callers who bring the same stranger at the
+    same moment create one customer.
+    """
+    wanted = sorted(set(addresses))
+    if not wanted:
+        raise RuleBroken(_("Give at least one identity, so that the customer can be found again."))
+    customer = _find(wanted)
+    if customer is None:
+        try:
+            with transaction.atomic():
+                return _create(wanted, details, store, owner, actor, now), True
+        except IntegrityError as error:
+            customer = _explain(error, wanted)
+    _learn(customer, wanted, details, actor=actor, now=now)
+    return customer, False
+
+
+def edit_customer(
+    customer: Customer, changes: Mapping[str, Any], *, actor: Staff | None, now: datetime
+) -> None:
+    """Write what a person knows better; of ``EDITABLE`` fields only.
+
+    Raises ``RuleBroken`` for other fields, an empty name, or a merged or erased customer.
+    """
+    if set(changes) - EDITABLE:
+        raise RuleBroken(_("Only name, gender, birthday, city and note can be changed."))
+    if customer.state != CustomerState.ACTIVE:
+        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
+    values = dict(changes)
+    if "name" in values:
+        values["name"] = values["name"].strip()
+        if not values["name"]:
+            raise RuleBroken(_("A customer needs a name."))
+        values |= _keys(values["name"], _searched(customer))
+    if not values:
+        return
+    with transaction.atomic():
+        Customer.objects.filter(pk=customer.pk).update(**values)
+        fields = {"fields": sorted(changes)}
+        record(customer, "customer.edited", actor=actor, at=now, data=fields)
+    customer.refresh_from_db()
+
+
+def _find(addresses: Sequence[Address]) -> Customer | None:
+    asked = Q()
+    for address in addresses:
+        asked |= Q(kind=address.kind, system=address.system, value=address.value)
+    rows = Identity.objects.filter(asked).select_related("customer__merged_into")
+    found = {row.customer.merged_into or row.customer for row in rows}
+    if len(found) > 1:
+        raise RuleBroken(_("These identities belong to different customers. Merge them first."))
+    return found.pop() if found else None
+
+
+def _create(
+    addresses: Sequence[Address],
+    details: Mapping[str, Any],
+    store: Store,
+    owner: Staff | None,
+    actor: Staff | None,
+    now: datetime,
+) -> Customer:
+    name = str(details.get("name", "")).strip() or _("New contact")
+    searched = [address.value for address in addresses if address.kind in _SEARCHED]
+    values = {field: value for field, value in details.items() if field in EDITABLE}
+    values |= {"name": name} | _keys(name, searched)
+    customer = Customer.objects.create(store=store, owner=owner, created_at=now, **values)
+    begin_ownership(
+        customer.pk, store_id=store.pk, staff=owner, reason=OwnershipReason.ADDED, now=now
+    )
+    Identity.objects.bulk_create(_identities(customer, addresses, now))
+    record(customer, "customer.added", actor=actor, at=now, source="api")
+    return customer
+
+
+def _explain(error: IntegrityError, addresses: Sequence[Address]) -> Customer:
+    """Return the customer that somebody else has just created with one of the addresses."""
+    constraint = broken_constraint(error)
+    if constraint == "customer_owner_is_employed":
+        raise RuleBroken(_("This owner has departed. Choose somebody at work.")) from error
+    customer = _find(addresses) if constraint == "identity_unique" else None
+    if customer is None:
+        raise error
+    return customer
+
+
+def _learn(
+    customer: Customer,
+    addresses: Sequence[Address],
+    details: Mapping[str, Any],
+    *,
+    actor: Staff | None,
+    now: datetime,
+) -> None:
+    Identity.objects.bulk_create(_identities(customer, addresses, now), ignore_conflicts=True)
+    blanks = {
+        field: value
+        for field, value in details.items()
+        if field in EDITABLE and value and not getattr(customer, field)
+    }
+    keys = _keys(customer.name, _searched(customer))
+    Customer.objects.filter(pk=customer.pk).update(**blanks, **keys)
+    if blanks:
+        record(customer, "customer.edited", actor=actor, at=now, data={"fields": sorted(blanks)})
+    customer.refresh_from_db()
+
+
+def _identities(customer: Customer, addresses: Sequence[Address], now: datetime) -> list[Identity]:
+    return [
+        Identity(
+            customer=customer,
+            kind=address.kind,
+            system=address.system,
+            value=address.value,
+            created_at=now,
+        )
+        for address in addresses
+    ]
+
+
+def _searched(customer: Customer) -> list[str]:
+    rows = customer.identities.filter(kind__in=_SEARCHED).order_by("pk")
+    return list(rows.values_list("value", flat=True))
+
+
+def _keys(name: str, searched: Sequence[str]) -> dict[str, str]:
+    return {"name_key": name_key(name), "search_key": search_key(name, *searched)}

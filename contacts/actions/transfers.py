@@ -1,0 +1,233 @@
+"""What the channel is asked during a handover, and what its answers mean.
+
+Every call is claimed, made, and written down, in two short transactions with nothing but the
+call between them. A repeated transfer is harmless: the channel answers 40100 or 40129, "already
+in transfer", which counts as asked (WeCom docs 92125, 94081; errcodes of ``connectors.wecom``).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from connectors.wecom.api.transfers import (
+    MAX_PER_CALL,
+    UNDER_WAY,
+    TransferItem,
+    get_unassigned_list,
+    resigned_transfer_customer,
+    transfer_customer,
+)
+from connectors.wecom.client import WeComClient
+from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear, describe
+from contacts.actions.settlement import close_if_settled, settle_items
+from contacts.actions.staff import left_the_channel
+from contacts.enums import HandoverKind, HandoverState, IdentityKind, ItemState, RequestState
+from contacts.models import Handover, HandoverItem, HandoverRequest, Staff
+from contacts.wecom import wecom
+
+LEASE = timedelta(seconds=60)
+FIRST_CHECK = timedelta(seconds=60)
+LOOK_AGAIN = timedelta(seconds=30)
+
+FULL = 40099
+
+_PREPARE = """
+WITH numbered AS (
+    SELECT item.id, item.to_staff_id,
+           row_number() OVER (PARTITION BY item.to_staff_id ORDER BY item.id) - 1 AS place
+    FROM contacts_handoveritem AS item
+    JOIN contacts_staff AS receiver ON receiver.id = item.to_staff_id
+    WHERE item.handover_id = %(handover)s AND item.state = 'planned'
+      AND receiver.wecom_userid IS NOT NULL
+      AND EXISTS (
+          SELECT FROM contacts_follow AS follow
+          WHERE follow.customer_id = item.customer_id AND follow.staff_id = %(from_staff)s
+            AND follow.channel = 'wecom' AND follow.ended_at IS NULL
+      ) AND EXISTS (
+          SELECT FROM contacts_identity AS identity
+          WHERE identity.customer_id = item.customer_id
+            AND identity.kind = 'wecom:external_userid'
+      )
+), chunks AS (
+    INSERT INTO contacts_handoverrequest
+        (handover_id, to_staff_id, state, attempts, error, created_at, next_attempt_at)
+    SELECT %(handover)s, to_staff_id, 'prepared', 0, '', %(now)s, %(now)s
+    FROM numbered GROUP BY to_staff_id, place / %(limit)s
+    RETURNING id, to_staff_id
+), dealt AS (
+    SELECT id, to_staff_id,
+           row_number() OVER (PARTITION BY to_staff_id ORDER BY id) - 1 AS chunk
+    FROM chunks
+)
+UPDATE contacts_handoveritem AS item
+SET state = 'requested', state_at = %(now)s, request_id = dealt.id,
+    slot = numbered.place %% %(limit)s, tries = item.tries + 1, errcode = NULL, reason = ''
+FROM numbered
+JOIN dealt ON dealt.to_staff_id = numbered.to_staff_id
+          AND dealt.chunk = numbered.place / %(limit)s
+WHERE item.id = numbered.id
+"""
+
+
+def prepare_requests(handover: Handover, *, now: datetime) -> int:
+    """Cut the planned items that go through the channel into requests of at most 100.
+
+    Returns how many items that were; none when the connection to WeCom is not set up.
+    """
+    if wecom() is None or not handover.from_staff.wecom_userid:
+        return 0
+    values: dict[str, Any] = {
+        "handover": handover.pk,
+        "from_staff": handover.from_staff_id,
+        "now": now,
+        "limit": MAX_PER_CALL,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PREPARE, values)
+        return int(cursor.rowcount)
+
+
+def settle_without_channel(handover: Handover, *, now: datetime) -> int:
+    """Accept at once the planned items whose customers no channel has to be asked about."""
+    planned = HandoverItem.objects.filter(
+        handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
+    )
+    return planned.update(state=ItemState.ACCEPTED, state_at=now, closed_at=now)
+
+
+def make_request(request_id: int, *, now: datetime) -> bool:
+    """Make one prepared or unclear request; returns whether this worker was the one to make it."""
+    client = wecom()
+    if client is None:
+        return False
+    claimed = (
+        _due_requests(now)
+        .filter(pk=request_id)
+        .update(state=RequestState.CALLING, lease_until=now + LEASE, attempts=F("attempts") + 1)
+    )
+    if not claimed:
+        return False
+    request = HandoverRequest.objects.select_related("handover__from_staff", "to_staff").get(
+        pk=request_id
+    )
+    addresses = _addresses(request)
+    try:
+        answers = _transfer(client, request, list(addresses), now=now) if addresses else ()
+    except (Busy, ConfigProblem) as error:
+        wait = timedelta(seconds=error.retry_after)
+        _try_later(request, RequestState.PREPARED, now + wait, str(error))
+    except Unclear as error:
+        _try_later(request, RequestState.UNCLEAR, now + LOOK_AGAIN, str(error))
+    except Refused as error:
+        _write_down(request, addresses, dict.fromkeys(addresses, error.errcode), now)
+    else:
+        codes = {answer.external_user_id: answer.errcode for answer in answers}
+        _write_down(request, addresses, codes, now)
+    return True
+
+
+def make_due_requests(handover_id: int, *, now: datetime) -> int:
+    """Make every request of the handover that is due; returns how many this worker made."""
+    due = _due_requests(now).filter(handover=handover_id).order_by("pk")
+    return sum(make_request(pk, now=timezone.now()) for pk in due.values_list("pk", flat=True))
+
+
+def handovers_to_request(now: datetime) -> list[int]:
+    """Handovers with a request that is due, for the sweeper."""
+    return list(_due_requests(now).values_list("handover", flat=True).distinct()[:50])
+
+
+def handovers_to_check(now: datetime) -> list[int]:
+    """Running handovers whose results are due, for the sweeper."""
+    due = Handover.objects.filter(state=HandoverState.RUNNING, check_at__lte=now)
+    return list(due.values_list("pk", flat=True)[:50])
+
+
+def _due_requests(now: datetime) -> QuerySet[HandoverRequest]:
+    to_make = Q(state__in=[RequestState.PREPARED, RequestState.UNCLEAR])
+    left_behind = Q(state=RequestState.CALLING, lease_until__lt=now)
+    return HandoverRequest.objects.filter(to_make | left_behind, next_attempt_at__lte=now)
+
+
+def _addresses(request: HandoverRequest) -> dict[str, int]:
+    """Return one WeCom address for each customer in the request, with the item's id."""
+    rows = (
+        request.items.filter(
+            state=ItemState.REQUESTED, customer__identities__kind=IdentityKind.WECOM
+        )
+        .order_by("-customer__identities__pk")
+        .values_list("pk", "customer__identities__value")
+    )
+    return {address: item for item, address in dict(rows).items()}
+
+
+def _transfer(
+    client: WeComClient, request: HandoverRequest, addresses: Sequence[str], *, now: datetime
+) -> Sequence[TransferItem]:
+    handover = request.handover
+    giver = handover.from_staff.wecom_userid or ""
+    taker = request.to_staff.wecom_userid or ""
+    if handover.kind == HandoverKind.DEPARTURE and _has_left(client, handover.from_staff, now=now):
+        return resigned_transfer_customer(client, giver, taker, addresses)
+    message = handover.customer_message
+    return transfer_customer(client, giver, taker, addresses, success_message=message)
+
+
+def _has_left(client: WeComClient, staff: Staff, *, now: datetime) -> bool:
+    """Whether WeCom counts the person among its leavers, whom other endpoints serve (40097)."""
+    if staff.left_channel_at is None:
+        userid = (staff.wecom_userid or "").lower()
+        if any(row.handover_user_id.lower() == userid for row in get_unassigned_list(client)):
+            left_the_channel(staff, now=now)
+            staff.left_channel_at = now
+    return staff.left_channel_at is not None
+
+
+def _try_later(request: HandoverRequest, state: RequestState, at: datetime, error: str) -> None:
+    HandoverRequest.objects.filter(pk=request.pk, state=RequestState.CALLING).update(
+        state=state, lease_until=None, next_attempt_at=at, error=error[:300]
+    )
+
+
+def _write_down(
+    request: HandoverRequest,
+    addresses: Mapping[str, int],
+    answers: Mapping[str, int],
+    now: datetime,
+) -> None:
+    """Record the answer for each item; one that the answer passes over counts as asked."""
+    with transaction.atomic():
+        made = HandoverRequest.objects.filter(pk=request.pk, state=RequestState.CALLING).update(
+            state=RequestState.MADE, lease_until=None, made_at=now, error=""
+        )
+        if not made:
+            return
+        asked, declined = [], {}
+        for address, item in addresses.items():
+            errcode = answers.get(address, 0)
+            if errcode in UNDER_WAY:
+                asked.append(item)
+            else:
+                declined[item] = errcode
+        HandoverItem.objects.filter(pk__in=asked, state=ItemState.REQUESTED).update(
+            state=ItemState.WAITING, state_at=now
+        )
+        for errcode in set(declined.values()):
+            items = [item for item, code in declined.items() if code == errcode]
+            outcome = ItemState.OVER_CAPACITY if errcode == FULL else ItemState.FAILED
+            settle_items(
+                request.handover,
+                HandoverItem.objects.filter(pk__in=items),
+                outcome,
+                reason=describe(errcode),
+                errcode=errcode,
+                now=now,
+            )
+        Handover.objects.filter(pk=request.handover_id, state=HandoverState.RUNNING).update(
+            check_at=now + FIRST_CHECK
+        )
+        close_if_settled(request.handover, now=now)

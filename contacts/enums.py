@@ -1,0 +1,145 @@
+"""The closed lists of contacts: every state, kind and reason, with the words shown for them."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class StaffState(TextChoices):
+    """Departed people keep their row for ever; a person who comes back is re-hired onto it."""
+
+    ACTIVE = "active", _("active")
+    LEAVING = "leaving", _("leaving")
+    SUSPENDED = "suspended", _("suspended")
+    DEPARTED = "departed", _("departed")
+
+
+class Role(TextChoices):
+    """What a staff member does; one person may have several roles."""
+
+    GUIDE = "guide", _("guide")
+    MANAGER = "manager", _("manager")
+    MARKETER = "marketer", _("marketer")
+    ADMINISTRATOR = "administrator", _("administrator")
+
+
+class Scope(TextChoices):
+    """Whose customers a role reaches, from narrow to wide."""
+
+    OWN = "own", _("own customers")
+    STORE = "store", _("own store(s)")
+    DEPARTMENT = "department", _("department and below")
+    COMPANY = "company", _("whole company")
+
+
+class CustomerState(TextChoices):
+    """Merged and erased customers stay as tombstones that nothing points at any more."""
+
+    ACTIVE = "active", _("active")
+    MERGED = "merged", _("merged")
+    ERASED = "erased", _("erased")
+
+
+class Gender(TextChoices):
+    """Unknown until the customer or the channel says."""
+
+    UNKNOWN = "", _("unknown")
+    FEMALE = "female", _("female")
+    MALE = "male", _("male")
+
+
+class IdentityKind(TextChoices):
+    """The outside systems in which a customer has an address."""
+
+    WECOM = "wecom:external_userid", _("WeCom")
+    WECHAT = "wechat:unionid", _("WeChat")
+    PHONE = "phone", _("phone")
+    EMAIL = "email", _("e-mail")
+    MEMBER = "member_no", _("member number")
+    CRM = "crm", _("other system")
+
+
+class Channel(TextChoices):
+    """Through what a follow connects staff and customer."""
+
+    WECOM = "wecom", _("WeCom")
+    STORE = "store", _("in store")
+
+
+class FollowEnd(TextChoices):
+    """Why a follow ended. A removal by the customer is a loss; a transfer is not."""
+
+    REMOVED_BY_CUSTOMER = "by_customer", _("removed by the customer")
+    REMOVED_BY_STAFF = "by_staff", _("removed by the staff member")
+    TRANSFERRED = "transferred", _("handed over")
+    DEPARTED = "departed", _("staff member departed")
+    LOST = "lost", _("lost on handover")
+
+
+class OwnershipReason(TextChoices):
+    """Why an ownership period began."""
+
+    ADDED = "added", _("added")
+    IMPORTED = "imported", _("imported")
+    CUSTODY = "custody", _("custody after a departure")
+    HANDOVER = "handover", _("handover")
+    RETURNED = "returned", _("handover refused")
+    TRANSFER = "transfer", _("transfer")
+
+
+class InteractionKind(TextChoices):
+    """What happened between a staff member and a customer."""
+
+    CALL = "call", _("call")
+    VISIT = "visit", _("visit")
+    CHAT = "chat", _("chat")
+    NOTE = "note", _("note")
+    FITTING = "fitting", _("fitting")
+    COMPLAINT = "complaint", _("complaint")
+
+
+class HandoverKind(TextChoices):
+    """Why customers change hands; a departure uses the channel's leaver endpoints."""
+
+    DEPARTURE = "departure", _("departure")
+    LEAVE = "leave", _("leave")
+    REBALANCE = "rebalance", _("re-balance")
+
+
+class HandoverState(TextChoices):
+    """A handover is planned, runs, and is done when every item is settled."""
+
+    PLANNED = "planned", _("planned")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class ItemState(TextChoices):
+    """Where one customer of a handover stands. The counts always add up to the handover's size."""
+
+    PLANNED = "planned", _("planned")
+    REQUESTED = "requested", _("requested")
+    WAITING = "waiting", _("waiting for the customer")
+    ACCEPTED = "accepted", _("accepted")
+    REFUSED = "refused", _("refused")
+    OVER_CAPACITY = "over_capacity", _("over capacity")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class RequestState(TextChoices):
+    """One call to the channel for at most 100 items: claimed, made, written down."""
+
+    PREPARED = "prepared", _("prepared")
+    CALLING = "calling", _("calling")
+    MADE = "made", _("made")
+    UNCLEAR = "unclear", _("unclear")
+    REFUSED = "refused", _("refused")
+
+
+class CallbackState(TextChoices):
+    """The fate of a callback in the inbox. Dead ones are kept and can be replayed."""
+
+    RECEIVED = "received", _("received")
+    DONE = "done", _("done")
+    DEAD = "dead", _("dead")

@@ -1,0 +1,38 @@
+"""People and what ties them together."""
+
+from contacts.models.accounts import ApiKey, User
+from contacts.models.callbacks import Callback
+from contacts.models.codes import ContactCode
+from contacts.models.customers import ConsentEntry, Customer, Identity
+from contacts.models.follows import Follow
+from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
+from contacts.models.history import HistoryEntry
+from contacts.models.interactions import Interaction
+from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
+from contacts.models.ownership import OwnershipPeriod
+from contacts.models.tags import CustomerTag, Tag, TagGroup
+
+__all__ = [
+    "ApiKey",
+    "Callback",
+    "Company",
+    "ConsentEntry",
+    "ContactCode",
+    "Customer",
+    "CustomerTag",
+    "Department",
+    "Follow",
+    "Handover",
+    "HandoverItem",
+    "HandoverRequest",
+    "HistoryEntry",
+    "Identity",
+    "Interaction",
+    "OwnershipPeriod",
+    "RoleGrant",
+    "Staff",
+    "Store",
+    "Tag",
+    "TagGroup",
+    "User",
+]

@@ -1,0 +1,135 @@
+"""Customers, the addresses under which outside systems know them, and what they agreed to."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext
+
+from contacts.enums import CustomerState, Gender, IdentityKind
+from contacts.models.organisation import Staff, Store
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    """Filters over the customer table."""
+
+    def active(self) -> "CustomerQuerySet":
+        """Customers who are neither merged into another nor erased."""
+        return self.filter(state=CustomerState.ACTIVE)
+
+
+class Customer(models.Model):
+    """A person outside, for whom exactly one owner answers.
+
+    ``owner`` is the staff member who answers for the customer now; without one the customer
+    rests in the pool of ``store``. The row always agrees with the customer's one open
+    ``OwnershipPeriod``: the database checks it when a transaction ends
+    (constraint ``customer_has_open_ownership``), and refuses a departed owner at once
+    (``customer_owner_is_employed``). Rows are merged or erased, never deleted.
+    """
+
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="customers")
+    owner = models.ForeignKey(
+        Staff,
+        on_delete=models.PROTECT,
+        related_name="customers",
+        null=True,
+        blank=True,
+        db_constraint=False,  # a stricter one stands in migration 0002
+        db_index=False,
+    )
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="merged", null=True, blank=True
+    )
+
+    name = models.CharField(max_length=255, blank=True)
+    name_key = models.CharField(max_length=200, blank=True)
+    search_key = models.TextField(blank=True)
+    gender = models.CharField(max_length=8, choices=Gender.choices, blank=True)
+    birthday = models.DateField(null=True, blank=True)
+    city = models.CharField(max_length=80, blank=True)
+    note = models.TextField(blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    last_interaction_at = models.DateTimeField(null=True, blank=True)
+    opted_out_at = models.DateTimeField(null=True, blank=True)
+
+    state = models.CharField(
+        max_length=8, choices=CustomerState.choices, default=CustomerState.ACTIVE
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # Customer lists, newest first, by owner, by store and for the whole company.
+            models.Index(fields=["owner", "-id"], name="customer_by_owner"),
+            models.Index(fields=["store", "-id"], name="customer_by_store"),
+            models.Index(fields=["owner", "last_interaction_at"], name="customer_by_last_contact"),
+            # Search box: any part of name, pinyin, initials, phone.
+            GinIndex(fields=["search_key"], name="customer_search", opclasses=["gin_trgm_ops"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=CustomerState.values), name="customer_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=CustomerState.ACTIVE) | Q(owner=None),
+                name="customer_tombstone_unowned",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=CustomerState.MERGED, merged_into__isnull=False)
+                | (~Q(state=CustomerState.MERGED) & Q(merged_into=None)),
+                name="customer_merged_has_target",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or gettext("New contact")
+
+
+class Identity(models.Model):
+    """One address of a customer in one outside system, unique there."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="identities")
+
+    kind = models.CharField(max_length=24, choices=IdentityKind.choices)
+    system = models.CharField(max_length=40, blank=True)
+    value = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "system", "value"], name="identity_unique"),
+            models.CheckConstraint(
+                condition=Q(kind__in=IdentityKind.values), name="identity_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=IdentityKind.CRM) ^ Q(system=""),
+                name="identity_system_only_for_crm",
+            ),
+            models.CheckConstraint(condition=~Q(value=""), name="identity_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+
+class ConsentEntry(models.Model):
+    """One change of what a customer agreed to; the last entry of a purpose holds. Append-only."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="consents")
+
+    purpose = models.CharField(max_length=24, default="campaign")
+    granted = models.BooleanField()
+    source = models.CharField(max_length=40)
+    evidence = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "consent entries"
+        indexes = [models.Index(fields=["customer", "purpose", "-at"], name="consent_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.purpose}: {self.granted}"

@@ -1,0 +1,20 @@
+"""Doors for Celery into contacts: an id in, an action called."""
+
+from celery import shared_task
+from django.utils import timezone
+
+
+@shared_task(queue="bulk")
+def make_requests(handover_id: int) -> None:
+    """Make every transfer request of the handover that is due."""
+    from contacts.actions.transfers import make_due_requests
+
+    make_due_requests(handover_id, now=timezone.now())
+
+
+@shared_task(queue="bulk")
+def check_handover(handover_id: int) -> None:
+    """Ask the channel how the customers of a handover decided."""
+    from contacts.actions.settlement import check_handover as check
+
+    check(handover_id, now=timezone.now())
