@@ -1,0 +1,1 @@
+"""What a person or the system may do to campaigns and welcomes."""

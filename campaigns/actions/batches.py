@@ -1,0 +1,304 @@
+"""The delivery engine: claim a batch, make the call, write down what happened.
+
+The claim is committed before the call and fenced by a lease token afterwards, so a batch is in
+one worker's hands at a time. What a worker leaves behind when it dies becomes *unclear*, is
+looked up at the channel, and is sent again only when the channel says that it has nothing.
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.translation import gettext as _
+
+from campaigns.actions.campaigns import advance_campaign, begin_sending
+from campaigns.channels import connector_for
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.models import Batch, Delivery
+from campaigns.placeholders import fill
+from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
+from contacts.enums import Channel, CustomerState, StaffState
+from contacts.models import Company, Follow, Staff
+
+LEASE = timedelta(seconds=60)
+"""Longer than any call to a channel may take, so a call never outlives its lease."""
+
+LOOK_AFTER = timedelta(seconds=15)
+LOOK_AGAIN = timedelta(seconds=30)
+LOOKS = 2
+"""The channel is asked this often before "it has nothing" is believed."""
+
+FIRST_CHECK = timedelta(minutes=2)
+"""Results asked for right after sending are refused (WeCom errcode 41063)."""
+
+MOST_ATTEMPTS = 5
+
+_CLAIM = """
+UPDATE campaigns_batch SET
+    state = 'sending', lease_token = %(token)s, lease_until = %(until)s, claimed_at = %(now)s,
+    attempts = attempts + 1, looks = 0
+WHERE id = (
+    SELECT batch.id FROM campaigns_batch AS batch
+    JOIN campaigns_campaign AS campaign ON campaign.id = batch.campaign_id
+    WHERE batch.campaign_id = %(campaign)s AND batch.state = 'waiting'
+      AND campaign.state IN ('planned', 'sending')
+      AND (batch.next_attempt_at IS NULL OR batch.next_attempt_at <= %(now)s)
+    ORDER BY batch.id
+    FOR UPDATE OF batch SKIP LOCKED
+    LIMIT 1
+)
+RETURNING id
+"""
+
+
+def claim_batch(campaign_id: int, *, now: datetime) -> Batch | None:
+    """Take the next waiting batch of a campaign that is not paused, for one lease."""
+    values: dict[str, Any] = {
+        "token": uuid.uuid4(),
+        "until": now + LEASE,
+        "now": now,
+        "campaign": campaign_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, values)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    begin_sending(campaign_id, now=now)
+    return Batch.objects.select_related("campaign", "sender__store").get(pk=row[0])
+
+
+def send_batch(batch: Batch, *, now: datetime) -> None:
+    """Make the call for a claimed batch and write down what happened.
+
+    Recipients who may no longer get it are skipped first: opted out, merged or erased, or no
+    longer connected with the sender.
+    """
+    connector = connector_for(batch.campaign.channel)
+    if batch.attempts > MOST_ATTEMPTS:
+        _give_up(batch, _("Given up after %(n)s attempts.") % {"n": MOST_ATTEMPTS}, now=now)
+        return
+    _skip_those_who_may_not(batch)
+    parcel = parcel_of(batch)
+    if not parcel.addresses:
+        _write_handed(batch, Handed(reference=""), now=now)
+        return
+    try:
+        handed = connector.send(parcel)
+    except ChannelBusy as busy:
+        _put_back(batch, busy, now=now)
+    except ChannelRefused as refused:
+        _give_up(batch, str(refused), now=now)
+    except ChannelUnclear as unclear:
+        _leave_unclear(batch, str(unclear), now=now)
+    else:
+        _write_handed(batch, handed, now=now)
+
+
+def parcel_of(batch: Batch) -> Parcel:
+    """Build what is sent for a batch; the same words and addresses on every attempt."""
+    sender = batch.sender
+    still_ours = [DeliveryState.QUEUED, DeliveryState.UNCLEAR, DeliveryState.HANDED]
+    addresses = Delivery.objects.filter(batch=batch, state__in=still_ours).order_by("slot")
+    return Parcel(
+        key=f"liuke-{batch.campaign_id}-{batch.seq}",
+        sender=(sender.wecom_userid or "") if sender else "",
+        text=fill(batch.campaign.text, _values(sender)),
+        addresses=list(addresses.values_list("address", flat=True)),
+        attachments=batch.campaign.attachments,
+    )
+
+
+def _values(sender: Staff | None) -> dict[str, str]:
+    company = Company.objects.first()
+    return {
+        "guide": sender.name if sender else "",
+        "store": sender.store.name if sender and sender.store else "",
+        "company": company.short_name if company else "",
+    }
+
+
+def _skip_those_who_may_not(batch: Batch) -> None:
+    queued = Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED)
+    follows = Follow.objects.active().filter(
+        staff=batch.sender_id, customer=OuterRef("customer_id"), channel=Channel.WECOM
+    )
+    sender_gone = batch.sender is None or batch.sender.state not in {
+        StaffState.ACTIVE,
+        StaffState.LEAVING,
+    }
+    rules: Iterable[tuple[DeliveryReason, Q]] = (
+        (DeliveryReason.OPTED_OUT, Q(customer__opted_out_at__isnull=False)),
+        (DeliveryReason.GONE, ~Q(customer__state=CustomerState.ACTIVE)),
+        (DeliveryReason.NO_SENDER, Q() if sender_gone else Q(pk__in=[])),
+        (DeliveryReason.CHANGED_HANDS, ~Q(Exists(follows))),
+    )
+    for reason, broken in rules:
+        customers = list(queued.filter(broken).values_list("customer_id", flat=True))
+        if customers:
+            Delivery.objects.filter(
+                campaign=batch.campaign_id, customer__in=customers, state=DeliveryState.QUEUED
+            ).update(state=DeliveryState.SKIPPED, reason=reason)
+
+
+def _fenced(batch: Batch) -> Q:
+    """Only the worker whose lease token still stands in the row may write."""
+    return Q(pk=batch.pk, state=BatchState.SENDING, lease_token=batch.lease_token)
+
+
+def _write_handed(batch: Batch, handed: Handed, *, now: datetime) -> None:
+    """The channel has it: nobody is *sent* yet, that is for the results to say."""
+    with transaction.atomic():
+        changes = _handed_changes(handed, now)
+        if not Batch.objects.filter(_fenced(batch)).update(**changes):
+            return
+        _write_recipients(batch, handed)
+    advance_campaign(batch.campaign_id, now=now)
+
+
+def _handed_changes(handed: Handed, now: datetime) -> dict[str, object]:
+    if not handed.reference:
+        return {"state": BatchState.DONE, "lease_token": None, "lease_until": None, "done_at": now}
+    return {
+        "state": BatchState.HANDED,
+        "reference": handed.reference,
+        "lease_token": None,
+        "lease_until": None,
+        "handed_at": now,
+        "next_attempt_at": now + FIRST_CHECK,
+        "error": "",
+    }
+
+
+def _write_recipients(batch: Batch, handed: Handed) -> None:
+    open_rows = Delivery.objects.filter(
+        batch=batch, state__in=[DeliveryState.QUEUED, DeliveryState.UNCLEAR]
+    )
+    refused = open_rows if not handed.reference else open_rows.filter(address__in=handed.refused)
+    refused.update(state=DeliveryState.FAILED, reason=DeliveryReason.INVALID)
+    open_rows.update(state=DeliveryState.HANDED)
+
+
+def _put_back(batch: Batch, busy: ChannelBusy, *, now: datetime) -> None:
+    """Nothing was sent: the batch waits, and the attempt does not count."""
+    Batch.objects.filter(_fenced(batch)).update(
+        state=BatchState.WAITING,
+        lease_token=None,
+        lease_until=None,
+        attempts=F("attempts") - 1,
+        next_attempt_at=now + timedelta(seconds=busy.retry_after),
+        error=str(busy)[:300],
+    )
+
+
+def _give_up(batch: Batch, why: str, *, now: datetime) -> None:
+    """The channel definitely said no: nobody in the batch got anything."""
+    with transaction.atomic():
+        refused = Batch.objects.filter(_fenced(batch)).update(
+            state=BatchState.REFUSED,
+            lease_token=None,
+            lease_until=None,
+            done_at=now,
+            error=why[:300],
+        )
+        if refused:
+            Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
+                state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
+            )
+    advance_campaign(batch.campaign_id, now=now)
+
+
+def _leave_unclear(batch: Batch, why: str, *, now: datetime) -> None:
+    with transaction.atomic():
+        if Batch.objects.filter(_fenced(batch)).update(**_unclear_changes(why, now)):
+            _mark_unclear([batch.pk])
+
+
+def _unclear_changes(why: str, now: datetime) -> dict[str, object]:
+    return {
+        "state": BatchState.UNCLEAR,
+        "lease_token": None,
+        "lease_until": None,
+        "looks": 0,
+        "next_attempt_at": now + LOOK_AFTER,
+        "error": why[:300],
+    }
+
+
+def _mark_unclear(batches: list[int]) -> None:
+    Delivery.objects.filter(batch__in=batches, state=DeliveryState.QUEUED).update(
+        state=DeliveryState.UNCLEAR
+    )
+
+
+def expire_leases(*, now: datetime) -> int:
+    """Make the batches unclear whose worker died; returns how many that were."""
+    with transaction.atomic():
+        dead = list(
+            Batch.objects.select_for_update(skip_locked=True)
+            .filter(state=BatchState.SENDING, lease_until__lt=now)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        why = _("The worker stopped before it could write down what happened.")
+        Batch.objects.filter(pk__in=dead).update(**_unclear_changes(why, now))
+        _mark_unclear(dead)
+    return len(dead)
+
+
+def look_up_batch(batch_id: int, *, now: datetime) -> bool:
+    """Ask the channel whether it has an unclear batch; returns whether this worker asked.
+
+    Found: the batch counts as handed over. Not found after ``LOOKS`` looks: it is sent again.
+    """
+    claimed = Batch.objects.filter(
+        pk=batch_id, state=BatchState.UNCLEAR, next_attempt_at__lte=now
+    ).update(next_attempt_at=now + LOOK_AGAIN)
+    if not claimed:
+        return False
+    batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)
+    connector = connector_for(batch.campaign.channel)
+    since = batch.claimed_at or now
+    known = set(
+        Batch.objects.filter(sender=batch.sender_id, handed_at__gte=since - LEASE)
+        .exclude(reference="")
+        .values_list("reference", flat=True)
+    )
+    try:
+        found = connector.look_up(parcel_of(batch), since=since, known=known)
+    except (ChannelBusy, ChannelRefused, ChannelUnclear) as error:
+        Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
+        return True
+    if found is not None:
+        _resolve_found(batch, found, now=now)
+    elif batch.looks + 1 >= LOOKS:
+        _resolve_missing(batch, now=now)
+    else:
+        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(looks=F("looks") + 1)
+    return True
+
+
+def _resolve_found(batch: Batch, found: Handed, *, now: datetime) -> None:
+    with transaction.atomic():
+        if Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
+            **_handed_changes(found, now)
+        ):
+            _write_recipients(batch, found)
+    advance_campaign(batch.campaign_id, now=now)
+
+
+def _resolve_missing(batch: Batch, *, now: datetime) -> None:
+    """The channel has nothing: the batch waits its turn again, or ends with its campaign."""
+    live = batch.campaign.state != CampaignState.CANCELLED
+    with transaction.atomic():
+        if Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
+            state=BatchState.WAITING if live else BatchState.CANCELLED,
+            next_attempt_at=None,
+            done_at=None if live else now,
+        ):
+            Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR).update(
+                state=DeliveryState.QUEUED if live else DeliveryState.CANCELLED
+            )

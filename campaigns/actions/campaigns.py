@@ -1,0 +1,289 @@
+"""The life of a campaign, from draft to done: every arrow of ``CAMPAIGN_MOVES``."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from campaigns.audience import freeze_audience
+from campaigns.channels import connector_for
+from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.models import Batch, Campaign, Content, Delivery, Segment
+from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
+from campaigns.segments import check_rule
+from campaigns.tasks import check_campaign, plan_campaign_due, send_batches, withdraw_batches
+from connectors.base import ChannelBusy, ChannelRefused
+from contacts.actions.history import record
+from contacts.doorbell import ring
+from contacts.errors import MovedOn, RuleBroken
+from contacts.models import Staff
+
+LATEST_START = timedelta(days=366)
+PUMPS = 3
+"""How many workers are woken for one campaign; each sends batch after batch."""
+
+REMINDERS = 3
+REMINDER_WINDOW = timedelta(hours=24)
+
+
+def create_campaign(
+    *,
+    name: str,
+    content: Content,
+    segment: Segment,
+    actor: Staff | None,
+    now: datetime,
+    channel: str = "wecom",
+) -> Campaign:
+    """Draft a campaign. Raises ``RuleBroken`` if its words or its segment cannot be sent."""
+    connector = connector_for(channel)
+    if not name.strip():
+        raise RuleBroken(_("Give the campaign a name."))
+    if not content.text.strip() and not content.attachments:
+        raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
+    size = len(content.text.encode())
+    if size > connector.abilities.text_bytes:
+        raise RuleBroken(
+            _("The text has %(size)s bytes; this channel takes %(limit)s. Shorten it.")
+            % {"size": size, "limit": connector.abilities.text_bytes}
+        )
+    personal = used_in(content.text) - SENDER_PLACEHOLDERS
+    if personal and not connector.abilities.personal_text:
+        raise RuleBroken(
+            _(
+                "One call carries one text for all of a sender's customers: {%(word)s} cannot be filled."
+            )
+            % {"word": min(personal)}
+        )
+    check_rule(segment.rule)
+    with transaction.atomic():
+        campaign = Campaign.objects.create(
+            name=name.strip()[:120],
+            content=content,
+            segment=segment,
+            channel=channel,
+            created_by=actor,
+            state_at=now,
+            created_at=now,
+        )
+        record(campaign, "campaign.created", actor=actor, at=now)
+    return campaign
+
+
+def schedule_campaign(
+    campaign: Campaign, *, send_at: datetime, actor: Staff | None, now: datetime
+) -> None:
+    """Let the campaign go out at ``send_at``; a time that has passed means at once."""
+    if send_at > now + LATEST_START:
+        raise RuleBroken(_("Choose a time within the next year."))
+    _move(campaign, CampaignState.SCHEDULED, actor=actor, now=now, send_at=max(send_at, now))
+    if send_at <= now:
+        ring(plan_campaign_due, campaign.pk)
+
+
+def unschedule_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
+    """Make a scheduled campaign a draft again."""
+    _move(campaign, CampaignState.DRAFT, actor=actor, now=now, send_at=None)
+
+
+def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
+    """Freeze the audience of a scheduled campaign whose time has come, and start sending.
+
+    Returns whether this worker was the one to plan it. The words are copied onto the campaign:
+    later edits of the content do not reach it.
+    """
+    with transaction.atomic():
+        campaign = (
+            Campaign.objects.select_for_update(of=("self",))
+            .select_related("content", "segment")
+            .filter(pk=campaign_id, state=CampaignState.SCHEDULED, send_at__lte=now)
+            .first()
+        )
+        if campaign is None:
+            return False
+        total = freeze_audience(campaign, now=now)
+        skipped = Delivery.objects.filter(campaign=campaign, state=DeliveryState.SKIPPED).count()
+        _move(
+            campaign,
+            CampaignState.PLANNED,
+            actor=None,
+            now=now,
+            planned_at=now,
+            recipients=total - skipped,
+            skipped=skipped,
+            text=campaign.content.text,
+            attachments=campaign.content.attachments,
+        )
+        for _pump in range(PUMPS):
+            ring(send_batches, campaign.pk)
+    advance_campaign(campaign_id, now=now)
+    return True
+
+
+def pause_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
+    """Make no new call for this campaign from now on."""
+    _move(campaign, CampaignState.PAUSED, actor=actor, now=now)
+
+
+def resume_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
+    """Go on where the campaign was paused."""
+    if campaign.state != CampaignState.PAUSED:
+        raise MovedOn(_("This campaign is not paused."))
+    _move(campaign, CampaignState.SENDING, actor=actor, now=now)
+    for _pump in range(PUMPS):
+        ring(send_batches, campaign.pk)
+    advance_campaign(campaign.pk, now=now)
+
+
+def cancel_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
+    """Send nothing more, and withdraw what staff have not confirmed yet.
+
+    What is in a call at this moment is still written down when the call returns.
+    """
+    with transaction.atomic():
+        _move(campaign, CampaignState.CANCELLED, actor=actor, now=now, closed_at=now)
+        stopped = list(
+            Batch.objects.select_for_update()
+            .filter(campaign=campaign, state=BatchState.WAITING)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        Batch.objects.filter(pk__in=stopped).update(state=BatchState.CANCELLED, done_at=now)
+        Delivery.objects.filter(batch__in=stopped, state=DeliveryState.QUEUED).update(
+            state=DeliveryState.CANCELLED
+        )
+        ring(withdraw_batches, campaign.pk)
+
+
+def withdraw_handed(campaign_id: int, *, now: datetime) -> int:
+    """Ask the channel to withdraw every unconfirmed batch of a cancelled campaign."""
+    campaign = Campaign.objects.filter(pk=campaign_id, state=CampaignState.CANCELLED).first()
+    if campaign is None:
+        return 0
+    connector = connector_for(campaign.channel)
+    withdrawn = 0
+    for batch in Batch.objects.filter(
+        campaign=campaign, state=BatchState.HANDED, confirmed_at=None
+    ).order_by("pk"):
+        try:
+            connector.cancel(batch.reference)
+        except (ChannelBusy, ChannelRefused) as error:
+            Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
+            continue
+        withdrawn += _cancel_handed(batch, now=now)
+    return withdrawn
+
+
+def _cancel_handed(batch: Batch, *, now: datetime) -> int:
+    with transaction.atomic():
+        done = Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
+            state=BatchState.CANCELLED, done_at=now, next_attempt_at=None
+        )
+        if done:
+            Delivery.objects.filter(batch=batch, state=DeliveryState.HANDED).update(
+                state=DeliveryState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED
+            )
+    return done
+
+
+def remind_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
+    """Ask every sender who has not confirmed once more; returns how many batches that was.
+
+    A batch is reminded at most three times in 24 hours (WeCom docs, ``remind_groupmsg_send``);
+    those that have had theirs are left out. Raises ``RuleBroken`` if none is left to remind.
+    """
+    connector = connector_for(campaign.channel)
+    waiting = Batch.objects.filter(
+        campaign=campaign, state=BatchState.HANDED, confirmed_at=None
+    ).order_by("pk")
+    reminded = sum(_remind(batch, connector, now=now) for batch in waiting)
+    if not reminded:
+        raise RuleBroken(_("Everybody has confirmed or was reminded three times in 24 hours."))
+    record(campaign, "campaign.reminded", actor=actor, at=now, data={"batches": reminded})
+    return reminded
+
+
+def _remind(batch: Batch, connector: Any, *, now: datetime) -> bool:
+    fresh = batch.reminded_at is None or batch.reminded_at <= now - REMINDER_WINDOW
+    count = 0 if fresh else batch.reminders
+    if count >= REMINDERS:
+        return False
+    first_of_window = now if fresh else batch.reminded_at
+    claimed = Batch.objects.filter(
+        pk=batch.pk, state=BatchState.HANDED, reminders=batch.reminders
+    ).update(reminders=count + 1, reminded_at=first_of_window)
+    if not claimed:
+        return False
+    try:
+        connector.remind(batch.reference)
+    except (ChannelBusy, ChannelRefused) as error:
+        Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
+        return False
+    return True
+
+
+def refresh_campaign(campaign: Campaign, *, now: datetime) -> None:
+    """Have the channel asked now what has become of the campaign's batches."""
+    Batch.objects.filter(
+        campaign=campaign, state__in=[BatchState.HANDED, BatchState.UNCLEAR]
+    ).update(next_attempt_at=now)
+    ring(check_campaign, campaign.pk)
+
+
+def advance_campaign(campaign_id: int, *, now: datetime) -> None:
+    """Move the campaign on when its batches allow: sending → waiting for staff → done.
+
+    Safe to call at any time and by anybody; each arrow is guarded.
+    """
+    states = set(
+        Batch.objects.filter(campaign=campaign_id).values_list("state", flat=True).distinct()
+    )
+    campaign = Campaign.objects.get(pk=campaign_id)
+    open_states = {BatchState.WAITING, BatchState.SENDING}
+    asked_states = {BatchState.HANDED, BatchState.UNCLEAR}
+    if states & open_states:
+        return
+    if campaign.state not in {CampaignState.PLANNED, CampaignState.SENDING, CampaignState.WAITING}:
+        return
+    try:
+        if campaign.state == CampaignState.PLANNED and states:
+            _move(campaign, CampaignState.SENDING, actor=None, now=now)
+        if states & asked_states:
+            if campaign.state == CampaignState.SENDING:
+                _move(campaign, CampaignState.WAITING, actor=None, now=now)
+        else:
+            _move(campaign, CampaignState.DONE, actor=None, now=now, closed_at=now)
+    except MovedOn:
+        return  # another worker has just walked the same arrow
+
+
+def begin_sending(campaign_id: int, *, now: datetime) -> None:
+    """Mark a planned campaign as sending: its first batch has been claimed."""
+    Campaign.objects.filter(pk=campaign_id, state=CampaignState.PLANNED).update(
+        state=CampaignState.SENDING, state_at=now
+    )
+
+
+def _move(
+    campaign: Campaign, to: CampaignState, *, actor: Staff | None, now: datetime, **changes: Any
+) -> None:
+    """Move the campaign along one arrow of ``CAMPAIGN_MOVES``, and say so in its history.
+
+    The update repeats the old state in its WHERE clause, so of two people who press a button
+    at the same moment exactly one wins and the other gets ``MovedOn``.
+    """
+    came_from = CampaignState(campaign.state)
+    if to not in CAMPAIGN_MOVES[came_from]:
+        raise MovedOn(
+            _("A campaign that is %(state)s cannot become %(to)s.")
+            % {"state": came_from.label, "to": to.label}
+        )
+    with transaction.atomic():
+        moved = Campaign.objects.filter(pk=campaign.pk, state=came_from).update(
+            state=to, state_at=now, **changes
+        )
+        if not moved:
+            raise MovedOn(_("Someone else has just changed this campaign."))
+        record(campaign, f"campaign.{to.value}", actor=actor, at=now)
+    campaign.refresh_from_db()

@@ -1,0 +1,58 @@
+"""What is due in campaigns: the work that a sweeper finds when no doorbell rang."""
+
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
+
+from campaigns.actions.batches import look_up_batch
+from campaigns.actions.results import check_batch
+from campaigns.enums import BatchState, CampaignState, WelcomeState
+from campaigns.models import Batch, Campaign, Welcome
+
+
+def campaigns_to_plan(now: datetime) -> list[int]:
+    """Scheduled campaigns whose time has come."""
+    due = Campaign.objects.filter(state=CampaignState.SCHEDULED, send_at__lte=now)
+    return list(due.order_by("send_at").values_list("pk", flat=True)[:50])
+
+
+def campaigns_to_send(now: datetime) -> list[int]:
+    """Campaigns under way with a batch that may be claimed, or that can be moved on."""
+    waiting = Batch.objects.filter(campaign=OuterRef("pk"), state=BatchState.WAITING)
+    claimable = waiting.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    busy = Batch.objects.filter(campaign=OuterRef("pk"), state=BatchState.SENDING)
+    under_way = Campaign.objects.filter(state__in=[CampaignState.PLANNED, CampaignState.SENDING])
+    ready = under_way.filter(Exists(claimable) | ~(Exists(waiting) | Exists(busy)))
+    return list(ready.order_by("pk").values_list("pk", flat=True)[:50])
+
+
+def batches_to_look_up(now: datetime) -> list[int]:
+    """Unclear batches that the channel should be asked about."""
+    due = Batch.objects.filter(state=BatchState.UNCLEAR, next_attempt_at__lte=now)
+    return list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:200])
+
+
+def batches_to_check(now: datetime) -> list[int]:
+    """Batches at the channel whose results are due."""
+    due = Batch.objects.filter(state=BatchState.HANDED, next_attempt_at__lte=now)
+    return list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:200])
+
+
+def welcomes_to_send(now: datetime) -> list[int]:
+    """Welcome codes that can still be used."""
+    due = Welcome.objects.filter(state=WelcomeState.PENDING, deadline_at__gt=now)
+    return list(due.order_by("deadline_at").values_list("pk", flat=True)[:500])
+
+
+def check_due_batches(campaign_id: int, *, now: datetime) -> None:
+    """Ask the channel about every due batch of one campaign."""
+    due = Batch.objects.filter(
+        campaign=campaign_id,
+        state__in=[BatchState.HANDED, BatchState.UNCLEAR],
+        next_attempt_at__lte=now,
+    ).order_by("pk")
+    for batch_id, state in due.values_list("pk", "state"):
+        if state == BatchState.UNCLEAR:
+            look_up_batch(batch_id, now=now)
+        else:
+            check_batch(batch_id, now=now)

@@ -1,0 +1,101 @@
+"""Following a batch to its end: has its sender confirmed, and what became of each recipient."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from campaigns.actions.batches import parcel_of
+from campaigns.actions.campaigns import advance_campaign
+from campaigns.channels import connector_for
+from campaigns.enums import BatchState, DeliveryReason, DeliveryState
+from campaigns.models import Batch, Delivery
+from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Fate, Progress, Result
+
+SHORTEST = timedelta(minutes=2)
+LONGEST = timedelta(hours=6)
+PATIENCE = timedelta(days=14)
+"""How long a batch waits for its sender before it is written off as not confirmed."""
+
+_FATES = {
+    Fate.SENT: (DeliveryState.SENT, DeliveryReason.NONE),
+    Fate.NOT_A_FRIEND: (DeliveryState.FAILED, DeliveryReason.NOT_A_FRIEND),
+    Fate.RECEIVE_LIMIT: (DeliveryState.FAILED, DeliveryReason.RECEIVE_LIMIT),
+}
+
+_WRITE = """
+UPDATE campaigns_delivery AS delivery
+SET state = fate.state, reason = fate.reason, sent_at = fate.sent_at
+FROM unnest(%(addresses)s::text[], %(states)s::text[], %(reasons)s::text[], %(times)s::timestamptz[])
+    AS fate (address, state, reason, sent_at)
+WHERE delivery.batch_id = %(batch)s AND delivery.address = fate.address
+  AND delivery.state = 'handed'
+"""
+
+
+def check_batch(batch_id: int, *, now: datetime) -> bool:
+    """Ask the channel what became of a batch that is due; returns whether this worker asked."""
+    claimed = Batch.objects.filter(
+        pk=batch_id, state=BatchState.HANDED, next_attempt_at__lte=now
+    ).update(next_attempt_at=now + SHORTEST)
+    if not claimed:
+        return False
+    batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)
+    connector = connector_for(batch.campaign.channel)
+    try:
+        progress = connector.progress(parcel_of(batch), reference=batch.reference)
+        results = list(progress.results)
+    except ChannelBusy as busy:
+        wait = timedelta(seconds=busy.retry_after)
+        Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
+            next_attempt_at=now + wait
+        )
+        return True
+    except (ChannelRefused, ChannelUnclear) as error:
+        Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
+        return True
+    _write_results(batch, progress, results, now=now)
+    advance_campaign(batch.campaign_id, now=now)
+    return True
+
+
+def _write_results(
+    batch: Batch, progress: Progress, results: list[Result], *, now: datetime
+) -> None:
+    with transaction.atomic():
+        _write_fates(batch, results)
+        given_up = progress.over or (batch.handed_at or now) < now - PATIENCE
+        handed = Delivery.objects.filter(batch=batch, state=DeliveryState.HANDED)
+        if given_up:
+            handed.update(state=DeliveryState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)
+        over = given_up or not handed.exists()
+        changes: Mapping[str, object] = (
+            {"state": BatchState.DONE, "done_at": now, "next_attempt_at": None}
+            if over
+            else {"next_attempt_at": next_check(batch, now=now)}
+        )
+        Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
+            confirmed_at=batch.confirmed_at or progress.confirmed_at, **changes
+        )
+
+
+def _write_fates(batch: Batch, results: list[Result]) -> None:
+    settled = [result for result in results if result.fate in _FATES]
+    if not settled:
+        return
+    values: dict[str, Any] = {
+        "batch": batch.pk,
+        "addresses": [result.address for result in settled],
+        "states": [_FATES[result.fate][0].value for result in settled],
+        "reasons": [_FATES[result.fate][1].value for result in settled],
+        "times": [result.at if result.fate == Fate.SENT else None for result in settled],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, values)
+
+
+def next_check(batch: Batch, *, now: datetime) -> datetime:
+    """Ask soon at first, then ever more rarely: staff confirm within the hour or days later."""
+    age = now - (batch.handed_at or now)
+    return now + min(LONGEST, max(SHORTEST, age / 2))

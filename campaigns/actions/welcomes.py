@@ -1,0 +1,157 @@
+"""Greeting new contacts: one welcome code, used at most once, within its 20 seconds.
+
+A code is claimed before it is used, never used after its deadline, and never used twice: an
+answer that was lost leaves the welcome *unclear* (WeCom docs 92137).
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Case, IntegerField, Q, Value, When
+
+from campaigns.enums import WelcomeState
+from campaigns.models import Welcome, WelcomeRule
+from campaigns.placeholders import fill
+from campaigns.tasks import send_welcome as send_welcome_task
+from connectors.wecom.api.messages import WelcomeOutcome, send_welcome_msg
+from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear
+from contacts.doorbell import ring
+from contacts.models import Company, ContactCode, Customer, Follow, Staff
+from contacts.wecom import wecom
+
+VALID_FOR = timedelta(seconds=20)
+MARGIN = timedelta(seconds=1)
+"""No call is begun later than this before the deadline."""
+
+_OUTCOMES = {
+    WelcomeOutcome.SENT: WelcomeState.SENT,
+    WelcomeOutcome.EXPIRED: WelcomeState.EXPIRED,
+    WelcomeOutcome.SUPERSEDED: WelcomeState.SUPERSEDED,
+    WelcomeOutcome.OTHER_APP: WelcomeState.OTHER_APP,
+}
+
+
+def receive_welcome(
+    follow: Follow,
+    code: str,
+    *,
+    contact_code: ContactCode | None,
+    issued_at: datetime,
+    now: datetime,
+) -> Welcome:
+    """Store a welcome code and have it used; a repeated code returns its first row unchanged."""
+    rule = rule_for(follow.staff, contact_code)
+    state = WelcomeState.PENDING if rule else WelcomeState.NO_RULE
+    text = fill(rule.content.text, _values(follow.staff, follow.customer)) if rule else ""
+    with transaction.atomic():
+        welcome, created = Welcome.objects.get_or_create(
+            code_digest=hashlib.sha256(code.encode()).hexdigest(),
+            defaults={
+                "staff": follow.staff,
+                "customer": follow.customer,
+                "contact_code": contact_code,
+                "code": code if rule else "",
+                "text": text,
+                "state": state,
+                "issued_at": issued_at,
+                "received_at": now,
+                "deadline_at": issued_at + VALID_FOR,
+                "settled_at": None if rule else now,
+            },
+        )
+        if created and rule:
+            ring(send_welcome_task, welcome.pk)
+    return welcome
+
+
+def rule_for(staff: Staff, contact_code: ContactCode | None) -> WelcomeRule | None:
+    """Return the narrowest rule: of the code, the staff member, the store, the company."""
+    code_id = contact_code.pk if contact_code else None
+    levels = Case(
+        When(contact_code__isnull=False, then=Value(1)),
+        When(staff__isnull=False, then=Value(2)),
+        When(store__isnull=False, then=Value(3)),
+        default=Value(4),
+        output_field=IntegerField(),
+    )
+    company_wide = Q(contact_code=None, staff=None, store=None)
+    fitting = company_wide | Q(staff=staff.pk)
+    if code_id:
+        fitting |= Q(contact_code=code_id)
+    if staff.store_id:
+        fitting |= Q(store=staff.store_id)
+    return WelcomeRule.objects.select_related("content").filter(fitting).order_by(levels).first()
+
+
+def _values(staff: Staff, customer: Customer) -> dict[str, str]:
+    company = Company.objects.first()
+    return {
+        "customer": customer.name,
+        "guide": staff.name,
+        "store": staff.store.name if staff.store else "",
+        "company": company.short_name if company else "",
+    }
+
+
+def send_welcome(welcome_id: int, *, now: datetime) -> bool:
+    """Use a pending code; returns whether this worker was the one to use it.
+
+    Nothing else is done on the way: no synchronisation, no upload.
+    """
+    claimed = Welcome.objects.filter(
+        pk=welcome_id, state=WelcomeState.PENDING, deadline_at__gt=now + MARGIN
+    ).update(state=WelcomeState.SENDING)
+    if not claimed:
+        return False
+    welcome = Welcome.objects.get(pk=welcome_id)
+    client = wecom()
+    if client is None:
+        _settle(welcome, WelcomeState.FAILED, now=now, error="WeCom is not set up")
+        return True
+    try:
+        outcome = send_welcome_msg(client, welcome.code, text=welcome.text)
+    except Busy as busy:
+        _after_busy(welcome, busy, now=now)
+    except Unclear as unclear:
+        _settle(welcome, WelcomeState.UNCLEAR, now=now, error=str(unclear))
+    except (ConfigProblem, Refused) as error:
+        _settle(welcome, WelcomeState.FAILED, now=now, error=str(error))
+    else:
+        _settle(welcome, _OUTCOMES[outcome], now=now)
+    return True
+
+
+def _after_busy(welcome: Welcome, busy: Busy, *, now: datetime) -> None:
+    """Put the code back while there is time: only if the channel surely did nothing with it."""
+    again = now + timedelta(seconds=busy.retry_after)
+    if not busy.surely_nothing_done:
+        _settle(welcome, WelcomeState.UNCLEAR, now=now, error=str(busy))
+    elif again < welcome.deadline_at - MARGIN:
+        Welcome.objects.filter(pk=welcome.pk, state=WelcomeState.SENDING).update(
+            state=WelcomeState.PENDING, error=str(busy)[:300]
+        )
+    else:
+        _settle(welcome, WelcomeState.FAILED, now=now, error=str(busy))
+
+
+def _settle(welcome: Welcome, state: WelcomeState, *, now: datetime, error: str = "") -> None:
+    """Write the outcome down; the code is of no more use and is cleared."""
+    Welcome.objects.filter(pk=welcome.pk, state=WelcomeState.SENDING).update(
+        state=state, settled_at=now, code="", error=error[:300]
+    )
+
+
+def write_off_welcomes(*, now: datetime) -> int:
+    """Settle the codes whose time has passed; returns how many that were.
+
+    Those never used are expired; those whose worker died in the middle of the call are unclear.
+    """
+    late = Welcome.objects.filter(deadline_at__lte=now)
+    expired = late.filter(state=WelcomeState.PENDING).update(
+        state=WelcomeState.EXPIRED, settled_at=now, code=""
+    )
+    unclear = late.filter(
+        state=WelcomeState.SENDING, deadline_at__lte=now - timedelta(seconds=15)
+    ).update(state=WelcomeState.UNCLEAR, settled_at=now, code="")
+    return expired + unclear

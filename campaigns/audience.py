@@ -1,0 +1,138 @@
+"""Freezing an audience: who gets a campaign, from whom, in which batch, and who does not and why.
+
+One statement does it all, whatever the number of customers.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from campaigns.enums import DeliveryReason
+from campaigns.models import Campaign
+from campaigns.models.campaigns import BATCH_LIMIT
+from campaigns.segments import customers_in
+
+_AUDIENCE = """
+audience AS (
+    SELECT customer.id AS customer_id, identity.value AS address, sender.staff_id,
+           CASE WHEN customer.opted_out_at IS NOT NULL THEN 'opted_out'
+                WHEN identity.value IS NULL THEN 'no_address'
+                WHEN sender.staff_id IS NULL THEN 'no_sender'
+                ELSE '' END AS reason
+    FROM ({segment}) AS chosen
+    JOIN contacts_customer AS customer ON customer.id = chosen.id
+    LEFT JOIN LATERAL (
+        SELECT value FROM contacts_identity
+        WHERE contacts_identity.customer_id = customer.id AND kind = 'wecom:external_userid'
+        ORDER BY contacts_identity.id LIMIT 1
+    ) AS identity ON true
+    LEFT JOIN LATERAL (
+        SELECT follow.staff_id
+        FROM contacts_follow AS follow
+        JOIN contacts_staff AS staff ON staff.id = follow.staff_id
+        WHERE follow.customer_id = customer.id AND follow.ended_at IS NULL
+          AND follow.channel = 'wecom'
+          AND staff.state IN ('active', 'leaving') AND staff.wecom_userid IS NOT NULL
+        ORDER BY (follow.staff_id = customer.owner_id) DESC NULLS LAST, follow.began_at DESC
+        LIMIT 1
+    ) AS sender ON true
+)"""
+
+_NUMBERED = """
+numbered AS (
+    SELECT customer_id, address, staff_id,
+           row_number() OVER (PARTITION BY staff_id ORDER BY customer_id) - 1 AS place
+    FROM audience WHERE reason = ''
+), cut AS (
+    SELECT staff_id, place / {limit} AS chunk, count(*) AS size,
+           row_number() OVER (ORDER BY staff_id, place / {limit}) AS seq
+    FROM numbered GROUP BY staff_id, place / {limit}
+)"""
+
+_FREEZE = """
+WITH {audience}, {numbered}, batches AS (
+    INSERT INTO campaigns_batch
+        (campaign_id, sender_id, seq, size, reference, error, reminders, state, attempts, looks)
+    SELECT %s, staff_id, seq, size, '', '', 0, 'waiting', 0, 0 FROM cut ORDER BY seq
+    RETURNING id, seq
+)
+INSERT INTO campaigns_delivery
+    (campaign_id, customer_id, batch_id, slot, address, state, reason)
+SELECT %s, customer_id, batches.id, place %% {limit}, address, 'queued', ''
+FROM numbered
+JOIN cut ON cut.staff_id = numbered.staff_id AND cut.chunk = numbered.place / {limit}
+JOIN batches ON batches.seq = cut.seq
+UNION ALL
+SELECT %s, customer_id, NULL, NULL, coalesce(address, ''), 'skipped', reason
+FROM audience WHERE reason <> ''
+"""
+
+_FIGURES = """
+WITH {audience}, {numbered}
+SELECT 'reason:' || reason, count(*) FROM audience GROUP BY reason
+UNION ALL SELECT 'batches', count(*) FROM cut
+UNION ALL SELECT 'senders', count(DISTINCT staff_id) FROM cut
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AudiencePreview:
+    """What planning would do at this moment: exact figures, nothing written.
+
+    ``fewest_batches`` is what the recipients would need without regard to senders; there are
+    more ``batches`` where the channel takes one sender per call.
+    """
+
+    reachable: int
+    batches: int
+    senders: int
+    skipped: dict[DeliveryReason, int] = field(default_factory=dict)
+
+    @property
+    def fewest_batches(self) -> int:
+        """Batches needed if any batch could have any recipients."""
+        return -(-self.reachable // BATCH_LIMIT)
+
+
+def freeze_audience(campaign: Campaign, *, now: datetime) -> int:
+    """Write a delivery for every customer of the segment, and the batches; return how many.
+
+    Call it in the transaction that marks the campaign as planned.
+    """
+    segment, values = _segment_sql(campaign.segment.rule, now)
+    sql = _FREEZE.format(
+        audience=_AUDIENCE.format(segment=segment),
+        numbered=_NUMBERED.format(limit=BATCH_LIMIT),
+        limit=BATCH_LIMIT,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, campaign.pk, campaign.pk, campaign.pk])
+        return int(cursor.rowcount)
+
+
+def preview_audience(rule: object) -> AudiencePreview:
+    """Count whom a campaign to this rule would reach and whom not. Raises ``RuleBroken``."""
+    segment, values = _segment_sql(rule, timezone.now())
+    sql = _FIGURES.format(
+        audience=_AUDIENCE.format(segment=segment), numbered=_NUMBERED.format(limit=BATCH_LIMIT)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        figures = dict(cursor.fetchall())
+    reasons = {key.removeprefix("reason:"): n for key, n in figures.items() if ":" in key}
+    return AudiencePreview(
+        reachable=reasons.pop("", 0),
+        batches=figures["batches"],
+        senders=figures["senders"],
+        skipped={DeliveryReason(reason): n for reason, n in sorted(reasons.items())},
+    )
+
+
+def _segment_sql(rule: object, now: datetime) -> tuple[str, tuple[Any, ...]]:
+    """Return the SQL of the rule's customer ids, with its parameters kept apart."""
+    ids = customers_in(rule, now=now).order_by().values("id")
+    sql, values = ids.query.sql_with_params()
+    return str(sql), tuple(values)

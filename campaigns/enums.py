@@ -1,0 +1,94 @@
+"""The closed lists of campaigns, and the arrows along which they move."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class CampaignState(TextChoices):
+    """Draft → scheduled → planned → sending → waiting for staff → done."""
+
+    DRAFT = "draft", _("draft")
+    SCHEDULED = "scheduled", _("scheduled")
+    PLANNED = "planned", _("planned")
+    SENDING = "sending", _("sending")
+    WAITING = "waiting", _("waiting for staff")
+    PAUSED = "paused", _("paused")
+    DONE = "done", _("done")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+CAMPAIGN_MOVES = {
+    CampaignState.DRAFT: frozenset({CampaignState.SCHEDULED, CampaignState.CANCELLED}),
+    CampaignState.SCHEDULED: frozenset(
+        {CampaignState.DRAFT, CampaignState.PLANNED, CampaignState.CANCELLED}
+    ),
+    CampaignState.PLANNED: frozenset(
+        {CampaignState.SENDING, CampaignState.PAUSED, CampaignState.DONE, CampaignState.CANCELLED}
+    ),
+    CampaignState.SENDING: frozenset(
+        {CampaignState.WAITING, CampaignState.PAUSED, CampaignState.DONE, CampaignState.CANCELLED}
+    ),
+    CampaignState.WAITING: frozenset(
+        {CampaignState.SENDING, CampaignState.DONE, CampaignState.CANCELLED}
+    ),
+    CampaignState.PAUSED: frozenset({CampaignState.SENDING, CampaignState.CANCELLED}),
+    CampaignState.DONE: frozenset(),
+    CampaignState.CANCELLED: frozenset(),
+}
+
+
+class BatchState(TextChoices):
+    """Waiting → sending → handed to the channel → done; what goes wrong has its own state."""
+
+    WAITING = "waiting", _("waiting")
+    SENDING = "sending", _("sending")
+    HANDED = "handed", _("handed to the channel")
+    UNCLEAR = "unclear", _("unclear")
+    REFUSED = "refused", _("refused")
+    DONE = "done", _("done")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class DeliveryState(TextChoices):
+    """One recipient's fate. *Sending* is the batch's state while its call is being made."""
+
+    QUEUED = "queued", _("queued")
+    HANDED = "handed", _("handed to the channel")
+    SENT = "sent", _("sent")
+    DELIVERED = "delivered", _("delivered")
+    READ = "read", _("read")
+    REPLIED = "replied", _("replied")
+    FAILED = "failed", _("failed")
+    SKIPPED = "skipped", _("skipped")
+    UNCLEAR = "unclear", _("unclear")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class DeliveryReason(TextChoices):
+    """Why a recipient was skipped or failed."""
+
+    NONE = "", ""
+    OPTED_OUT = "opted_out", _("opted out")
+    NO_ADDRESS = "no_address", _("no address in the channel")
+    NO_SENDER = "no_sender", _("nobody to send it")
+    CHANGED_HANDS = "changed_hands", _("customer changed hands")
+    GONE = "gone", _("merged or erased")
+    INVALID = "invalid", _("refused by the channel")
+    NOT_A_FRIEND = "not_friend", _("no longer connected")
+    RECEIVE_LIMIT = "quota", _("receive limit reached")
+    NOT_CONFIRMED = "not_confirmed", _("not confirmed by staff")
+    CHANNEL_ERROR = "channel_error", _("the channel refused the batch")
+
+
+class WelcomeState(TextChoices):
+    """The outcome of every welcome code that was received."""
+
+    PENDING = "pending", _("pending")
+    SENDING = "sending", _("sending")
+    SENT = "sent", _("sent")
+    EXPIRED = "expired", _("expired")
+    SUPERSEDED = "superseded", _("someone else was first")
+    OTHER_APP = "other_app", _("another app is greeting")
+    FAILED = "failed", _("failed")
+    UNCLEAR = "unclear", _("unclear")
+    NO_RULE = "no_rule", _("no welcome set up")

@@ -1,0 +1,8 @@
+"""Messages: what is said, to whom, and what became of it."""
+
+from campaigns.models.campaigns import Batch, Campaign, Delivery
+from campaigns.models.contents import Content
+from campaigns.models.segments import Segment
+from campaigns.models.welcomes import Welcome, WelcomeRule
+
+__all__ = ["Batch", "Campaign", "Content", "Delivery", "Segment", "Welcome", "WelcomeRule"]

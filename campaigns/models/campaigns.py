@@ -1,0 +1,208 @@
+"""Campaigns, their batches, and one delivery per recipient."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.models.contents import Content
+from campaigns.models.segments import Segment
+from contacts.models import Customer, Staff
+
+BATCH_LIMIT = 200
+"""Recipients in one batch, whatever the channel would take."""
+
+
+class Campaign(models.Model):
+    """One message to everybody in a segment, through one channel.
+
+    The audience is frozen in one statement when the campaign is planned; ``recipients`` and
+    ``skipped`` are the figures of that moment, and never change afterwards. ``text`` is the
+    content as it was then: later edits of the content do not reach a planned campaign.
+    """
+
+    content = models.ForeignKey(Content, on_delete=models.PROTECT, related_name="campaigns")
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="campaigns")
+    created_by = models.ForeignKey(
+        Staff, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True
+    )
+
+    name = models.CharField(max_length=120)
+    channel = models.CharField(max_length=12, default="wecom")
+    text = models.TextField(blank=True)
+    attachments = models.JSONField(default=list, blank=True)
+    recipients = models.PositiveIntegerField(null=True, blank=True)
+    skipped = models.PositiveIntegerField(null=True, blank=True)
+
+    state = models.CharField(
+        max_length=12, choices=CampaignState.choices, default=CampaignState.DRAFT
+    )
+    state_at = models.DateTimeField()
+    send_at = models.DateTimeField(null=True, blank=True)
+    planned_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # The sweeper: campaigns whose time has come, and those that still send.
+            models.Index(fields=["send_at"], condition=Q(state="scheduled"), name="campaign_due"),
+            models.Index(
+                fields=["id"], condition=Q(state__in=["planned", "sending"]), name="campaign_open"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=CampaignState.values), name="campaign_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="scheduled") | Q(send_at__isnull=False),
+                name="campaign_scheduled_has_time",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(state__in=["draft", "scheduled", "cancelled"])
+                    | Q(planned_at__isnull=False, recipients__isnull=False, skipped__isnull=False)
+                ),
+                name="campaign_planned_has_figures",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["done", "cancelled"], closed_at__isnull=False)
+                | (~Q(state__in=["done", "cancelled"]) & Q(closed_at=None)),
+                name="campaign_closed_has_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Batch(models.Model):
+    """At most 200 recipients of a campaign, sent in one call in the name of one sender.
+
+    The batch is the unit of claim: a worker takes it with a lease, makes the call, and writes
+    down what happened under its ``lease_token``. A lease that runs out makes it *unclear*.
+    ``reference`` is the channel's own id of the message (WeCom: msgid).
+    """
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="batches", db_index=False
+    )
+    sender = models.ForeignKey(
+        Staff, on_delete=models.PROTECT, related_name="batches", null=True, blank=True
+    )
+
+    seq = models.PositiveIntegerField()
+    size = models.PositiveSmallIntegerField()
+    reference = models.CharField(max_length=120, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+    reminders = models.PositiveSmallIntegerField(default=0)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+
+    state = models.CharField(max_length=12, choices=BatchState.choices, default=BatchState.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    looks = models.PositiveSmallIntegerField(default=0)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    handed_at = models.DateTimeField(null=True, blank=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes = [
+            # Claims: the next waiting batch of a campaign.
+            models.Index(
+                fields=["campaign", "id"], condition=Q(state="waiting"), name="batch_waiting"
+            ),
+            # The sweeper: leases that ran out.
+            models.Index(fields=["lease_until"], condition=Q(state="sending"), name="batch_leased"),
+            # The sweeper: results to fetch, unclear ones to look up.
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(state__in=["handed", "unclear"]),
+                name="batch_to_check",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "seq"], name="batch_seq_once"),
+            models.UniqueConstraint(
+                fields=["reference"], condition=~Q(reference=""), name="batch_reference_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(size__gte=1, size__lte=BATCH_LIMIT), name="batch_at_most_200"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=BatchState.values), name="batch_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="sending")
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+                name="batch_sending_has_lease",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}/{self.seq}"
+
+
+class Delivery(models.Model):
+    """One recipient's fate in one campaign; a recipient who may not get it has a reason.
+
+    The primary key refuses a customer twice, ``slot`` numbers the recipients of a batch and so
+    caps it at 200. There is no foreign key to the customer on purpose: it doubles the time of
+    planning, and customers are never deleted.
+    """
+
+    pk = models.CompositePrimaryKey("campaign_id", "customer_id")
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_constraint=False,
+    )
+    batch = models.ForeignKey(
+        Batch,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+    )
+
+    slot = models.PositiveSmallIntegerField(null=True, blank=True)
+    address = models.CharField(max_length=255, blank=True)
+
+    state = models.CharField(
+        max_length=12, choices=DeliveryState.choices, default=DeliveryState.QUEUED
+    )
+    reason = models.CharField(max_length=16, choices=DeliveryReason.choices, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "slot"], name="delivery_slot_once"),
+            models.CheckConstraint(
+                condition=Q(batch=None, slot=None, state__in=["skipped"])
+                | Q(batch__isnull=False, slot__gte=0, slot__lt=BATCH_LIMIT),
+                name="delivery_batch_at_most_200",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=DeliveryState.values), name="delivery_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["skipped", "failed"]) | ~Q(reason=""),
+                name="delivery_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} to {self.customer_id}: {self.state}"

@@ -1,0 +1,86 @@
+"""Reads about campaigns that screens and the API share."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Count
+
+from campaigns.audience import AudiencePreview, preview_audience
+from campaigns.enums import BatchState, DeliveryReason, DeliveryState
+from campaigns.models import Batch, Campaign, Delivery
+
+__all__ = [
+    "AudiencePreview",
+    "BatchCell",
+    "CampaignProgress",
+    "audience_preview",
+    "campaign_progress",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCell:
+    """One batch on the progress page."""
+
+    id: int
+    seq: int
+    sender_name: str
+    size: int
+    state: BatchState
+    confirmed_at: datetime | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignProgress:
+    """Where a campaign's recipients stand; ``states`` adds up to ``total``."""
+
+    total: int
+    states: dict[DeliveryState, int] = field(default_factory=dict)
+    reasons: list[tuple[DeliveryState, DeliveryReason, int]] = field(default_factory=list)
+    batches: list[BatchCell] = field(default_factory=list)
+
+    @property
+    def batch_states(self) -> dict[BatchState, int]:
+        """Number of batches in each state."""
+        counts: dict[BatchState, int] = {}
+        for cell in self.batches:
+            counts[cell.state] = counts.get(cell.state, 0) + 1
+        return counts
+
+
+def campaign_progress(campaign: Campaign) -> CampaignProgress:
+    """Count a campaign's deliveries by state and reason, and list its batches: two queries."""
+    rows = (
+        Delivery.objects.filter(campaign=campaign)
+        .values_list("state", "reason")
+        .annotate(Count("customer_id"))
+        .order_by("state", "reason")
+    )
+    states: dict[DeliveryState, int] = {}
+    reasons = []
+    for state_value, reason, count in rows:
+        state = DeliveryState(state_value)
+        states[state] = states.get(state, 0) + count
+        if reason:
+            reasons.append((state, DeliveryReason(reason), count))
+    cells = [
+        BatchCell(
+            id=batch.pk,
+            seq=batch.seq,
+            sender_name=batch.sender.name if batch.sender else "",
+            size=batch.size,
+            state=BatchState(batch.state),
+            confirmed_at=batch.confirmed_at,
+            error=batch.error,
+        )
+        for batch in Batch.objects.filter(campaign=campaign)
+        .select_related("sender")
+        .order_by("seq")
+    ]
+    return CampaignProgress(sum(states.values()), states, reasons, cells)
+
+
+def audience_preview(rule: object) -> AudiencePreview:
+    """Say whom a campaign to this rule would reach, and whom not and why. Raises ``RuleBroken``."""
+    return preview_audience(rule)

@@ -1,0 +1,61 @@
+"""Doors for Celery into campaigns: an id in, an action called. They may run twice or half."""
+
+from celery import shared_task
+from django.utils import timezone
+
+
+@shared_task(queue="bulk")
+def plan_campaign_due(campaign_id: int) -> None:
+    """Plan a scheduled campaign whose time has come."""
+    from campaigns.actions.campaigns import plan_campaign
+
+    plan_campaign(campaign_id, now=timezone.now())
+
+
+@shared_task(queue="bulk")
+def send_batches(campaign_id: int) -> None:
+    """Send batches of a campaign for one turn, and ring again if some are left."""
+    from campaigns.actions.pump import pump_campaign
+
+    if pump_campaign(campaign_id):
+        send_batches.delay(campaign_id)
+
+
+@shared_task(queue="bulk")
+def look_up_batch(batch_id: int) -> None:
+    """Ask the channel about an unclear batch."""
+    from campaigns.actions.batches import look_up_batch as look_up
+
+    look_up(batch_id, now=timezone.now())
+
+
+@shared_task(queue="bulk")
+def check_batch(batch_id: int) -> None:
+    """Ask the channel what became of a batch."""
+    from campaigns.actions.results import check_batch as check
+
+    check(batch_id, now=timezone.now())
+
+
+@shared_task(queue="bulk")
+def check_campaign(campaign_id: int) -> None:
+    """Ask the channel about every due batch of one campaign."""
+    from campaigns.actions.due import check_due_batches
+
+    check_due_batches(campaign_id, now=timezone.now())
+
+
+@shared_task(queue="bulk")
+def withdraw_batches(campaign_id: int) -> None:
+    """Withdraw what a cancelled campaign has at the channel."""
+    from campaigns.actions.campaigns import withdraw_handed
+
+    withdraw_handed(campaign_id, now=timezone.now())
+
+
+@shared_task(queue="realtime")
+def send_welcome(welcome_id: int) -> None:
+    """Greet one new contact."""
+    from campaigns.actions.welcomes import send_welcome as send
+
+    send(welcome_id, now=timezone.now())
