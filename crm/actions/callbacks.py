@@ -1,0 +1,216 @@
+"""What WeCom tells us: stored once, answered at once, worked on afterwards.
+
+Events come late, twice and in any order; every handler leads to the same state whichever came
+first (fields and events: WeCom docs 92130, 90971; see ``connectors.wecom.callback``).
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from campaigns.actions.welcomes import receive_welcome, rule_for
+from campaigns.placeholders import used_in
+from connectors.wecom.api.customers import get_external_contact
+from connectors.wecom.callback import Event, read_event
+from connectors.wecom.errors import WeComError
+from contacts.actions.customers import Profile, from_channel, learn_profile
+from contacts.actions.departures import depart_staff
+from contacts.actions.follows import begin_follow, end_follow
+from contacts.actions.settlement import note_transfer_failed
+from contacts.actions.staff import (
+    left_the_channel,
+    rename_channel_userid,
+    staff_by_channel_userid,
+)
+from contacts.doorbell import ring
+from contacts.enums import CallbackState, FollowEnd
+from contacts.errors import MovedOn
+from contacts.models import Callback, ContactCode, Customer, Follow
+from contacts.wecom import wecom
+from crm import tasks
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 8
+"""Attempts before a callback is laid aside as dead; together they span about ten minutes."""
+
+TOGETHER = timedelta(minutes=10)
+
+
+class NotYet(Exception):
+    """The callback speaks of something we do not know yet; it will be tried again."""
+
+
+def store_callback(event: Event, *, now: datetime) -> bool:
+    """Store a verified callback; returns whether it is new. A repeated one changes nothing."""
+    name = f"{event.event}/{event.change_type}" if event.change_type else event.event
+    with transaction.atomic():
+        rows = Callback.objects.bulk_create(
+            [
+                Callback(
+                    key=event.key,
+                    event=name[:80],
+                    body=event.xml,
+                    sent_at=_at(event.create_time, now),
+                    received_at=now,
+                    next_attempt_at=now,
+                )
+            ],
+            ignore_conflicts=True,
+        )
+        stored = Callback.objects.filter(provider="wecom", key=event.key).values_list(
+            "pk", flat=True
+        )
+        ring(tasks.process_callback, stored[0])
+    return bool(rows)
+
+
+def process_callback(callback_id: int, *, now: datetime) -> bool:
+    """Work on one stored callback; returns whether this worker was the one to do it.
+
+    The claim pushes the next attempt away; a handler that fails is tried again, ever later,
+    and at last the callback is kept as dead, to be looked at and replayed.
+    """
+    row = Callback.objects.filter(
+        pk=callback_id, state=CallbackState.RECEIVED, next_attempt_at__lte=now
+    ).first()
+    if row is None:
+        return False
+    claimed = Callback.objects.filter(
+        pk=row.pk, state=CallbackState.RECEIVED, attempts=row.attempts
+    ).update(attempts=row.attempts + 1, next_attempt_at=now + _pause(row.attempts))
+    if not claimed:
+        return False
+    try:
+        handle_event(read_event(row.body.encode()), now=now)
+    except NotYet as reason:
+        _try_again(row, str(reason))
+    except Exception as error:  # one bad callback must not stop the others; it is kept and shown
+        logger.exception("callback %s could not be processed", row.pk)
+        _try_again(row, f"{type(error).__name__}: {error}")
+    else:
+        Callback.objects.filter(pk=row.pk).update(state=CallbackState.DONE, done_at=now, error="")
+    return True
+
+
+def _pause(attempts: int) -> timedelta:
+    return min(timedelta(seconds=5 * 2**attempts), timedelta(minutes=5))
+
+
+def _try_again(row: Callback, error: str) -> None:
+    state = CallbackState.DEAD if row.attempts + 1 >= ATTEMPTS else CallbackState.RECEIVED
+    Callback.objects.filter(pk=row.pk).update(state=state, error=error[:2000])
+
+
+def handle_event(event: Event, *, now: datetime) -> None:
+    """Do what the event asks for; events that we have no use for are simply done."""
+    handler = _HANDLERS.get((event.event, event.change_type))
+    if handler:
+        handler(event, now)
+
+
+def _customer_added(event: Event, now: datetime) -> None:
+    staff = staff_by_channel_userid(event.user_id)
+    if staff is None:
+        raise NotYet(f"no staff member has the userid {event.user_id}")
+    code = _contact_code(event.state)
+    at = _at(event.create_time, now)
+    follow = begin_follow(
+        staff,
+        event.external_user_id,
+        profile=Profile(),
+        now=now,
+        began_at=at,
+        code=code,
+        came_by=event.state,
+    )
+    if event.welcome_code:
+        _learn_name_for_greeting(follow, event.external_user_id, code)
+        receive_welcome(follow, event.welcome_code, contact_code=code, issued_at=at, now=now)
+    if not follow.customer.name:
+        ring(tasks.learn_customer, follow.customer.pk, event.external_user_id)
+
+
+def _learn_name_for_greeting(follow: Follow, address: str, code: ContactCode | None) -> None:
+    """Ask for the name only if the greeting speaks it; without an answer it is left out."""
+    rule = rule_for(follow.staff, code)
+    if rule and "customer" in used_in(rule.content.text) and not follow.customer.name:
+        learn_customer(follow.customer.pk, address)
+        follow.customer.refresh_from_db()
+
+
+def _contact_code(state: str) -> ContactCode | None:
+    return (
+        ContactCode.objects.select_related("store").filter(state=state).first() if state else None
+    )
+
+
+def _customer_left(event: Event, now: datetime) -> None:
+    _end(event, FollowEnd.REMOVED_BY_CUSTOMER, now)
+
+
+def _customer_removed(event: Event, now: datetime) -> None:
+    transferred = event.source == "DELETE_BY_TRANSFER"
+    _end(event, FollowEnd.TRANSFERRED if transferred else FollowEnd.REMOVED_BY_STAFF, now)
+
+
+def _end(event: Event, reason: FollowEnd, now: datetime) -> None:
+    staff = staff_by_channel_userid(event.user_id)
+    at = _at(event.create_time, now)
+    known = staff and end_follow(staff, event.external_user_id, reason=reason, now=at)
+    if not known and at > now - TOGETHER:
+        raise NotYet("the follow is not known yet")
+
+
+def _transfer_failed(event: Event, now: datetime) -> None:
+    found = note_transfer_failed(event.user_id, event.external_user_id, event.fail_reason, now=now)
+    if not found and _at(event.create_time, now) > now - TOGETHER:
+        raise NotYet("no open handover item fits yet")
+
+
+def _staff_removed(event: Event, now: datetime) -> None:
+    staff = staff_by_channel_userid(event.user_id)
+    if staff is None:
+        return
+    left_the_channel(staff, now=now)
+    try:
+        depart_staff(staff.pk, actor=None, now=now, source="wecom")
+    except MovedOn:
+        return  # departed already, by a manager or an earlier callback
+
+
+def _staff_updated(event: Event, _now: datetime) -> None:
+    new = event.fields.get("NewUserID", "")
+    if new and new != event.user_id:
+        rename_channel_userid(event.user_id, new)
+
+
+_HANDLERS: dict[tuple[str, str], Callable[[Event, datetime], None]] = {
+    ("change_external_contact", "add_external_contact"): _customer_added,
+    ("change_external_contact", "add_half_external_contact"): _customer_added,
+    ("change_external_contact", "del_follow_user"): _customer_left,
+    ("change_external_contact", "del_external_contact"): _customer_removed,
+    ("change_external_contact", "transfer_fail"): _transfer_failed,
+    ("change_contact", "delete_user"): _staff_removed,
+    ("change_contact", "update_user"): _staff_updated,
+}
+
+
+def learn_customer(customer_id: int, address: str) -> None:
+    """Fetch what WeCom knows of a new customer and fill in what we do not."""
+    client = wecom()
+    customer = Customer.objects.active().filter(pk=customer_id).first()
+    if client is None or customer is None:
+        return
+    try:
+        learn_profile(customer, from_channel(get_external_contact(client, address).profile))
+    except WeComError:
+        logger.info(
+            "the profile of customer %s has to wait for the nightly comparison", customer_id
+        )
+
+
+def _at(seconds: int, now: datetime) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC) if seconds else now

@@ -1,0 +1,67 @@
+"""The sweeper: the database is the queue, so whatever is due can be found and done.
+
+With the broker on, beat has the sweeper ring the doorbell for rows that are due; with it off,
+``manage.py work`` does the same rows in its own process. Either way nothing depends on a
+message that may have been lost.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from celery import Task
+
+from campaigns import tasks as campaign_tasks
+from campaigns.actions import due
+from campaigns.actions.batches import expire_leases
+from campaigns.actions.welcomes import write_off_welcomes
+from contacts import tasks as contact_tasks
+from contacts.actions.transfers import handovers_to_check, handovers_to_request
+from contacts.doorbell import ring
+from contacts.enums import CallbackState
+from contacts.models import Callback
+from crm import tasks as crm_tasks
+
+Finder = Callable[[datetime], list[int]]
+
+
+def _callbacks(now: datetime) -> list[int]:
+    rows = Callback.objects.filter(state=CallbackState.RECEIVED, next_attempt_at__lte=now)
+    return list(rows.order_by("next_attempt_at").values_list("pk", flat=True)[:1000])
+
+
+_DUE: list[tuple[Finder, Task]] = [
+    (_callbacks, crm_tasks.process_callback),
+    (due.welcomes_to_send, campaign_tasks.send_welcome),
+    (due.campaigns_to_plan, campaign_tasks.plan_campaign_due),
+    (due.campaigns_to_send, campaign_tasks.send_batches),
+    (due.batches_to_look_up, campaign_tasks.look_up_batch),
+    (due.batches_to_check, campaign_tasks.check_batch),
+    (handovers_to_request, contact_tasks.make_requests),
+    (handovers_to_check, contact_tasks.check_handover),
+]
+
+
+def ring_for_due(*, now: datetime) -> int:
+    """Ring for every row that is due; returns how many that were."""
+    rung = 0
+    for task, row in _due(now):
+        ring(task, row)
+        rung += 1
+    return rung
+
+
+def do_what_is_due(*, now: datetime) -> int:
+    """Do every row that is due, here and now, without a broker; returns how many that were."""
+    done = 0
+    for task, row in _due(now):
+        task.run(row)
+        done += 1
+    return done
+
+
+def _due(now: datetime) -> Iterator[tuple[Task, int]]:
+    expire_leases(now=now)
+    write_off_welcomes(now=now)
+    for find, task in _DUE:
+        for row in find(now):
+            yield task, row
