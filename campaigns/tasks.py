@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 
-@shared_task(queue="bulk")
+@shared_task
 def plan_campaign_due(campaign_id: int) -> None:
     """Plan a scheduled campaign whose time has come."""
     from campaigns.actions.campaigns import plan_campaign
@@ -12,7 +12,7 @@ def plan_campaign_due(campaign_id: int) -> None:
     plan_campaign(campaign_id, now=timezone.now())
 
 
-@shared_task(queue="bulk")
+@shared_task
 def send_batches(campaign_id: int) -> None:
     """Send batches of a campaign for one turn, and ring again if some are left."""
     from campaigns.actions.pump import pump_campaign
@@ -21,7 +21,7 @@ def send_batches(campaign_id: int) -> None:
         send_batches.delay(campaign_id)
 
 
-@shared_task(queue="bulk")
+@shared_task
 def look_up_batch(batch_id: int) -> None:
     """Ask the channel about an unclear batch."""
     from campaigns.actions.batches import look_up_batch as look_up
@@ -29,7 +29,7 @@ def look_up_batch(batch_id: int) -> None:
     look_up(batch_id, now=timezone.now())
 
 
-@shared_task(queue="bulk")
+@shared_task
 def check_batch(batch_id: int) -> None:
     """Ask the channel what became of a batch."""
     from campaigns.actions.results import check_batch as check
@@ -37,7 +37,7 @@ def check_batch(batch_id: int) -> None:
     check(batch_id, now=timezone.now())
 
 
-@shared_task(queue="bulk")
+@shared_task
 def check_campaign(campaign_id: int) -> None:
     """Ask the channel about every due batch of one campaign."""
     from campaigns.actions.due import check_due_batches
@@ -45,7 +45,7 @@ def check_campaign(campaign_id: int) -> None:
     check_due_batches(campaign_id, now=timezone.now())
 
 
-@shared_task(queue="bulk")
+@shared_task
 def withdraw_batches(campaign_id: int) -> None:
     """Withdraw what a cancelled campaign has at the channel."""
     from campaigns.actions.campaigns import withdraw_handed
@@ -53,7 +53,7 @@ def withdraw_batches(campaign_id: int) -> None:
     withdraw_handed(campaign_id, now=timezone.now())
 
 
-@shared_task(queue="realtime")
+@shared_task
 def send_welcome(welcome_id: int) -> None:
     """Greet one new contact."""
     from campaigns.actions.welcomes import send_welcome as send

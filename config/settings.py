@@ -10,6 +10,8 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config import env
 from config.places import ROOT, find_places
@@ -129,6 +131,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [ROOT / "locale"]
+FORMAT_MODULE_PATH = "crm.formats"
 TIME_ZONE = "Asia/Shanghai"
 USE_TZ = True
 
@@ -185,12 +188,17 @@ DATABASES["default"]["OPTIONS"] |= {
     " -c idle_in_transaction_session_timeout=30s",
 }
 REDIS_URL, CELERY_BROKER_URL = env.redis("REDIS_URL", PLACES.redis_url)
+REDIS_OPTIONS: dict[str, Any] = {
+    "socket_timeout": 2,
+    "socket_connect_timeout": 2,
+    "retry": Retry(NoBackoff(), 1),  # once: a page must not wait seconds for a cache that is down
+}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "liuke",
-        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+        "OPTIONS": REDIS_OPTIONS,
     }
 }
 
@@ -198,6 +206,12 @@ CACHES = {
 # A task is an idempotent claim of rows, so that running it twice or half is harmless.
 
 CELERY_TASK_DEFAULT_QUEUE = "realtime"  # what a person or a 20-second code waits for
+CELERY_TASK_ROUTES = {
+    "campaigns.tasks.send_welcome": {"queue": "realtime"},
+    "campaigns.tasks.*": {"queue": "bulk"},
+    "contacts.tasks.*": {"queue": "bulk"},
+    "crm.tasks.learn_customer": {"queue": "bulk"},
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = True
@@ -211,6 +225,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "max_retries": 0,  # a web request that rings an unreachable broker goes on at once
     "visibility_timeout": 300,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
@@ -249,10 +264,10 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Liuke",
     "DESCRIPTION": "A self-hosted sales CRM for retailers.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [],  # values of states stand where they are used, under no made-up name
 }
 
 # --- the outside ----------------------------------------------------------------------------

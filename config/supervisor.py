@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
@@ -112,11 +113,12 @@ class Supervisor:
         if self._demo and not os.environ.get("WECOM_API_URL"):
             self._sandbox = Sandbox(self.places, f"{self.url}callbacks/wecom/")
         self._start_servers()
-        self._run(self._web())  # first: it takes longest to import and is what people wait for
+        self._run(self._web())  # before the servers answer: it is busy importing for seconds
         if self._sandbox:
             self._run(self._sandbox.program())
+        self._wait_for_servers()
         self._migrate()
-        self._wait_for_web()
+        self._until(self._web_answers)
         for program in self._workers():
             self._run(program)
 
@@ -210,6 +212,8 @@ class Supervisor:
             self._run(embedded.postgres_program(self.places))
         if not os.environ.get("REDIS_URL"):
             self._run(embedded.valkey_program(self.places))
+
+    def _wait_for_servers(self) -> None:
         if "postgres" in self._children:
             embedded.wait_for_postgres(self.places, lambda: self._is_alive("postgres"))
         if "valkey" in self._children:
@@ -228,18 +232,18 @@ class Supervisor:
         self._until(lambda: child.process.poll() is not None)
         del self._children["migrate"]
         if child.process.returncode:
-            raise CannotStart(f"The database could not be prepared; see {program.log}.")
-
-    def _wait_for_web(self) -> None:
-        self._until(self._web_answers)
+            what = "The database could not be prepared"
+            raise CannotStart(embedded.explain(self.places, "migrate", what))
 
     def _web_answers(self) -> bool:
+        log = self._children["web"].program.log
         if not self._is_alive("web"):
-            raise CannotStart(f"The web server ended; see {self.places.logs / 'web.log'}.")
+            raise CannotStart(f"The web server ended; see {log}.")
         try:
             urllib.request.urlopen(f"{self.url}healthz", timeout=2).close()  # noqa: S310 -- http, ours
-        except urllib.error.HTTPError:
-            return True  # it answers, be it only that it wants HTTPS
+        except urllib.error.HTTPError as error:
+            if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise CannotStart(f"The web answers with errors; see {log}.") from error
         except OSError:
             return False
         return True

@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 def ring(task: Task, *ids: int | str) -> None:
     """Wake a worker for these rows when the transaction has committed.
 
-    A broker that is down or silent costs the caller at most the connect timeout and never an
-    error: the sweeper finds the rows within seconds.
+    A broker that is down costs the caller nothing, one that is silent its socket timeout, and
+    neither an error: the sweeper finds the rows within seconds.
     """
     transaction.on_commit(partial(_publish, task, ids))
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, F
+from django.db.models.lookups import IsNull
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -65,7 +66,7 @@ def handover_progress(handover: Handover) -> HandoverProgress:
     """Count a handover's items by state and by receiver: four queries."""
     rows = (
         HandoverItem.objects.filter(handover=handover)
-        .values_list("to_staff", "state", "closed_at__isnull")
+        .values_list("to_staff", "state", IsNull(F("closed_at"), True))  # noqa: FBT003 -- Django's way
         .annotate(Count("pk"))
     )
     states: dict[ItemState, int] = {}

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 
-@shared_task(queue="bulk")
+@shared_task
 def make_requests(handover_id: int) -> None:
     """Make every transfer request of the handover that is due."""
     from contacts.actions.transfers import make_due_requests
@@ -12,7 +12,7 @@ def make_requests(handover_id: int) -> None:
     make_due_requests(handover_id, now=timezone.now())
 
 
-@shared_task(queue="bulk")
+@shared_task
 def check_handover(handover_id: int) -> None:
     """Ask the channel how the customers of a handover decided."""
     from contacts.actions.settlement import check_handover as check

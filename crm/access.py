@@ -88,7 +88,7 @@ def viewer_of(request: HttpRequest) -> Viewer:
         staff = (
             Staff.objects.employed()
             .select_related("store", "department")
-            .filter(user=request.user.pk)
+            .filter(user__isnull=False, user=request.user.pk)  # a visitor's pk is None
             .first()
         )
         if staff is None:

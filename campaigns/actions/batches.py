@@ -26,10 +26,9 @@ from contacts.models import Company, Follow, Staff
 LEASE = timedelta(seconds=60)
 """Longer than any call to a channel may take, so a call never outlives its lease."""
 
-LOOK_AFTER = timedelta(seconds=15)
-LOOK_AGAIN = timedelta(seconds=30)
+LOOK_EVERY = timedelta(minutes=2)
 LOOKS = 2
-"""The channel is asked this often before "it has nothing" is believed."""
+"""The channel is asked this often, after this long, before "it has nothing" is believed."""
 
 FIRST_CHECK = timedelta(minutes=2)
 """Results asked for right after sending are refused (WeCom errcode 41063)."""
@@ -223,7 +222,7 @@ def _unclear_changes(why: str, now: datetime) -> dict[str, object]:
         "lease_token": None,
         "lease_until": None,
         "looks": 0,
-        "next_attempt_at": now + LOOK_AFTER,
+        "next_attempt_at": now + LOOK_EVERY,
         "error": why[:300],
     }
 
@@ -256,7 +255,7 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
     """
     claimed = Batch.objects.filter(
         pk=batch_id, state=BatchState.UNCLEAR, next_attempt_at__lte=now
-    ).update(next_attempt_at=now + LOOK_AGAIN)
+    ).update(next_attempt_at=now + LOOK_EVERY)
     if not claimed:
         return False
     batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)

@@ -23,6 +23,9 @@ LATEST_START = timedelta(days=366)
 PUMPS = 3
 """How many workers are woken for one campaign; each sends batch after batch."""
 
+YOUNGEST_TO_ASK = timedelta(seconds=60)
+"""Results asked for right after sending are refused (WeCom errcode 41063)."""
+
 REMINDERS = 3
 REMINDER_WINDOW = timedelta(hours=24)
 
@@ -224,9 +227,12 @@ def _remind(batch: Batch, connector: Any, *, now: datetime) -> bool:
 
 
 def refresh_campaign(campaign: Campaign, *, now: datetime) -> None:
-    """Have the channel asked now what has become of the campaign's batches."""
+    """Have the channel asked now what has become of the campaign's batches.
+
+    Batches that it got less than a minute ago are left out: it would refuse to answer.
+    """
     Batch.objects.filter(
-        campaign=campaign, state__in=[BatchState.HANDED, BatchState.UNCLEAR]
+        campaign=campaign, state=BatchState.HANDED, handed_at__lte=now - YOUNGEST_TO_ASK
     ).update(next_attempt_at=now)
     ring(check_campaign, campaign.pk)
 

@@ -466,7 +466,12 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("batch", None), ("slot", None), ("state__in", ["skipped"])),
-                    models.Q(("batch__isnull", False), ("slot__gte", 0), ("slot__lt", 200)),
+                    models.Q(
+                        ("batch__isnull", False),
+                        ("slot__gte", 0),
+                        ("slot__isnull", False),
+                        ("slot__lt", 200),
+                    ),
                     _connector="OR",
                 ),
                 name="delivery_batch_at_most_200",

@@ -192,7 +192,7 @@ class Delivery(models.Model):
             models.UniqueConstraint(fields=["batch", "slot"], name="delivery_slot_once"),
             models.CheckConstraint(
                 condition=Q(batch=None, slot=None, state__in=["skipped"])
-                | Q(batch__isnull=False, slot__gte=0, slot__lt=BATCH_LIMIT),
+                | Q(batch__isnull=False, slot__isnull=False, slot__gte=0, slot__lt=BATCH_LIMIT),
                 name="delivery_batch_at_most_200",
             ),
             models.CheckConstraint(

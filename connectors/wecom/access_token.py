@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from connectors.wecom.config import WeComConfig
+from connectors.wecom.error_table import NO_TOKEN
 from connectors.wecom.errors import Busy, ConfigProblem
 from connectors.wecom.redis_state import before_the_call, delete_if_same, try_lock
 
@@ -64,9 +65,7 @@ class TokenStore:
                 if token := self._kept() or self._renewed_by_us():
                     return token
                 time.sleep(POLL_SECONDS)
-        raise Busy(
-            0, "WeCom gives no access token.", path="gettoken", retry_after=5, scope="company"
-        )
+        raise Busy(0, NO_TOKEN, path="gettoken", retry_after=5, scope="company")
 
     def drop(self, token: str) -> None:
         """Forget ``token``, unless another worker has replaced it already."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
+from connectors.wecom.error_table import CALLS_USED_UP, NOT_OUR_TURN
 from connectors.wecom.errors import Busy
 from connectors.wecom.redis_state import after_the_call, before_the_call, try_lock
 
@@ -126,7 +127,7 @@ class CallBudget:
             if time.monotonic() + wait > give_up:
                 raise Busy(
                     0,
-                    "The calls that WeCom allows are used up for now.",
+                    CALLS_USED_UP,
                     path=path,
                     retry_after=wait,
                     scope="endpoint",
@@ -171,7 +172,7 @@ class CallBudget:
                 if time.monotonic() > give_up:
                     raise Busy(
                         0,
-                        "Another worker is making this call.",
+                        NOT_OUR_TURN,
                         path=path,
                         retry_after=1,
                         scope="endpoint",
@@ -202,7 +203,7 @@ class CallBudget:
         if wait:
             raise Busy(
                 0,
-                "WeCom allows no more of these calls for now.",
+                CALLS_USED_UP,
                 path=name,
                 retry_after=wait,
             )

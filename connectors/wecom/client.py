@@ -12,11 +12,18 @@ from connectors.wecom.access_token import Grant, TokenStore
 from connectors.wecom.budget import CallBudget
 from connectors.wecom.config import WeComConfig
 from connectors.wecom.error_table import (
+    ANSWER_LOST,
+    NO_TOKEN,
+    NOT_SET_UP,
+    NOT_WECOM,
     RETRY_AFTER,
+    SAME_PAGE,
+    SILENT,
     STALE_TOKEN,
     SYSTEM_BUSY,
     TOO_FREQUENT,
     TOO_PARALLEL,
+    UNREACHABLE,
     ErrorKind,
 )
 from connectors.wecom.errors import (
@@ -83,8 +90,9 @@ class WeComClient:
     ) -> dict[str, Any]:
         """Call one endpoint (POST when there is a payload) and return WeCom's answer.
 
-        Takes less than 15 seconds, short waits and repetitions included. A call is repeated only
-        if that can do no harm: because it is ``idempotent``, or surely was not carried out.
+        Takes less than 15 seconds, short waits and repetitions included, and some more where a
+        new token is slow in coming. A call is repeated only if that can do no harm: because it is
+        ``idempotent``, or surely was not carried out.
 
         Raises ``Busy`` (later), ``ConfigProblem`` (a person is needed), ``Refused`` (never like
         this) and, for calls that are not idempotent, ``Unclear``.
@@ -125,7 +133,7 @@ class WeComClient:
             cursor = str(page.get("next_cursor") or "")
             if not cursor or page.get("is_last") is True:
                 return
-        raise Busy(NO_ANSWER, "WeCom gives the same page again.", path=path, retry_after=60)
+        raise Busy(NO_ANSWER, SAME_PAGE, path=path, retry_after=60)
 
     def close(self) -> None:
         """Close the connections."""
@@ -163,14 +171,14 @@ class WeComClient:
     def _fetch_token(self) -> Grant:
         config = self.config
         if not (config.corp_id and config.secret):
-            raise ConfigProblem(NO_ANSWER, "WeCom is not set up.", path="gettoken")
+            raise ConfigProblem(NO_ANSWER, NOT_SET_UP, path="gettoken")
         self.budget.spend("gettoken")
         request = Request("gettoken", {"corpid": config.corp_id, "corpsecret": config.secret})
         outcome = exchange(self._http, config.api_url, request, seconds=TOKEN_SECONDS)
         answer = self._judge("gettoken", outcome, idempotent=True)
         token, expires_in = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not token:
-            raise Busy(NO_ANSWER, "WeCom gives no access token.", path="gettoken", retry_after=5)
+            raise Busy(NO_ANSWER, NO_TOKEN, path="gettoken", retry_after=5)
         return Grant(token, expires_in if isinstance(expires_in, int) else DEFAULT_EXPIRES_IN)
 
     def _judge(self, path: str, outcome: Outcome, *, idempotent: bool) -> dict[str, Any]:
@@ -185,11 +193,11 @@ class WeComClient:
             case Turned(status=status, retry_after=retry_after):
                 raise _turned_down(path, status, retry_after)
             case NotSent(why=why):
-                raise Busy(NO_ANSWER, f"WeCom cannot be reached ({why}).", path=path, retry_after=5)
+                raise Busy(NO_ANSWER, UNREACHABLE, path=path, detail=why, retry_after=5)
             case Lost(why=why) if idempotent:
-                raise Busy(NO_ANSWER, f"WeCom does not answer ({why}).", path=path, retry_after=5)
+                raise Busy(NO_ANSWER, SILENT, path=path, detail=why, retry_after=5)
             case Lost(why=why):
-                raise Unclear(NO_ANSWER, f"WeCom's answer was lost ({why}).", path=path)
+                raise Unclear(NO_ANSWER, ANSWER_LOST, path=path, detail=why)
             case _:
                 assert_never(outcome)
 
@@ -228,10 +236,9 @@ def _turned_down(path: str, status: int, retry_after: float | None) -> WeComErro
             NO_ANSWER,
             describe(TOO_FREQUENT),
             path=path,
-            retry_after=60.0 if retry_after is None else retry_after,
+            retry_after=60 if retry_after is None else min(retry_after, 3600),
             scope="endpoint",
         )
     if status == TOO_LARGE:
         return Refused(45002, path=path)
-    text = f"There is no WeCom at the address of the API (HTTP {status})."
-    return ConfigProblem(NO_ANSWER, text, path=path)
+    return ConfigProblem(NO_ANSWER, NOT_WECOM, path=path, detail=f"HTTP {status}")

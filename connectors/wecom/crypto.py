@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
+from connectors.wecom.error_table import BAD_AES_KEY
 from connectors.wecom.errors import NO_ANSWER, ConfigProblem
 
 BLOCK = 32
@@ -78,8 +79,7 @@ def _key(aes_key: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != BLOCK:
-        text = "The AES key of the callback must have the 43 characters that WeCom gave."
-        raise ConfigProblem(NO_ANSWER, text)
+        raise ConfigProblem(NO_ANSWER, BAD_AES_KEY)
     return key
 
 

@@ -172,3 +172,17 @@ ERRORS: dict[int, tuple[ErrorKind, str]] = {
 }
 
 UNKNOWN = gettext_noop("WeCom refused the call.")
+
+# What happens without an error code.
+NOT_SET_UP = gettext_noop("WeCom is not set up.")
+NOT_WECOM = gettext_noop("There is no WeCom at the address of the API.")
+BAD_AES_KEY = gettext_noop("The AES key of the callback must have 43 characters.")
+BAD_AGENT_ID = gettext_noop("The agent id must be a number.")
+UNREACHABLE = gettext_noop("WeCom cannot be reached.")
+SILENT = gettext_noop("WeCom does not answer.")
+ANSWER_LOST = gettext_noop("WeCom's answer was lost; the call may have been carried out.")
+NO_TOKEN = gettext_noop("WeCom gives no access token.")
+NO_REDIS = gettext_noop("Redis does not answer.")
+SAME_PAGE = gettext_noop("WeCom gives the same page again.")
+CALLS_USED_UP = gettext_noop("The calls that WeCom allows are used up for now.")
+NOT_OUR_TURN = gettext_noop("Another worker is making this call.")

@@ -15,18 +15,22 @@ NO_ANSWER = 0
 class WeComError(Exception):
     """A call to WeCom failed; the subclass says what that asks of the caller.
 
-    The text is English and for people. ``path`` is the endpoint.
+    ``text`` is for people: English, and marked for translation. ``detail`` is for whoever runs
+    the server, ``path`` is the endpoint.
     """
 
-    def __init__(self, errcode: int, text: str = "", *, path: str = "") -> None:
+    def __init__(self, errcode: int, text: str = "", *, path: str = "", detail: str = "") -> None:
         self.errcode = errcode
         self.text = text or describe(errcode)
         self.path = path
+        self.detail = detail
         super().__init__(self.text)
 
     def __str__(self) -> str:
+        path = f"{self.path}: " if self.path else ""
+        detail = f" [{self.detail}]" if self.detail else ""
         code = f" ({self.errcode})" if self.errcode else ""
-        return f"{self.path}: {self.text}{code}" if self.path else f"{self.text}{code}"
+        return f"{path}{self.text}{detail}{code}"
 
 
 class Busy(WeComError):
@@ -45,11 +49,12 @@ class Busy(WeComError):
         text: str = "",
         *,
         path: str = "",
+        detail: str = "",
         retry_after: float,
         scope: str = "call",
         surely_nothing_done: bool = True,
     ) -> None:
-        super().__init__(errcode, text, path=path)
+        super().__init__(errcode, text, path=path, detail=detail)
         self.retry_after = retry_after
         self.scope = scope
         self.surely_nothing_done = surely_nothing_done

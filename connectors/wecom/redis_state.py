@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from redis import Redis, RedisError
 
+from connectors.wecom.error_table import NO_REDIS
 from connectors.wecom.errors import Busy
 
 logger = logging.getLogger(__name__)
@@ -23,9 +24,7 @@ def before_the_call(path: str) -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise Busy(
-            0, "Redis does not answer.", path=path, retry_after=5, scope="company"
-        ) from error
+        raise Busy(0, NO_REDIS, path=path, retry_after=5, scope="company") from error
 
 
 @contextmanager

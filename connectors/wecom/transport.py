@@ -7,6 +7,7 @@ the address leaves this module: failures are returned, not raised.
 import json
 import logging
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,9 +90,14 @@ def make_http(api_url: str) -> httpx.Client:
 
     A proxy is often wanted (its address is the trusted one), but never to reach this machine.
     """
-    here = urlsplit(api_url).hostname in {"localhost", "127.0.0.1", "::1"}
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
-    return httpx.Client(limits=limits, trust_env=not here, follow_redirects=False)
+    address = urlsplit(api_url)
+    return httpx.Client(
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+        trust_env=address.hostname not in {"localhost", "127.0.0.1", "::1"},
+        follow_redirects=False,
+        # Without TLS no authorities are needed, and reading them takes longer than a call.
+        verify=address.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
 
 
 def exchange(http: httpx.Client, api_url: str, request: Request, *, seconds: float) -> Outcome:
@@ -144,7 +150,7 @@ def _read(received: bytes) -> Outcome:
     try:
         body = json.loads(received)
         return Answered(int(body["errcode"]), body)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return Lost("the answer is not one of WeCom's")
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from contacts.actions.customers import Profile, find_customer, find_or_create_customer, tag_customer
 from contacts.actions.history import record
@@ -28,7 +29,8 @@ def begin_follow(
     A new customer, and one who rests in a pool without a handover under way, is owned by the
     staff member from now on; one whom a colleague answers for stays with the colleague. If the
     staff member has departed meanwhile the customer goes to the pool of the store instead. A
-    follow that exists is returned as it is, so a repeated call changes nothing.
+    follow that exists is returned as it is, so a repeated call changes nothing; so is one that has
+    ended since ``began_at``: the news is older than the end.
     """
     store = _store_of(staff, code)
     with transaction.atomic():
@@ -80,6 +82,11 @@ def _take_in(
 def _open_follow(
     staff: Staff, customer: Customer, add_way: int, came_by: str, began_at: datetime
 ) -> Follow:
+    """Begin the follow, unless it has begun already or has ended since ``began_at``."""
+    between = Follow.objects.filter(staff=staff, customer=customer, channel=Channel.WECOM)
+    over = between.filter(ended_at__gte=began_at).order_by("-ended_at").first()
+    if over:
+        return over
     try:
         with transaction.atomic():
             return Follow.objects.create(
@@ -93,44 +100,48 @@ def _open_follow(
     except IntegrityError as error:
         if broken_constraint(error) != "follow_one_active_per_pair":
             raise
-    return Follow.objects.active().get(staff=staff, customer=customer, channel=Channel.WECOM)
+    return between.get(ended_at=None)
 
 
 def _adopt_from_pool(customer: Customer, staff: Staff, now: datetime) -> None:
+    """Let the staff member answer for a pooled customer, unless somebody else is about to."""
     if customer.owner_id or not staff.is_employed or customer.state != CustomerState.ACTIVE:
         return
-    if HandoverItem.objects.filter(customer=customer, closed_at=None).exists():
+    locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    if locked.owner_id or HandoverItem.objects.filter(customer=customer, closed_at=None).exists():
         return
-    move_ownership([(customer.pk, staff.pk)], reason=OwnershipReason.ADDED, now=now)
-    customer.owner = staff
+    try:
+        with transaction.atomic():
+            move_ownership([(customer.pk, staff.pk)], reason=OwnershipReason.ADDED, now=now)
+    except IntegrityError as error:
+        if broken_constraint(error) != "customer_owner_is_employed":
+            raise
+    else:
+        customer.owner = staff
 
 
-def end_follow(staff: Staff, address: str, *, reason: FollowEnd, now: datetime) -> Follow | None:
-    """End the follow between the two, and return it; ``None`` if there was none.
+def end_follow(staff: Staff, address: str, *, reason: FollowEnd, at: datetime) -> bool:
+    """End the follow between the two, as of ``at``; returns whether such a follow is known.
 
-    The customer keeps their owner: whoever answers for them is told of the loss elsewhere.
+    A follow that began after ``at`` is a later one and goes on. The customer keeps their owner.
     """
     customer = find_customer(IdentityKind.WECOM, address)
     if customer is None:
-        return None
+        return False
+    between = Follow.objects.filter(staff=staff, customer=customer, channel=Channel.WECOM)
     with transaction.atomic():
-        follow = (
-            Follow.objects.active()
-            .select_for_update()
-            .filter(staff=staff, customer=customer, channel=Channel.WECOM)
-            .first()
-        )
+        follow = between.select_for_update().filter(ended_at=None, began_at__lte=at).first()
         if follow is None:
-            return None
-        follow.ended_at = max(now, follow.began_at)
+            return between.filter(Q(ended_at__gte=at) | Q(began_at__gt=at)).exists()
+        follow.ended_at = at
         follow.end_reason = reason
         follow.save(update_fields=["ended_at", "end_reason"])
         record(
             customer,
             "follow.ended",
             actor=None,
-            at=now,
+            at=at,
             data={"staff": staff.pk, "reason": reason.value},
             source="wecom",
         )
-    return follow
+    return True

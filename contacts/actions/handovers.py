@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
 from contacts.actions.ownership import move_ownership
-from contacts.actions.settlement import close_if_settled
+from contacts.actions.settlement import close_if_settled, home_of
 from contacts.actions.sharing import Strategy, share_out
 from contacts.actions.transfers import prepare_requests, settle_without_channel
 from contacts.doorbell import ring
@@ -101,7 +101,7 @@ def propose_receivers(
             raise MovedOn(_("This handover has already been started or cancelled."))
         items = list(
             HandoverItem.objects.filter(handover=handover, state=ItemState.PLANNED)
-            .order_by("-customer__last_interaction_at", "id")
+            .order_by(F("customer__last_interaction_at").desc(nulls_last=True), "id")
             .values_list("pk", flat=True)
         )
         _assign(items, receivers, strategy)
@@ -237,8 +237,8 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
             state=ItemState.REQUESTED, request__in=stopped
         )
         customers = list(items.values_list("customer_id", flat=True))
-        back_to = None if locked.kind == HandoverKind.DEPARTURE else locked.from_staff_id
         if locked.state == HandoverState.RUNNING:
+            back_to = home_of(locked)
             move_ownership(
                 [(pk, back_to) for pk in customers],
                 reason=OwnershipReason.RETURNED,

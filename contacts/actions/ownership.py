@@ -9,25 +9,27 @@ from django.db import connection, transaction
 from contacts.enums import OwnershipReason
 from contacts.models import Handover, OwnershipPeriod, Staff
 
+_LOCK = """
+SELECT FROM contacts_customer WHERE id = ANY(%(customers)s) ORDER BY id FOR NO KEY UPDATE
+"""
+
 _MOVE = """
 WITH target (customer_id, staff_id) AS (
     SELECT * FROM unnest(%(customers)s::bigint[], %(staff)s::bigint[])
-), locked AS (
+), changed AS (
     SELECT customer.id, target.staff_id, customer.store_id
     FROM contacts_customer AS customer
     JOIN target ON target.customer_id = customer.id
     WHERE customer.state = 'active' AND customer.owner_id IS DISTINCT FROM target.staff_id
-    ORDER BY customer.id
-    FOR UPDATE OF customer
 ), moved AS (
-    UPDATE contacts_customer AS customer SET owner_id = locked.staff_id
-    FROM locked WHERE customer.id = locked.id
+    UPDATE contacts_customer AS customer SET owner_id = changed.staff_id
+    FROM changed WHERE customer.id = changed.id
 ), ended AS (
     UPDATE contacts_ownershipperiod AS period
     SET ended_at = greatest(%(now)s, period.began_at)
-    FROM locked
-    WHERE period.customer_id = locked.id AND period.ended_at IS NULL
-    RETURNING period.customer_id, period.ended_at, locked.staff_id, locked.store_id
+    FROM changed
+    WHERE period.customer_id = changed.id AND period.ended_at IS NULL
+    RETURNING period.customer_id, period.ended_at, changed.staff_id, changed.store_id
 )
 INSERT INTO contacts_ownershipperiod
     (customer_id, staff_id, store_id, handover_id, reason, began_at)
@@ -48,6 +50,9 @@ def move_ownership(
     begins; customers who already have that owner, and merged or erased ones, are left alone.
     Returns how many changed hands. Raises ``IntegrityError`` on ``customer_owner_is_employed``
     if a receiver has departed.
+
+    Do not fold the lock into the move: only a statement that begins after the wait sees the
+    period that a faster move of the same customer has opened.
     """
     pairs = list(moves)
     if not pairs:
@@ -60,6 +65,7 @@ def move_ownership(
         "now": now,
     }
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOCK, values)
         cursor.execute(_MOVE, values)
         return int(cursor.rowcount)
 

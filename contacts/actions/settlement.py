@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from connectors.wecom.api.transfers import (
     TransferResult,
@@ -23,6 +24,7 @@ from contacts.enums import (
     IdentityKind,
     ItemState,
     OwnershipReason,
+    StaffState,
 )
 from contacts.models import Follow, Handover, HandoverItem, Staff
 from contacts.wecom import wecom
@@ -136,8 +138,14 @@ def settle_items(
     """Bring requested or waiting items to their outcome, and return how many that were.
 
     Accepted: the leaver's follow ends and the receiver's begins. Otherwise the customer goes
-    back: to the pool after a departure, else to the colleague who keeps working.
+    back to where ``home_of`` says. Whoever was accepted by a receiver who has departed in the
+    meantime is left for the manager to decide.
     """
+    orphaned = 0
+    if outcome == ItemState.ACCEPTED:
+        departed = HandoverItem.objects.filter(pk__in=items, to_staff__state=StaffState.DEPARTED)
+        why = _("The receiver has departed.")
+        orphaned = settle_items(handover, departed, ItemState.FAILED, now=now, reason=why)
     moving = items.filter(state__in=[ItemState.REQUESTED, ItemState.WAITING])
     with transaction.atomic():
         rows = list(
@@ -146,7 +154,7 @@ def settle_items(
             .values_list("pk", "customer_id", "to_staff_id")
         )
         if not rows:
-            return 0
+            return orphaned
         closed = now if outcome == ItemState.ACCEPTED else None
         HandoverItem.objects.filter(pk__in=[row[0] for row in rows]).update(
             state=outcome, state_at=now, closed_at=closed, reason=reason[:200], errcode=errcode
@@ -154,14 +162,26 @@ def settle_items(
         if outcome == ItemState.ACCEPTED:
             _pass_on_follows(handover, [(row[1], row[2]) for row in rows], now)
         else:
-            back_to = None if handover.kind == HandoverKind.DEPARTURE else handover.from_staff_id
+            back_to = home_of(handover)
             move_ownership(
                 [(row[1], back_to) for row in rows],
                 reason=OwnershipReason.RETURNED,
                 now=now,
                 handover=handover,
             )
-    return len(rows)
+    return orphaned + len(rows)
+
+
+def home_of(handover: Handover) -> int | None:
+    """Return who answers for customers that do not change hands; ``None`` is their store's pool.
+
+    The colleague who hands over, while they work here. Call it in the transaction that moves
+    the customers back: the colleague cannot depart before that has ended.
+    """
+    if handover.kind == HandoverKind.DEPARTURE:
+        return None
+    giver = Staff.objects.select_for_update(no_key=True).get(pk=handover.from_staff_id)
+    return giver.pk if giver.is_employed else None
 
 
 def _pass_on_follows(

@@ -133,7 +133,8 @@ def make_request(request_id: int, *, now: datetime) -> bool:
 def make_due_requests(handover_id: int, *, now: datetime) -> int:
     """Make every request of the handover that is due; returns how many this worker made."""
     due = _due_requests(now).filter(handover=handover_id).order_by("pk")
-    return sum(make_request(pk, now=timezone.now()) for pk in due.values_list("pk", flat=True))
+    requests = list(due.values_list("pk", flat=True))
+    return sum(make_request(pk, now=max(now, timezone.now())) for pk in requests)
 
 
 def handovers_to_request(now: datetime) -> list[int]:

@@ -1185,7 +1185,12 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("request", None), ("slot", None)),
-                    models.Q(("request__isnull", False), ("slot__gte", 0), ("slot__lt", 100)),
+                    models.Q(
+                        ("request__isnull", False),
+                        ("slot__gte", 0),
+                        ("slot__isnull", False),
+                        ("slot__lt", 100),
+                    ),
                     _connector="OR",
                 ),
                 name="handover_request_at_most_100",
@@ -1253,6 +1258,7 @@ class Migration(migrations.Migration):
                             ["by_customer", "by_staff", "transferred", "departed", "lost"],
                         ),
                         ("ended_at__gte", models.F("began_at")),
+                        ("ended_at__isnull", False),
                     ),
                     _connector="OR",
                 ),

@@ -46,7 +46,11 @@ class Follow(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(ended_at=None, end_reason="")
-                | Q(ended_at__gte=F("began_at"), end_reason__in=FollowEnd.values),
+                | Q(
+                    ended_at__isnull=False,
+                    ended_at__gte=F("began_at"),
+                    end_reason__in=FollowEnd.values,
+                ),
                 name="follow_end_is_complete",
             ),
         ]

@@ -156,7 +156,7 @@ class HandoverItem(models.Model):
             models.UniqueConstraint(fields=["request", "slot"], name="handover_request_slot_once"),
             models.CheckConstraint(
                 condition=Q(slot=None, request=None)
-                | Q(slot__gte=0, slot__lt=REQUEST_LIMIT, request__isnull=False),
+                | Q(slot__isnull=False, slot__gte=0, slot__lt=REQUEST_LIMIT, request__isnull=False),
                 name="handover_request_at_most_100",
             ),
             models.CheckConstraint(

@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.wecom.api.fields import require, require_at_most, require_bytes, text
 from connectors.wecom.client import WeComClient
+from connectors.wecom.error_table import BAD_AGENT_ID
 from connectors.wecom.errors import NO_ANSWER, ConfigProblem
 
 MAX_USERS = 1000
@@ -43,7 +44,7 @@ def send_app_message(
     require_at_most(user_ids, MAX_USERS, "members")
     agent_id = client.config.agent_id
     if not agent_id.isdecimal():
-        raise ConfigProblem(NO_ANSWER, "The agent id must be a number.", path="message/send")
+        raise ConfigProblem(NO_ANSWER, BAD_AGENT_ID, path="message/send")
     payload = {
         **message,
         "touser": "|".join(user_ids),

@@ -10,6 +10,7 @@ import httpx
 
 Json = dict[str, Any]
 CHUNK = 1_000
+ROWS = 5_000
 
 
 class SandboxControl:
@@ -105,6 +106,7 @@ class SandboxControl:
             query = {
                 **{name: value for name, value in filters.items() if value},
                 "after": str(after),
+                "limit": str(ROWS),
             }
             page = self._get(path, query)
             yield from page["rows"]

@@ -30,7 +30,7 @@ def confirm(
     """Confirm the first ``share`` (0 to 1, rounded up) of the waiting tasks; returns what came of it."""
     tasks = list(waiting_tasks(world, userid=userid, msgid=msgid))
     counts = {SENT: 0, NOT_A_FRIEND: 0, CAPPED: 0}
-    chosen = tasks[: ceil(len(tasks) * share)]
+    chosen = tasks[: ceil(round(len(tasks) * share, 6))]
     for message, task in chosen:
         task.status, task.send_time = CONFIRMED, int(at)
         for recipient in task.recipients.values():

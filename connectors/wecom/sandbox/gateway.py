@@ -59,6 +59,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "media/uploadimg"): media.uploadimg,
     ("GET", "user/get"): people.get_user,
     ("GET", "user/simplelist"): people.simplelist,
+    ("POST", "user/list_id"): people.list_ids,
     ("GET", "department/list"): people.departments,
     ("POST", "message/send"): appmessages.send,
 }

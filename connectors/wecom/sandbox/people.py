@@ -120,6 +120,17 @@ def simplelist(world: World, call: Call) -> Json:
     return {"userlist": [_member(s) for s in staff]}
 
 
+def list_ids(world: World, call: Call) -> Json:
+    """Every member once per department; the cursor is by member, so a page may be a little longer."""
+    staff = [s for s in world.staff.values() if s.at_work]
+    positions = {s.userid: position for position, s in enumerate(world.staff.values())}
+    rows, cursor = fields.page(
+        world, call.body, staff, lambda s: positions[s.userid], most=10_000, default=10_000
+    )
+    places = [{"userid": s.userid, "department": d} for s in rows for d in s.departments]
+    return {"dept_user": places, "next_cursor": cursor}
+
+
 def departments(world: World, call: Call) -> Json:
     root = _number(call, "id") if "id" in call.query else 1
     if root not in world.departments:

@@ -33,7 +33,7 @@ class Sender:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._stopping = threading.Event()
-        self._taken: set[int] = set()
+        self._taken: dict[int, Callback] = {}
         self._held_since = 0.0
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sandbox-callback")
         self._http = _http(sandbox.settings)
@@ -56,9 +56,7 @@ class Sender:
             self._sandbox.changed.clear()
             try:
                 self._send_waiting()
-            except (
-                Exception
-            ):  # the clock must go on; the callback stays waiting and is seen in the ledger
+            except Exception:  # the clock must go on, whatever one callback does
                 logger.exception("Callbacks could not be looked at")
 
     def _send_waiting(self) -> None:
@@ -68,8 +66,11 @@ class Sender:
         fresh = [callback for callback in waiting if id(callback) not in self._taken]
         if shuffle > 1 and self._still_holding(len(fresh), shuffle):
             return
-        for callback in reversed(fresh) if shuffle > 1 else fresh:
-            self._taken.add(id(callback))
+        self._taken.update((id(callback), callback) for callback in fresh)
+        if shuffle > 1:
+            self._pool.submit(self._deliver_in_turn, fresh[::-1])
+            return
+        for callback in fresh:
             self._pool.submit(self._deliver, callback)
 
     def _still_holding(self, held: int, shuffle: int) -> bool:
@@ -79,15 +80,18 @@ class Sender:
         elapsed = time.monotonic() - self._held_since
         return held < shuffle and elapsed < SHUFFLE_PATIENCE
 
+    def _deliver_in_turn(self, callbacks: list[Callback]) -> None:
+        for callback in callbacks:
+            self._deliver(callback)
+
     def _deliver(self, callback: Callback) -> None:
         try:
             attempts, delivered = self._attempt(callback)
             if delivered or not self._stopping.is_set():
                 self._sandbox.settle(callback, "sent" if delivered else "failed", attempts)
-        except Exception:  # a pool would swallow it
+                self._taken.pop(id(callback))
+        except Exception:  # a pool would swallow it; the callback waits for the next start
             logger.exception("Callback %s could not be sent", callback.seq)
-        finally:
-            self._taken.discard(id(callback))
 
     def _attempt(self, callback: Callback) -> tuple[int, bool]:
         """Post until it was taken ``copies`` times or was refused three times in a row."""

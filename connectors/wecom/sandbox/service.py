@@ -105,7 +105,7 @@ class Sandbox:
         with self._lock:
             if self._world.callbacks.get(callback.seq) is callback:
                 entry = {"seq": callback.seq, "state": state, "attempts": attempts}
-                self._write({**asdict(Call(self.clock.now(), "", SETTLE, {}, entry))})
+                self._write(asdict(Call(self.clock.now(), "", SETTLE, {}, entry)))
                 self._settle(entry)
 
     def _handle(self, call: Call) -> tuple[Json, str]:

@@ -41,6 +41,14 @@ Answer = dict[str, Any] | Raw | Callable[[Call], dict[str, Any]]
 OK = {"errcode": 0, "errmsg": "ok"}
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    wecom: "ScriptedWeCom"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up, or a line that a test broke, is nothing to report."""
+
+
 class ScriptedWeCom:
     """Answers each path with what was scripted for it, in order; the last answer stays."""
 
@@ -52,7 +60,8 @@ class ScriptedWeCom:
         self._answers: dict[str, deque[Answer]] = defaultdict(deque)
         self._valid_token = ""
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.wecom = self
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}
         )
@@ -87,70 +96,65 @@ class ScriptedWeCom:
         self._thread.join()
         self._server.server_close()
 
-    def _answer(self, call: Call) -> dict[str, Any] | Raw:
+    def answer(self, call: Call) -> dict[str, Any] | Raw:
         with self._lock:
             self.calls.append(call)
             scripted = self._answers[call.path]
             if call.path != "gettoken" and call.query.get("access_token") != self._valid_token:
                 return {"errcode": self.stale_errcode, "errmsg": "access_token expired, hint: [1]"}
             if not scripted:
-                return self._new_token() if call.path == "gettoken" else OK
+                return self.new_token() if call.path == "gettoken" else OK
             answer = scripted.popleft() if len(scripted) > 1 else scripted[0]
         return answer(call) if callable(answer) else answer
 
-    def _new_token(self) -> dict[str, Any]:
+    def new_token(self) -> dict[str, Any]:
         self.tokens_given += 1
         self._valid_token = f"SECRET-TOKEN-{self.tokens_given}"
         return {**OK, "access_token": self._valid_token, "expires_in": self.expires_in}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        wecom = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
 
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                answer = wecom._answer(Call(parts.path.removeprefix("/cgi-bin/"), query, body))
-                self._send(answer if isinstance(answer, Raw) else Raw(json.dumps(answer).encode()))
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = self.server.wecom.answer(Call(parts.path.removeprefix("/cgi-bin/"), query, body))
+        self._send(answer if isinstance(answer, Raw) else Raw(json.dumps(answer).encode()))
 
-            do_POST = do_GET
+    def do_POST(self) -> None:
+        self.do_GET()
 
-            def _send(self, raw: Raw) -> None:
-                if raw.cut == 0:
-                    self._break_off()
-                    return
-                self.send_response(raw.status)
-                self.send_header("Content-Length", str(len(raw.body)))
-                for name, value in raw.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if raw.seconds_between_bytes:
-                    self._drip(raw)
-                    return
-                self.wfile.write(raw.body[: raw.cut])
-                if raw.cut is not None:
-                    self.close_connection = True
+    def log_message(self, *_: object) -> None:
+        """The test looks at the calls instead."""
 
-            def _drip(self, raw: Raw) -> None:
-                try:
-                    for byte in raw.body:
-                        self.wfile.write(bytes([byte]))
-                        time.sleep(raw.seconds_between_bytes)
-                except OSError:
-                    self.close_connection = True
+    def _send(self, raw: Raw) -> None:
+        if raw.cut == 0:
+            self._break_off()
+            return
+        self.send_response(raw.status)
+        self.send_header("Content-Length", str(len(raw.body)))
+        for name, value in raw.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if raw.seconds_between_bytes:
+            self._drip(raw)
+            return
+        self.wfile.write(raw.body[: raw.cut])
+        if raw.cut is not None:
+            self.close_connection = True
 
-            def _break_off(self) -> None:
-                at_once = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-                self.close_connection = True
-                for end in (self.rfile, self.wfile, self.connection):
-                    end.close()
+    def _drip(self, raw: Raw) -> None:
+        for byte in raw.body:
+            self.wfile.write(bytes([byte]))
+            time.sleep(raw.seconds_between_bytes)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        return Handler
+    def _break_off(self) -> None:
+        at_once = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.close_connection = True
+        for end in (self.rfile, self.wfile, self.connection):
+            end.close()

@@ -5,12 +5,14 @@ import traceback
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from connectors.wecom.client import WeComClient
 from connectors.wecom.config import WeComConfig
 from connectors.wecom.error_table import ERRORS, RETRY_AFTER, ErrorKind
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear, WeComError
-from tests.connectors.wecom.scripted import OK, Raw, ScriptedWeCom
+from tests.connectors.wecom.scripted import OK, Call, Raw, ScriptedWeCom
 
 PATH = "externalcontact/add_msg_template"
 
@@ -22,6 +24,7 @@ LOST = {
     "an empty 200": Raw(b""),
     "a list": Raw(b"[]"),
     "no errcode": Raw(b"{}"),
+    "an endless errcode": Raw(b'{"errcode":1e999}'),
     "deep nesting": Raw(b"[" * 100_000),
     "a 502": Raw(b"<html>", status=502),
     "a 500 with errcode 0": Raw(b'{"errcode":0}', status=500),
@@ -77,12 +80,14 @@ def test_a_slow_answer_is_given_up_in_time(
     assert time.monotonic() - began < 1.5
 
 
-def test_a_server_that_is_not_there_is_busy_and_nothing_was_done(redis: Redis) -> None:
+def test_a_server_that_is_not_there_is_busy_and_nothing_was_done(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.wecom.client.BACK_OFF", (0.01,))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/cgi-bin"
-    client = WeComClient(WeComConfig(url, "ww-nobody", "1", "s"), redis, clock=lambda: 0.0)
-    client._tokens.get = lambda: "T"  # type: ignore[method-assign]
+    client = WeComClient(WeComConfig(url, "ww-nobody", "1", "s"), redis)
 
     with pytest.raises(Busy, match="cannot be reached") as busy:
         client.call(PATH, {}, idempotent=False)
@@ -116,7 +121,11 @@ def test_an_errcode_in_a_200_is_a_failure_of_its_kind(
     with pytest.raises(WeComError, match=rf"\({errcode}\)$") as failure:
         client.call(PATH, {}, idempotent=False)
 
-    expected = {ErrorKind.BUSY: Busy, ErrorKind.CONFIG: ConfigProblem, ErrorKind.TOKEN: ConfigProblem}
+    expected = {
+        ErrorKind.BUSY: Busy,
+        ErrorKind.CONFIG: ConfigProblem,
+        ErrorKind.TOKEN: ConfigProblem,
+    }
     assert type(failure.value) is expected.get(kind, Refused)
     assert failure.value.text == text
     assert failure.value.path == PATH
@@ -207,3 +216,34 @@ def test_a_hint_that_repeats_the_address_is_logged_without_the_token(
 
     assert "access_token=***&a=b" in caplog.text
     assert "SECRET-TOKEN" not in caplog.text
+
+
+def test_a_file_that_is_too_large_on_the_way_is_refused(
+    client: WeComClient, wecom: ScriptedWeCom
+) -> None:
+    wecom.script(PATH, Raw(status=413))
+
+    with pytest.raises(Refused) as refused:
+        client.call(PATH, {}, idempotent=False)
+
+    assert refused.value.kind is ErrorKind.CONTENT
+
+
+def test_an_answer_is_not_lost_when_redis_fails_after_the_call(
+    config: WeComConfig, redis: Redis, wecom: ScriptedWeCom
+) -> None:
+    """The endpoint is one that holds a turn, which cannot be given back here."""
+    mine = Redis(connection_pool=redis.connection_pool)
+    nowhere = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+
+    def cut_redis(_: Call) -> dict:
+        mine.connection_pool = nowhere.connection_pool
+        return {**OK, "task_list": []}
+
+    wecom.script("externalcontact/get_groupmsg_task", cut_redis)
+    client = WeComClient(config, mine)
+
+    answer = client.call("externalcontact/get_groupmsg_task", {"msgid": "m1"}, idempotent=True)
+    client.close()
+
+    assert answer["task_list"] == []

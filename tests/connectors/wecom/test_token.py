@@ -3,8 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from connectors.wecom.access_token import keep_seconds
+from connectors.wecom.access_token import Grant, TokenStore, keep_seconds
 from connectors.wecom.client import WeComClient
 from connectors.wecom.config import WeComConfig
 from connectors.wecom.errors import Busy, ConfigProblem
@@ -85,14 +87,20 @@ def test_a_token_that_is_refused_twice_is_a_problem_of_the_settings(
 
 
 def test_a_token_that_another_worker_has_replaced_is_not_dropped(
-    client: WeComClient, wecom: ScriptedWeCom
+    config: WeComConfig, redis: Redis
 ) -> None:
-    token = client._tokens.get()
+    grants = iter([Grant("T1", 7200), Grant("T2", 7200)])
+    store = TokenStore(config, redis, lambda: next(grants))
+    store.drop(store.get())
 
-    client._tokens.drop("an older one")
+    assert store.get() == "T2"
+    store.drop("T1")
 
-    assert client._tokens.get() == token
-    assert wecom.tokens_given == 1
+    assert store.get() == "T2"
+
+
+def test_a_token_does_not_show_itself() -> None:
+    assert "T1" not in repr(Grant("T1", 7200))
 
 
 def test_a_wrong_secret_is_asked_about_once_and_remembered(
@@ -109,9 +117,33 @@ def test_a_wrong_secret_is_asked_about_once_and_remembered(
 
 
 def test_a_busy_token_endpoint_is_asked_again(client: WeComClient, wecom: ScriptedWeCom) -> None:
-    wecom.script("gettoken", {"errcode": -1}, lambda _: wecom._new_token())
+    wecom.script("gettoken", {"errcode": -1}, lambda _: wecom.new_token())
 
     assert client.call(PATH, idempotent=False) == OK
+
+
+def test_an_answer_without_a_token_is_busy(client: WeComClient, wecom: ScriptedWeCom) -> None:
+    wecom.script("gettoken", OK)
+
+    with pytest.raises(Busy, match="no access token"):
+        client.call(PATH, idempotent=True)
+
+    assert not wecom.calls_to(PATH)
+
+
+def test_a_fetch_that_hangs_elsewhere_is_not_waited_for_long(
+    config: WeComConfig, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.wecom.access_token.WAIT_SECONDS", 0.1)
+    elsewhere = TokenStore(config, redis, lambda: pytest.fail("not asked"))
+
+    def while_we_fetch() -> Grant:
+        with pytest.raises(Busy, match="no access token"):
+            elsewhere.get()
+        return Grant("T1", 7200)
+
+    assert TokenStore(config, redis, while_we_fetch).get() == "T1"
+    assert elsewhere.get() == "T1"
 
 
 def test_nothing_is_asked_without_a_secret(redis: Redis, wecom: ScriptedWeCom) -> None:
@@ -125,7 +157,9 @@ def test_nothing_is_asked_without_a_secret(redis: Redis, wecom: ScriptedWeCom) -
 
 
 def test_without_redis_no_call_is_made(config: WeComConfig, wecom: ScriptedWeCom) -> None:
-    nowhere = Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2, retry=None)
+    nowhere = Redis(
+        host="127.0.0.1", port=1, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0)
+    )
     client = WeComClient(config, nowhere)
 
     with pytest.raises(Busy, match="Redis does not answer") as busy:

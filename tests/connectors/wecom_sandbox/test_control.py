@@ -130,6 +130,33 @@ def test_ledger_parts_are_paged(box: Box) -> None:
     assert (len(page["rows"]), page["next"], page["total"]) == (3, 3, 4)
 
 
+def test_all_rows_of_a_long_part_are_read(box: Box) -> None:
+    box.control.seed(customers=(customer(number, "mei") for number in range(5_001)))
+
+    assert len(box.customers_of("mei")) == 5_001
+
+
+def test_a_reset_makes_new_ids(box: Box) -> None:
+    before = {
+        row["name"]: row["id"] for row in box.contact("get_corp_tag_list")["tag_group"][0]["tag"]
+    }
+    box.control.advance(1)
+    box.control.reset()
+
+    after = box.control.seed(tags=[{"group": "Size", "names": ["S", "M"]}])["Size"]
+
+    assert set(before) == set(after)
+    assert not set(before.values()) & set(after.values())
+
+
+def test_departments_may_be_named(box: Box) -> None:
+    box.control.seed(staff=[{"userid": "hua", "department": "West Lake"}])
+
+    names = {d["id"]: d["name"] for d in box.get("department/list")["department"]}
+
+    assert names[box.get("user/get", userid="hua")["department"][0]] == "West Lake"
+
+
 def test_settings_come_from_the_products_own_names() -> None:
     given = SandboxSettings.from_environment(
         {"WECOM_CORP_ID": "ww2", "WECOM_RECEIVE_QUOTA": "week:7", "SANDBOX_JOURNAL": "var/box"}

@@ -146,5 +146,9 @@ def test_the_address_book_shows_members_at_work(box: Box) -> None:
 
     assert [p["userid"] for p in people] == ["lin", "hua"]
     assert box.get("user/get", userid="hua")["department"] == [2]
+    assert box.post("user/list_id")["dept_user"] == [
+        {"userid": "lin", "department": 1},
+        {"userid": "hua", "department": 2},
+    ]
     assert box.get("user/get", userid="mei")["errcode"] == 60111
     assert [d["id"] for d in box.get("department/list")["department"]] == [1, 2]

@@ -32,8 +32,31 @@ FIELDS = (
     *("staff", "tags", "customers", "groups", "departments", "quota", "advance", "share"),
     *("people", "spread", "by", "fail", "lose", "callbacks", "takeover_full"),
 )
-SHAPES: tuple[Any, ...] = (None, 0, 1, 2, -1, 10**30, 1.5, True, "", "lin", "wo1", "single", [], {}, ["wo1"], [[]])
-MORE_SHAPES: tuple[Any, ...] = ([{}], [{"userid": "lin"}], {"content": "Hi"}, [{"msgtype": "image"}], "\x00")
+SHAPES: tuple[Any, ...] = (
+    None,
+    0,
+    1,
+    2,
+    -1,
+    10**30,
+    1.5,
+    True,
+    "",
+    "lin",
+    "wo1",
+    "single",
+    [],
+    {},
+    ["wo1"],
+    [[]],
+)
+MORE_SHAPES: tuple[Any, ...] = (
+    [{}],
+    [{"userid": "lin"}],
+    {"content": "Hi"},
+    [{"msgtype": "image"}],
+    "\x00",
+)
 
 
 @pytest.mark.parametrize("seed", range(8))

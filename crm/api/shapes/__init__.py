@@ -1,0 +1,1 @@
+"""Shapes: what the outside sees of a row. Every field is named; nothing shows by itself."""

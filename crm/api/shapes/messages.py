@@ -1,0 +1,125 @@
+"""Shapes of contents, segments, campaigns, batches and deliveries."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns.models import Batch, Campaign, Content, Delivery, Segment
+from campaigns.queries import AudiencePreview, BatchCell, CampaignProgress
+from crm.api.shapes.people import StaffRef
+
+
+class ContentShape(serializers.ModelSerializer[Content]):
+    """A message: text with placeholders, and attachments."""
+
+    class Meta:
+        model = Content
+        fields = ("id", "name", "text", "attachments", "created_at")
+        read_only_fields = fields
+
+
+class SegmentShape(serializers.ModelSerializer[Segment]):
+    """A saved rule over customers."""
+
+    rule = serializers.DictField(read_only=True)
+
+    class Meta:
+        model = Segment
+        fields = ("id", "name", "rule", "created_at")
+        read_only_fields = fields
+
+
+class PreviewShape(serializers.Serializer[AudiencePreview]):
+    """Whom a campaign would reach at this moment, and whom not and why."""
+
+    reachable = serializers.IntegerField()
+    batches = serializers.IntegerField()
+    senders = serializers.IntegerField()
+    skipped = serializers.DictField(child=serializers.IntegerField(), help_text="By reason.")
+
+
+class CampaignShape(serializers.ModelSerializer[Campaign]):
+    """One message to everybody in a segment. Figures and text are fixed when it is planned."""
+
+    created_by = StaffRef(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Campaign
+        fields: tuple[str, ...] = (
+            "id", "name", "channel", "content", "segment", "state", "state_at", "send_at",
+            "planned_at", "closed_at", "recipients", "skipped", "text", "created_by", "created_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class RemindedShape(CampaignShape):
+    """A campaign whose senders were reminded."""
+
+    reminded = serializers.IntegerField(
+        read_only=True, help_text="Batches whose senders were reminded."
+    )
+
+    class Meta(CampaignShape.Meta):
+        fields = (*CampaignShape.Meta.fields, "reminded")
+        read_only_fields = fields
+
+
+class BatchShape(serializers.ModelSerializer[Batch]):
+    """At most 200 recipients, sent in one call in the name of one sender."""
+
+    sender = StaffRef(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Batch
+        fields = (
+            "id", "campaign", "seq", "sender", "size", "state", "error", "reminders",
+            "handed_at", "confirmed_at", "done_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class DeliveryShape(serializers.ModelSerializer[Delivery]):
+    """One recipient's fate in one campaign."""
+
+    campaign = serializers.IntegerField(source="campaign_id", read_only=True)
+    customer = serializers.IntegerField(source="customer_id", read_only=True)
+    batch = serializers.IntegerField(source="batch_id", read_only=True, allow_null=True)
+
+    class Meta:
+        model = Delivery
+        fields = ("campaign", "customer", "batch", "state", "reason", "sent_at")
+        read_only_fields = fields
+
+
+class BatchCellShape(serializers.Serializer[BatchCell]):
+    """One batch on the way."""
+
+    id = serializers.IntegerField()
+    seq = serializers.IntegerField()
+    sender_name = serializers.CharField()
+    size = serializers.IntegerField()
+    state = serializers.CharField()
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    error = serializers.CharField()
+
+
+class ReasonShape(serializers.Serializer[Any]):
+    """Why so many were skipped or failed."""
+
+    state = serializers.CharField()
+    reason = serializers.CharField()
+    customers = serializers.IntegerField()
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Name the members of the triple."""
+        state, reason, customers = instance
+        return {"state": state, "reason": reason, "customers": customers}
+
+
+class CampaignProgressShape(serializers.Serializer[CampaignProgress]):
+    """Where the recipients stand; ``states`` always adds up to ``total``."""
+
+    total = serializers.IntegerField()
+    states = serializers.DictField(child=serializers.IntegerField())
+    reasons = ReasonShape(many=True)
+    batches = BatchCellShape(many=True)

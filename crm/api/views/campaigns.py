@@ -1,0 +1,247 @@
+"""Campaigns, their batches and deliveries."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from campaigns.actions.campaigns import (
+    cancel_campaign,
+    create_campaign,
+    pause_campaign,
+    refresh_campaign,
+    remind_campaign,
+    resume_campaign,
+    schedule_campaign,
+)
+from campaigns.actions.contents import create_content, create_segment
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.models import Batch, Campaign, Content, Delivery, Segment
+from campaigns.queries import CampaignProgress, campaign_progress
+from contacts.enums import Role
+from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require
+from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
+from crm.api.filters import IdFilter
+from crm.api.inputs import MomentField
+from crm.api.shapes.messages import (
+    BatchShape,
+    CampaignProgressShape,
+    CampaignShape,
+    DeliveryShape,
+    RemindedShape,
+)
+from crm.api.views.messages import MESSAGE_LENGTH, RuleField
+
+
+class CampaignFilters(django_filters.FilterSet):
+    """How campaigns can be narrowed down."""
+
+    state = django_filters.ChoiceFilter(choices=CampaignState.choices)
+    segment = IdFilter()
+
+
+class Campaigns(Listing, Verb):
+    """List the campaigns you see."""
+
+    resource = "campaigns"
+    shape = CampaignShape
+    filterset_class = CampaignFilters
+    success = 201
+
+    class Input(StrictInput):
+        """What is said (`content` or `text`), to whom (`segment` or `rule`), through what."""
+
+        example: ClassVar = {
+            "name": "Spring",
+            "text": "Our spring coats are here. Yours, {guide}",
+            "segment": 2,
+        }
+
+        name = serializers.CharField(max_length=120)
+        content = IdField(required=False)
+        text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
+        segment = IdField(required=False)
+        rule = RuleField(required=False)
+        channel = serializers.ChoiceField(choices=["wecom"], default="wecom")
+
+        def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+            """One of each pair."""
+            if ("content" in attrs) == ("text" in attrs):
+                raise ValidationError({"content": [_("Give either content or text.")]})
+            if ("segment" in attrs) == ("rule" in attrs):
+                raise ValidationError({"segment": [_("Give either segment or rule.")]})
+            return attrs
+
+    def rows(self) -> QuerySet[Campaign]:
+        """Return the campaigns the person sees."""
+        return campaigns_of(self.viewer).select_related("created_by")
+
+    def act(self, data: dict[str, Any]) -> Campaign:
+        """Draft a campaign.
+
+        A `text` or `rule` is kept as a content or segment of the campaign's name.
+        """
+        require(self.viewer, Role.MARKETER)
+        return create_campaign(
+            name=data["name"],
+            content=self._content(data),
+            segment=self._segment(data),
+            channel=data["channel"],
+            actor=self.actor,
+            now=self.now,
+        )
+
+    def _content(self, data: dict[str, Any]) -> Content:
+        if "content" in data:
+            return pick(Content.objects.all(), [data["content"]], "content")[0]
+        return create_content(name=data["name"], text=data["text"], actor=self.actor, now=self.now)
+
+    def _segment(self, data: dict[str, Any]) -> Segment:
+        if "segment" in data:
+            return pick(Segment.objects.all(), [data["segment"]], "segment")[0]
+        return create_segment(name=data["name"], rule=data["rule"], actor=self.actor, now=self.now)
+
+
+class CampaignPage(Reading):
+    """Read one campaign."""
+
+    resource = "campaigns"
+    shape = CampaignShape
+
+    def row(self, pk: int) -> Campaign:
+        """Return the campaign."""
+        return campaign_for(self.viewer, pk)
+
+
+class Progress(Reading):
+    """Read where the recipients of a campaign stand; the figures always add up."""
+
+    resource = "campaigns"
+    shape = CampaignProgressShape
+
+    def row(self, pk: int) -> CampaignProgress:
+        """Return the figures."""
+        return campaign_progress(campaign_for(self.viewer, pk))
+
+
+class CampaignVerb(CampaignPage, Verb):
+    """Something that is done to a campaign."""
+
+    http_method_names = ["post"]
+
+    def campaign(self, pk: int) -> Campaign:
+        """Return the campaign, to those who may change it."""
+        require(self.viewer, Role.MARKETER)
+        return campaign_for(self.viewer, pk)
+
+
+class Schedule(CampaignVerb):
+    """Schedule a campaign."""
+
+    class Input(StrictInput):
+        """When; without a time, at once."""
+
+        example: ClassVar = {"send_at": "2026-12-01T10:00:00+08:00"}
+
+        send_at = MomentField(required=False)
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Let a draft go out at a time; one that has passed means at once."""
+        send_at = data.get("send_at", self.now)
+        schedule_campaign(self.campaign(pk), send_at=send_at, actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Pause(CampaignVerb):
+    """Pause a campaign."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Make no new call to the channel for this campaign from now on."""
+        pause_campaign(self.campaign(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Resume(CampaignVerb):
+    """Resume a campaign."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Go on where a campaign was paused."""
+        resume_campaign(self.campaign(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Cancel(CampaignVerb):
+    """Cancel a campaign."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Send nothing more, and withdraw what staff have not confirmed yet."""
+        cancel_campaign(self.campaign(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Remind(CampaignVerb):
+    """Remind senders."""
+
+    shape = RemindedShape
+    calls_outside = True
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Ask every sender who has not confirmed once more; at most three times in 24 hours."""
+        reminded = remind_campaign(self.campaign(pk), actor=self.actor, now=self.now)
+        campaign = self.row(pk)
+        campaign.reminded = reminded  # type: ignore[attr-defined]  # shown once, stored nowhere
+        return campaign
+
+
+class Refresh(CampaignVerb):
+    """Ask the channel."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Have the channel asked now what has become of a campaign's batches."""
+        refresh_campaign(self.campaign(pk), now=self.now)
+        return self.row(pk)
+
+
+class BatchFilters(django_filters.FilterSet):
+    """How batches can be narrowed down."""
+
+    campaign = IdFilter()
+    sender = IdFilter()
+    state = django_filters.ChoiceFilter(choices=BatchState.choices)
+
+
+class Batches(Listing):
+    """List the batches of the campaigns you see, and those you have to confirm."""
+
+    resource = "batches"
+    shape = BatchShape
+    filterset_class = BatchFilters
+
+    def rows(self) -> QuerySet[Batch]:
+        """Return the batches the person sees."""
+        return batches_of(self.viewer).select_related("sender")
+
+
+class DeliveryFilters(django_filters.FilterSet):
+    """How deliveries can be narrowed down."""
+
+    campaign = IdFilter()
+    customer = IdFilter()
+    batch = IdFilter()
+    state = django_filters.ChoiceFilter(choices=DeliveryState.choices)
+    reason = django_filters.ChoiceFilter(choices=[c for c in DeliveryReason.choices if c[0]])
+
+
+class Deliveries(Listing):
+    """List the recipients of the campaigns you see, and what became of each message."""
+
+    resource = "deliveries"
+    shape = DeliveryShape
+    filterset_class = DeliveryFilters
+
+    def rows(self) -> QuerySet[Delivery]:
+        """Return the deliveries the person sees."""
+        return deliveries_of(self.viewer)

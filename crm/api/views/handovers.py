@@ -1,0 +1,225 @@
+"""Handovers: plan, propose, start, watch, re-assign, finish."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from contacts.actions.handovers import (
+    RETRYABLE,
+    cancel_handover,
+    finish_handover,
+    plan_handover,
+    propose_receivers,
+    reassign_items,
+    start_handover,
+)
+from contacts.actions.settlement import check_handover
+from contacts.actions.sharing import Strategy
+from contacts.enums import HandoverKind, HandoverState, ItemState, Role
+from contacts.models import Handover, HandoverItem, Staff
+from contacts.queries import HandoverProgress, handover_progress
+from crm.access import handover_for, handovers_of, require, staff_of
+from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
+from crm.api.filters import IdFilter
+from crm.api.shapes.handovers import (
+    HandoverItemShape,
+    HandoverPageShape,
+    HandoverProgressShape,
+    HandoverShape,
+)
+
+
+class HandoverFilters(django_filters.FilterSet):
+    """How handovers can be narrowed down."""
+
+    from_staff = IdFilter()
+    store = IdFilter()
+    state = django_filters.ChoiceFilter(choices=HandoverState.choices)
+    kind = django_filters.ChoiceFilter(choices=HandoverKind.choices)
+
+
+class Handovers(Listing, Verb):
+    """List the handovers of the people you manage."""
+
+    resource = "handovers"
+    shape = HandoverShape
+    filterset_class = HandoverFilters
+    success = 201
+
+    class Input(StrictInput):
+        """Whose customers, and why. A departure plans its own handover."""
+
+        example: ClassVar = {"from_staff": 5, "kind": "leave"}
+
+        from_staff = IdField()
+        kind = serializers.ChoiceField(choices=[HandoverKind.LEAVE, HandoverKind.REBALANCE])
+
+    @property
+    def verb_shape(self) -> type[HandoverPageShape]:
+        """Show the plan as well."""
+        return HandoverPageShape
+
+    def rows(self) -> QuerySet[Handover]:
+        """Return the handovers the person sees."""
+        return handovers_of(self.viewer).select_related("from_staff", "store", "planned_by")
+
+    def act(self, data: dict[str, Any]) -> Handover:
+        """Plan to hand over everybody whom a colleague owns; nothing moves yet."""
+        require(self.viewer, Role.MANAGER)
+        giver = pick(staff_of(self.viewer), [data["from_staff"]], "from_staff")[0]
+        kind = HandoverKind(data["kind"])
+        return plan_handover(giver, kind=kind, actor=self.actor, now=self.now)
+
+
+class HandoverPage(Reading):
+    """Read one handover, with what is still planned."""
+
+    resource = "handovers"
+    shape = HandoverPageShape
+
+    def row(self, pk: int) -> Handover:
+        """Return the handover."""
+        return handover_for(self.viewer, pk)
+
+
+class HandoverItemFilters(django_filters.FilterSet):
+    """How the customers of a handover can be narrowed down."""
+
+    state = django_filters.ChoiceFilter(choices=ItemState.choices)
+    to_staff = IdFilter()
+
+
+class HandoverItems(Listing):
+    """List the customers of one handover, and how far each got."""
+
+    resource = "handovers"
+    shape = HandoverItemShape
+    filterset_class = HandoverItemFilters
+
+    def rows(self) -> QuerySet[HandoverItem]:
+        """Return the items of this handover."""
+        handover = handover_for(self.viewer, self.kwargs["pk"])
+        return HandoverItem.objects.filter(handover=handover).select_related("customer", "to_staff")
+
+
+class Progress(Reading):
+    """Read where the customers of a handover stand; the figures always add up to its size."""
+
+    resource = "handovers"
+    shape = HandoverProgressShape
+
+    def row(self, pk: int) -> HandoverProgress:
+        """Return the figures."""
+        return handover_progress(handover_for(self.viewer, pk))
+
+
+class HandoverVerb(HandoverPage, Verb):
+    """Something that is done to a handover."""
+
+    http_method_names = ["post"]
+
+    def receivers(self, ids: list[int]) -> list[Staff]:
+        """Return the colleagues who are to take the customers."""
+        return pick(staff_of(self.viewer), ids, "receivers")
+
+
+class Propose(HandoverVerb):
+    """Propose who takes whom."""
+
+    class Input(StrictInput):
+        """The colleagues, and how customers are spread over them."""
+
+        example: ClassVar = {"receivers": [6, 7], "strategy": "capacity"}
+
+        receivers = IdsField(min_length=1)
+        strategy = serializers.ChoiceField(choices=Strategy.choices, default=Strategy.EVENLY)
+
+    def act(self, data: dict[str, Any], pk: int) -> Handover:
+        """Spread the customers of a plan over these colleagues.
+
+        May be repeated until the handover starts; the last proposal holds. `shares` shows it.
+        """
+        handover = handover_for(self.viewer, pk)
+        receivers, strategy = self.receivers(data["receivers"]), Strategy(data["strategy"])
+        propose_receivers(handover, receivers, strategy=strategy, actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Start(HandoverVerb):
+    """Start a handover."""
+
+    class Input(StrictInput):
+        """What customers are told, if anything."""
+
+        example: ClassVar = {"customer_message": "From today Mei is there for you."}
+
+        customer_message = serializers.CharField(max_length=200, default="", allow_blank=True)
+
+    def act(self, data: dict[str, Any], pk: int) -> Handover:
+        """Start a handover: the receivers answer for their customers from now on."""
+        start_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now, **data)
+        return self.row(pk)
+
+
+class Cancel(HandoverVerb):
+    """Cancel a handover."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Handover:
+        """Undo of a handover what the channel has not been asked yet."""
+        cancel_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Reassign(HandoverVerb):
+    """Offer customers to others."""
+
+    class Input(StrictInput):
+        """Which items, by id or by state, and to whom."""
+
+        example: ClassVar = {"state": "refused", "receivers": [8]}
+
+        items = IdsField(required=False, min_length=1)
+        state = serializers.ChoiceField(choices=RETRYABLE, required=False)
+        receivers = IdsField(min_length=1)
+
+        def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+            """Either the items or their state."""
+            if ("items" in attrs) == ("state" in attrs):
+                raise ValidationError(_("Give either items or state."))
+            return attrs
+
+    def act(self, data: dict[str, Any], pk: int) -> Handover:
+        """Offer refused, over-capacity and failed customers to other colleagues."""
+        handover = handover_for(self.viewer, pk)
+        if "items" in data:
+            items = [item.pk for item in pick(handover.items.all(), data["items"], "items")]
+        else:
+            found = handover.items.filter(state=data["state"], closed_at=None)
+            items = list(found.values_list("pk", flat=True))
+        receivers = self.receivers(data["receivers"])
+        reassign_items(handover, items, receivers, actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Finish(HandoverVerb):
+    """Finish a handover."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Handover:
+        """Close a handover: what nobody accepted rests in the pool."""
+        finish_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class Refresh(HandoverVerb):
+    """Ask the channel."""
+
+    calls_outside = True
+
+    def act(self, data: dict[str, Any], pk: int) -> Handover:
+        """Ask the channel now how the customers of a handover decided."""
+        check_handover(handover_for(self.viewer, pk).pk, now=self.now, early=True)
+        return self.row(pk)

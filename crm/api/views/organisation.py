@@ -1,0 +1,115 @@
+"""Stores, staff and history."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from contacts.actions.departures import depart_staff
+from contacts.enums import Role, StaffState
+from contacts.errors import RuleBroken
+from contacts.models import HistoryEntry, Staff, Store
+from crm.access import customer_for, require, staff_member_for, staff_of, stores_of
+from crm.api.base import Listing, Reading, Verb
+from crm.api.filters import IdFilter
+from crm.api.shapes.people import DepartedShape, HistoryShape, StaffShape, StoreShape
+
+
+class Stores(Listing):
+    """List the stores you see."""
+
+    resource = "stores"
+    shape = StoreShape
+
+    def rows(self) -> QuerySet[Store]:
+        """Return the stores the person sees."""
+        return stores_of(self.viewer)
+
+
+class StaffFilters(django_filters.FilterSet):
+    """How staff can be narrowed down."""
+
+    store = IdFilter()
+    state = django_filters.ChoiceFilter(choices=StaffState.choices)
+    wecom_userid = django_filters.CharFilter(lookup_expr="iexact")
+
+
+class StaffList(Listing):
+    """List the colleagues you see, departed ones included."""
+
+    resource = "staff"
+    shape = StaffShape
+    filterset_class = StaffFilters
+
+    def rows(self) -> QuerySet[Staff]:
+        """Return the colleagues the person sees."""
+        return staff_of(self.viewer).select_related("store").prefetch_related("roles")
+
+
+class StaffPage(Reading):
+    """Read one colleague."""
+
+    resource = "staff"
+    shape = StaffShape
+
+    def row(self, pk: int) -> Staff:
+        """Return the colleague."""
+        return staff_member_for(self.viewer, pk)
+
+
+class Depart(StaffPage, Verb):
+    """A departure."""
+
+    shape = DepartedShape
+    http_method_names = ["post"]
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Let a staff member go.
+
+        In one transaction the account and its keys stop working, every customer goes to the
+        pool of their store, and a handover is planned that holds them. Nobody records their own
+        departure, and only administrators that of an administrator.
+        """
+        require(self.viewer, Role.MANAGER)
+        person = staff_member_for(self.viewer, pk)
+        if person.pk == self.actor.pk:
+            raise RuleBroken(_("Ask a colleague to record your own departure."))
+        if person.roles.filter(role=Role.ADMINISTRATOR).exists():
+            require(self.viewer, Role.ADMINISTRATOR)
+        depart_staff(person.pk, actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class HistoryFilters(django_filters.FilterSet):
+    """How history can be narrowed down."""
+
+    customer = IdFilter()
+    actor = IdFilter()
+    subject_kind = django_filters.CharFilter()
+    subject_id = IdFilter()
+
+
+class History(Listing):
+    """List who did what to what, and when (administrators)."""
+
+    resource = "history"
+    shape = HistoryShape
+    filterset_class = HistoryFilters
+
+    def rows(self) -> QuerySet[HistoryEntry]:
+        """Return everything: to administrators only."""
+        require(self.viewer)
+        return HistoryEntry.objects.select_related("actor")
+
+
+class CustomerHistory(Listing):
+    """List what was done to one of your customers."""
+
+    resource = "history"
+    shape = HistoryShape
+
+    def rows(self) -> QuerySet[HistoryEntry]:
+        """Return what was done to this customer."""
+        customer = customer_for(self.viewer, self.kwargs["pk"])
+        return HistoryEntry.objects.filter(customer=customer).select_related("actor")

@@ -1,0 +1,1 @@
+"""The demo: a company one can click through, and the main job run on it."""

@@ -1,0 +1,117 @@
+"""What a person may ask for in a handover."""
+
+from typing import Any, cast
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from contacts.actions.sharing import Strategy
+from contacts.enums import HandoverKind, ItemState
+from contacts.models import Handover, HandoverItem, Staff
+from contacts.queries import UNDECIDED
+from crm.access import Viewer
+from crm.handover_queries import receivers_of
+
+
+class ReceiversForm(forms.Form):
+    """Colleagues who take customers over; only people in the viewer's scope can be chosen."""
+
+    receivers = forms.ModelMultipleChoiceField(
+        label=_("Colleagues"),
+        queryset=Staff.objects.none(),
+        error_messages={
+            "required": _("Choose at least one colleague."),
+            "invalid_choice": _(
+                "One of these colleagues cannot take customers any more. Look again."
+            ),
+        },
+    )
+
+    def __init__(self, viewer: Viewer, handover: Handover, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _choose_from(self, "receivers", receivers_of(viewer, handover))
+
+    def ticked(self, name: str = "receivers") -> set[int]:
+        """Return the ids ticked so far, sound or not, to show them ticked again."""
+        if isinstance(self.data, QueryDict):
+            given = self.data.getlist(name)
+        else:
+            given = self.initial.get(name, [])
+        return {int(value) for value in given if str(value).isdigit() and len(str(value)) < 19}
+
+
+class PlanForm(ReceiversForm):
+    """Who takes the customers of a plan, and how they are spread."""
+
+    strategy = forms.ChoiceField(
+        label=_("Share out"),
+        choices=Strategy.choices,
+        initial=Strategy.EVENLY,
+        widget=forms.RadioSelect,
+    )
+
+
+class StartForm(forms.Form):
+    """The words that go with the start of a handover."""
+
+    customer_message = forms.CharField(
+        label=_("Words to the customer"),
+        max_length=200,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_(
+            "WeCom shows them with the request. Up to 200 characters; without them WeCom uses its own."
+        ),
+    )
+
+    def __init__(self, handover: Handover, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if handover.kind == HandoverKind.DEPARTURE:
+            del self.fields["customer_message"]  # the channel takes no words for leavers' customers
+
+
+class ReassignForm(ReceiversForm):
+    """Who gets a second offer: the ticked items, or all of one state."""
+
+    items = forms.ModelMultipleChoiceField(
+        queryset=HandoverItem.objects.none(),
+        required=False,
+        error_messages={
+            "invalid_choice": _(
+                "Some of these customers have moved on in the meantime. Look again."
+            )
+        },
+    )
+    all_of = forms.ChoiceField(
+        required=False,
+        choices=[("", "")]
+        + [(state.value, state.label) for state in ItemState if state in UNDECIDED],
+    )
+
+    def __init__(self, viewer: Viewer, handover: Handover, *args: Any, **kwargs: Any) -> None:
+        super().__init__(viewer, handover, *args, **kwargs)
+        self.open_items = HandoverItem.objects.filter(
+            handover=handover, state__in=UNDECIDED, closed_at=None
+        )
+        _choose_from(self, "items", self.open_items)
+
+    def clean(self) -> dict[str, Any]:
+        """Turn either way of choosing into ``item_ids``."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors.get("items"):
+            return cleaned
+        if cleaned.get("all_of"):
+            chosen = self.open_items.filter(state=cleaned["all_of"])
+            cleaned["item_ids"] = list(chosen.values_list("pk", flat=True))
+        else:
+            cleaned["item_ids"] = [item.pk for item in cleaned.get("items", [])]
+        if not cleaned["item_ids"]:
+            self.add_error(None, _("Tick customers, or choose all of a state."))
+        return cleaned
+
+
+def _choose_from(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
+    field = cast("forms.ModelMultipleChoiceField[Any]", form.fields[name])
+    field.queryset = rows

@@ -1,0 +1,215 @@
+"""Reads that only screens need: the list for today, what a customer page shows, capped counts."""
+
+from calendar import isleap
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from campaigns.enums import BatchState, CampaignState
+from campaigns.models import Batch, Campaign
+from contacts.enums import HandoverState, Role, StaffState
+from contacts.models import Company, Customer, Handover, OwnershipPeriod, Staff, User
+from contacts.queries import UNDECIDED
+from crm.access import Viewer, campaigns_of, customers_of, handovers_of, staff_of
+
+COUNT_CAP = 1000
+"""Nobody reads a figure beyond this, and counting on would cost time on every page."""
+
+ROWS = 8
+"""Rows of each section of Today."""
+
+GREET_WITHIN = timedelta(days=30)
+QUIET_AFTER = timedelta(days=30)
+BIRTHDAY_DAYS = 7
+
+
+def capped_count(rows: QuerySet) -> int:
+    """Count, but stop one past ``COUNT_CAP``."""
+    return rows.order_by()[: COUNT_CAP + 1].count()
+
+
+# --- the demo ---------------------------------------------------------------------------------
+
+
+def demo_personas() -> dict[str, User]:
+    """Return the accounts that anybody may enter with one click, by user name; usually none.
+
+    There are some only while the process runs as a demo *and* the company in the database is
+    marked as one: neither alone opens a door into real data.
+    """
+    if not settings.LIUKE_DEMO or not Company.objects.filter(is_demo=True).exists():
+        return {}
+    names = ["guide", "manager", "marketer", "admin"]
+    users = User.objects.select_related("staff").filter(username__in=names, is_active=True)
+    by_name = {user.username: user for user in users.exclude(staff=None)}
+    return {name: by_name[name] for name in names if name in by_name}
+
+
+# --- Today --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GuideDay:
+    """Whom a guide should contact today, the most urgent first, and what waits for them."""
+
+    customers: int
+    to_greet: list[OwnershipPeriod]
+    quiet: list[Customer]
+    quiet_count: int
+    birthdays: list[Customer]
+    to_confirm: list[Batch]
+
+
+def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
+    """Gather a guide's day: six queries, however many customers there are.
+
+    Somebody who was handed over and still waits for a first word is only listed there.
+    """
+    mine = Customer.objects.active().filter(owner=staff)
+    waiting = _to_greet(staff, now)
+    quiet = quiet_among(mine, now=now).exclude(pk__in=waiting.values("customer"))
+    longest_first = quiet.order_by(Coalesce("last_interaction_at", "created_at"), "pk")
+    return GuideDay(
+        customers=capped_count(mine),
+        to_greet=list(
+            waiting.select_related("customer__store").order_by("-began_at", "-pk")[:ROWS]
+        ),
+        quiet=list(longest_first[:ROWS]),
+        quiet_count=capped_count(quiet),
+        birthdays=_birthdays(mine, timezone.localdate(now)),
+        to_confirm=list(
+            Batch.objects.filter(sender=staff, state=BatchState.HANDED, confirmed_at=None)
+            .select_related("campaign")
+            .order_by("handed_at", "pk")[:ROWS]
+        ),
+    )
+
+
+def _to_greet(staff: Staff, now: datetime) -> QuerySet[OwnershipPeriod]:
+    silent = Q(customer__last_interaction_at=None) | Q(
+        customer__last_interaction_at__lt=F("began_at")
+    )
+    return OwnershipPeriod.objects.filter(
+        silent, staff=staff, ended_at=None, handover__isnull=False, began_at__gte=now - GREET_WITHIN
+    )
+
+
+def quiet_among(customers: QuerySet[Customer], *, now: datetime) -> QuerySet[Customer]:
+    """Those whom nobody contacted for ``QUIET_AFTER``."""
+    since = now - QUIET_AFTER
+    return customers.filter(
+        Q(last_interaction_at__lt=since) | Q(last_interaction_at=None, created_at__lt=since)
+    )
+
+
+def _birthdays(customers: QuerySet[Customer], today: date) -> list[Customer]:
+    days = birthday_days(today)
+    matches = Q()
+    for month, day in days:
+        matches |= Q(birthday__month=month, birthday__day=day)
+    rows = customers.filter(matches)[: ROWS * 4]
+    order = {day: place for place, day in enumerate(days)}
+    return sorted(
+        rows, key=lambda row: order[row.birthday.month, row.birthday.day] if row.birthday else 0
+    )[:ROWS]
+
+
+def birthday_days(today: date) -> list[tuple[int, int]]:
+    """The months and days of the coming week; 29 February counts as the 28th in other years."""
+    days = [today + timedelta(days=ahead) for ahead in range(BIRTHDAY_DAYS + 1)]
+    pairs: list[tuple[int, int]] = []
+    for day in days:
+        pairs.append((day.month, day.day))
+        if (day.month, day.day) == (2, 28) and not isleap(day.year):
+            pairs.append((2, 29))
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerDay:
+    """What waits for a manager's decision within their scope."""
+
+    leaving: list[Staff]
+    handovers: list[Handover]
+    pool: int
+
+
+def manager_day(viewer: Viewer) -> ManagerDay:
+    """Gather a manager's day: three queries."""
+    owned = (
+        Customer.objects.filter(owner=OuterRef("pk"))
+        .order_by()
+        .values("owner")
+        .annotate(n=Count("pk"))
+    )
+    leaving = (
+        staff_of(viewer)
+        .filter(Q(state=StaffState.LEAVING) | Q(leaves_on__isnull=False))
+        .exclude(state=StaffState.DEPARTED)
+        .select_related("store")
+        .annotate(owned=Coalesce(Subquery(owned.values("n")), 0))
+    )
+    undecided = Count("items", filter=Q(items__state__in=UNDECIDED, items__closed_at=None))
+    handovers = (
+        handovers_of(viewer)
+        .filter(state__in=[HandoverState.PLANNED, HandoverState.RUNNING])
+        .select_related("from_staff", "store")
+        .annotate(undecided=undecided)
+        .filter(Q(state=HandoverState.PLANNED) | Q(undecided__gt=0))
+    )
+    return ManagerDay(
+        leaving=list(
+            leaving.order_by(F("leaves_on").asc(nulls_last=True), "name_key", "pk")[:ROWS]
+        ),
+        handovers=list(handovers.order_by("pk")[:ROWS]),
+        pool=capped_count(customers_of(viewer).filter(owner=None)),
+    )
+
+
+UNDER_WAY = (
+    CampaignState.SCHEDULED,
+    CampaignState.PLANNED,
+    CampaignState.SENDING,
+    CampaignState.WAITING,
+    CampaignState.PAUSED,
+)
+
+
+def campaigns_under_way(viewer: Viewer) -> list[Campaign]:
+    """Return the campaigns that are on their way, the newest first, in one query.
+
+    Each has ``cut``, the number of its batches, and ``confirmed``, how many staff confirmed.
+    """
+    campaigns = (
+        campaigns_of(viewer)
+        .filter(state__in=UNDER_WAY)
+        .annotate(
+            cut=Count("batches"),
+            confirmed=Count("batches", filter=Q(batches__confirmed_at__isnull=False)),
+        )
+    )
+    return list(campaigns.order_by("-pk")[:ROWS])
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Today of one viewer; a part is ``None`` for people who do not do that work."""
+
+    guide: GuideDay | None
+    manager: ManagerDay | None
+    campaigns: list[Campaign] | None
+
+
+def day_of(viewer: Viewer, *, now: datetime) -> Day:
+    """Gather what the viewer's roles call for, by a number of queries that depends on roles only."""
+    leads = viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
+    markets = viewer.has(Role.MARKETER, Role.ADMINISTRATOR)
+    return Day(
+        guide=guide_day(viewer.staff, now=now) if viewer.has(Role.GUIDE) else None,
+        manager=manager_day(viewer) if leads else None,
+        campaigns=campaigns_under_way(viewer) if markets else None,
+    )

@@ -1,0 +1,184 @@
+"""What templates need to say things well: tones, initials, relative times, styled form fields."""
+
+from calendar import isleap
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+from django import forms, template
+from django.forms import BoundField
+from django.template.defaultfilters import date as format_date
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from crm.queries import COUNT_CAP
+
+register = template.Library()
+
+HUES = 8
+FIRST_CJK = "\u2e80"
+
+_TONES = {
+    "success": (
+        "active",
+        "accepted",
+        "done",
+        "sent",
+        "delivered",
+        "read",
+        "replied",
+        "success",
+        "made",
+    ),
+    "warning": ("leaving", "paused", "over_capacity", "unclear", "warning", "suspended"),
+    "danger": ("refused", "failed", "error", "dead", "expired"),
+    "info": ("requested", "waiting", "running", "sending", "handed", "info", "calling"),
+    "brand": ("scheduled",),
+}
+_ENTRY_ICONS = {
+    "call": "phone",
+    "visit": "building-store",
+    "chat": "message-circle",
+    "note": "note",
+    "fitting": "shopping-bag",
+    "complaint": "alert-triangle",
+    "ownership": "arrows-exchange",
+    "customer.tagged": "tag",
+    "customer.untagged": "tag",
+    "customer.added": "user-plus",
+    "customer.opted_out": "ban",
+    "follow.ended": "user-minus",
+}
+_TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
+
+
+@register.filter
+def tone(state: object) -> str:
+    """The colour of a state or message level; unknown and quiet ones are neutral."""
+    return _TONE_OF.get(str(state), "neutral")
+
+
+@register.filter
+def state_parts(states: Mapping[Any, int], total: int) -> list[dict[str, object]]:
+    """Lay the counts of a whole out along a bar of width 100, in the order of the mapping.
+
+    Each part has ``label``, ``count``, ``tone``, ``x`` and ``width`` (strings with a point,
+    whatever the language). States that nothing is in are left out.
+    """
+    parts: list[dict[str, object]] = []
+    before = 0
+    for state, count in states.items():
+        if not count:
+            continue
+        parts.append(
+            {
+                "label": getattr(state, "label", state),
+                "count": count,
+                "tone": tone(getattr(state, "value", state)),
+                "x": f"{100 * before / total:.3f}",
+                "width": f"{100 * count / total:.3f}",
+            }
+        )
+        before += count
+    return parts
+
+
+@register.filter
+def initials(name: str) -> str:
+    """One or two letters for an avatar: the last two characters of a Chinese name, else initials."""
+    words = name.split()
+    if not words:
+        return "?"
+    if words[0][0] >= FIRST_CJK:
+        return words[0][-2:]
+    return "".join(word[0] for word in (words[0], words[-1])[: len(words)]).upper()
+
+
+@register.filter
+def hue(name: str) -> int:
+    """A colour number that stays with the name."""
+    return crc32(name.encode()) % HUES
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    """How long ago a moment was, as a person would say it; the date when that is over a month."""
+    if at is None:
+        return ""
+    now = timezone.now()
+    passed = now - at
+    days = (timezone.localdate(now) - timezone.localdate(at)).days
+    if passed < timedelta(0) or days > 30:
+        return _day(timezone.localdate(at), timezone.localdate(now))
+    if passed < timedelta(minutes=1):
+        return _("just now")
+    if passed < timedelta(hours=1):
+        minutes = int(passed.total_seconds() // 60)
+        return ngettext("%(n)d min ago", "%(n)d min ago", minutes) % {"n": minutes}
+    if days == 0:
+        hours = int(passed.total_seconds() // 3600)
+        return ngettext("%(n)d hour ago", "%(n)d hours ago", hours) % {"n": hours}
+    if days == 1:
+        return _("yesterday")
+    return ngettext("%(n)d day ago", "%(n)d days ago", days) % {"n": days}
+
+
+@register.filter
+def coming_birthday(birthday: date) -> str:
+    """When a birthday comes round, in words: today, tomorrow, or the day."""
+    today = timezone.localdate()
+    coming = _anniversary(birthday, today.year)
+    if coming < today:
+        coming = _anniversary(birthday, today.year + 1)
+    days = (coming - today).days
+    if days == 0:
+        return _("birthday today")
+    if days == 1:
+        return _("birthday tomorrow")
+    return _("birthday on %(day)s") % {"day": format_date(coming, "MONTH_DAY_FORMAT")}
+
+
+def _anniversary(birthday: date, year: int) -> date:
+    leap_day = (birthday.month, birthday.day) == (2, 29) and not isleap(year)
+    return birthday.replace(year=year, day=28 if leap_day else birthday.day)
+
+
+@register.filter
+def capped(count: int) -> str:
+    """A figure that was counted up to a limit: ``1,000+`` beyond it."""
+    return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+
+
+@register.filter
+def entry_icon(kind: str) -> str:
+    """The icon of a timeline entry."""
+    return _ENTRY_ICONS.get(kind, "activity")
+
+
+def _day(day: date, today: date) -> str:
+    return format_date(day, "MONTH_DAY_FORMAT" if day.year == today.year else "DATE_FORMAT")
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    """Whether the field is a single box to tick."""
+    return isinstance(field.field.widget, forms.CheckboxInput)
+
+
+@register.filter
+def styled(field: BoundField) -> SafeString:
+    """The field's input in the look of the product, marked as invalid when it has errors."""
+    widget = field.field.widget
+    if isinstance(widget, forms.CheckboxInput | forms.RadioSelect | forms.CheckboxSelectMultiple):
+        look = "form-check-input"
+    elif isinstance(widget, forms.Select):
+        look = "form-select"
+    else:
+        look = "form-control"
+    given = widget.attrs.get("class", "")
+    return field.as_widget(
+        attrs={"class": " ".join(filter(None, [look, given, "is-invalid" if field.errors else ""]))}
+    )

@@ -1,0 +1,171 @@
+"""Customers: the list, the page of one, and what is done there."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from contacts.actions.customers import tag_customer, untag_customer
+from contacts.actions.interactions import log_interaction
+from contacts.enums import InteractionKind, Scope, StaffState
+from contacts.errors import RuleBroken
+from contacts.models import Customer, CustomerTag, Tag
+from crm.access import Viewer, customer_for, customers_of, staff_of, stores_of, viewer_of
+from crm.customer_queries import customer_file, story_of
+from crm.forms.customers import CustomerFilter
+from crm.forms.interactions import InteractionForm
+from crm.forms.tags import TagForm
+from crm.paging import page_of, whole_number
+from crm.queries import capped_count
+
+PAGE_SIZE = 50
+OWNERS_OFFERED = 300
+CARRIED = Prefetch("carried_tags", CustomerTag.objects.select_related("tag"))
+TAG_ORDER = ("group__position", "group__name", "position", "name")
+
+
+@login_required
+@require_GET
+def customer_list(request: HttpRequest) -> HttpResponse:
+    """List the customers whom the viewer sees, newest first; htmx gets the rows only."""
+    viewer = viewer_of(request)
+    chosen = CustomerFilter.read(request.GET)
+    found = chosen.apply(customers_of(viewer), now=timezone.now())
+    after = whole_number(request.GET.get("after"))
+    rows = found.select_related("owner", "store").prefetch_related(CARRIED)
+    if after:
+        rows = rows.filter(pk__lt=after)
+    page = page_of(rows.order_by("-pk"), PAGE_SIZE)
+    context = {
+        "page": page,
+        "after": after,
+        "older": chosen.address(after=page.last.pk) if page.last else "",
+        "chosen": chosen,
+        "sees_others": viewer.scope != Scope.OWN,
+    }
+    part = request.headers.get("HX-Target", "")
+    if part == "more":
+        return render(request, "crm/parts/_customer_rows.html", context)
+    context["count"] = capped_count(found)
+    if part == "results":
+        return render(request, "crm/parts/_customer_results.html", context)
+    return render(request, "crm/customer_list.html", context | _filter_choices(viewer))
+
+
+def _filter_choices(viewer: Viewer) -> dict[str, Any]:
+    owners = staff_of(viewer).exclude(state=StaffState.DEPARTED).order_by("name_key", "pk")
+    stores = stores_of(viewer).order_by("name", "pk")
+    return {
+        "stores": stores,
+        "owners": owners[:OWNERS_OFFERED],
+        "tags": Tag.objects.select_related("group").order_by(*TAG_ORDER),
+    }
+
+
+@login_required
+@require_GET
+def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show everything about one customer; ``before`` shows an earlier part of the timeline."""
+    viewer = viewer_of(request)
+    customer = customer_for(viewer, pk)
+    before = _moment(request)
+    return _page(request, viewer, customer, InteractionForm(), before=before)
+
+
+@login_required
+@require_GET
+def customer_timeline(request: HttpRequest, pk: int) -> HttpResponse:
+    """The earlier part of the timeline, for htmx."""
+    customer = customer_for(viewer_of(request), pk)
+    context = {"customer": customer, "story": story_of(customer, before=_moment(request))}
+    return render(request, "crm/parts/_timeline.html", context)
+
+
+@login_required
+@require_POST
+def customer_interactions(request: HttpRequest, pk: int) -> HttpResponse:
+    """Log one interaction; on a mistake nothing that was typed is lost."""
+    viewer = viewer_of(request)
+    customer = customer_for(viewer, pk)
+    form = InteractionForm(request.POST)
+    if form.is_valid() and _log(form, customer, viewer):
+        messages.success(request, _("Saved on the timeline of %(name)s.") % {"name": customer.name})
+        if not request.headers.get("HX-Request"):
+            return redirect("customer_page", pk=pk)
+        return _story(request, customer, InteractionForm())
+    if not request.headers.get("HX-Request"):
+        return _page(request, viewer, customer, form, status=422)
+    return _story(request, customer, form, status=422)
+
+
+def _log(form: InteractionForm, customer: Customer, viewer: Viewer) -> bool:
+    kind, text = InteractionKind(form.cleaned_data["kind"]), form.cleaned_data["text"]
+    try:
+        log_interaction(customer, kind=kind, text=text, actor=viewer.staff, now=timezone.now())
+    except RuleBroken as error:
+        form.add_error(None, str(error))
+        return False
+    return True
+
+
+@login_required
+@require_POST
+def customer_tags(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add the tag that was pressed, or take it away."""
+    viewer = viewer_of(request)
+    customer = customer_for(viewer, pk)
+    form = TagForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("That tag is not there any more."))
+    elif tag := form.cleaned_data["add"]:
+        tag_customer(customer, [tag], actor=viewer.staff, now=timezone.now())
+    elif tag := form.cleaned_data["remove"]:
+        untag_customer(customer, tag, actor=viewer.staff, now=timezone.now())
+    if not request.headers.get("HX-Request"):
+        return redirect(reverse("customer_page", args=[pk]) + "#tags")
+    context = {"customer": customer, "file": customer_file(customer, viewer)}
+    return render(request, "crm/parts/_tags_answer.html", context)
+
+
+def _page(
+    request: HttpRequest,
+    viewer: Viewer,
+    customer: Customer,
+    form: InteractionForm,
+    *,
+    before: datetime | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = {
+        "customer": customer,
+        "file": customer_file(customer, viewer),
+        "form": form,
+        "before": before,
+        "story": story_of(customer, before=before),
+    }
+    return render(request, "crm/customer_page.html", context, status=status)
+
+
+def _story(
+    request: HttpRequest, customer: Customer, form: InteractionForm, *, status: int = 200
+) -> HttpResponse:
+    context = {"customer": customer, "form": form, "story": story_of(customer)}
+    return render(request, "crm/parts/_story_answer.html", context, status=status)
+
+
+def _moment(request: HttpRequest) -> datetime | None:
+    """Read ``before`` from the address; anything that is no moment counts as not given."""
+    try:
+        at = parse_datetime(request.GET.get("before", ""))
+    except ValueError:
+        return None
+    return at if at and timezone.is_aware(at) else None

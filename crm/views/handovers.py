@@ -1,0 +1,248 @@
+"""Handovers: the plan, the progress and the report are three faces of one page."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from contacts.actions.handovers import (
+    cancel_handover,
+    finish_handover,
+    propose_receivers,
+    reassign_items,
+    start_handover,
+)
+from contacts.actions.settlement import check_handover
+from contacts.actions.sharing import Strategy
+from contacts.enums import HandoverState, Role
+from contacts.errors import MovedOn, RuleBroken
+from contacts.models import Handover
+from crm.access import Viewer, handover_for, handovers_of, require, viewer_of
+from crm.csv_files import csv_response
+from crm.forms.handovers import PlanForm, ReassignForm, StartForm
+from crm.handover_queries import (
+    items_of,
+    with_bars,
+)
+from crm.paging import page_of, whole_number
+from crm.views.handover_faces import progress_context, show_face
+from crm.views.refusals import moved_on, press
+
+LIST_SIZE = 25
+CSV_CHUNK = 2000
+
+
+@login_required
+@require_GET
+def handover_list(request: HttpRequest) -> HttpResponse:
+    """List handovers, newest first, with how far each one got."""
+    viewer = _manager(request)
+    state = request.GET.get("state", "")
+    found = handovers_of(viewer).select_related("from_staff", "store")
+    if state in HandoverState.values:
+        found = found.filter(state=state)
+    if after := whole_number(request.GET.get("after")):
+        found = found.filter(pk__lt=after)
+    page = page_of(found.order_by("-pk"), LIST_SIZE)
+    context = {
+        "rows": with_bars(page.rows),
+        "last": page.last,
+        "state": state,
+        "states": HandoverState.choices,
+    }
+    return render(request, "crm/handover_list.html", context)
+
+
+@login_required
+@require_GET
+def handover_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a handover as its state asks for: plan editor, live progress, or report."""
+    viewer = _manager(request)
+    return show_face(request, viewer, handover_for(viewer, pk))
+
+
+@login_required
+@require_GET
+def handover_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the live part of a running handover; once it has ended, ask for the whole page."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    context = progress_context(handover)
+    response = render(request, "crm/parts/_handover_progress.html", context)
+    if request.GET.get("was", context["stand"]) != context["stand"]:
+        response["HX-Trigger"] = "handover-moved"
+    if handover.state != HandoverState.RUNNING:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@login_required
+@require_POST
+def handover_propose(request: HttpRequest, pk: int) -> HttpResponse:
+    """Spread the plan over the ticked colleagues; the button *find* only looks for more people."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    form = PlanForm(viewer, handover, request.POST)
+    if "find" in request.POST:
+        form.errors.clear()
+        return show_face(request, viewer, handover, plan=form, words=request.POST.get("q", ""))
+    if not form.is_valid():
+        return show_face(request, viewer, handover, status=400, plan=form)
+    try:
+        propose_receivers(
+            handover,
+            list(form.cleaned_data["receivers"]),
+            strategy=Strategy(form.cleaned_data["strategy"]),
+            actor=viewer.staff,
+            now=timezone.now(),
+        )
+    except RuleBroken as error:
+        form.add_error(None, str(error))
+        return show_face(request, viewer, handover, status=400, plan=form)
+    except MovedOn as error:
+        return moved_on(request, error, back=_address(handover))
+    return redirect(f"{_address(handover)}#preview")
+
+
+@login_required
+@require_POST
+def handover_start(request: HttpRequest, pk: int) -> HttpResponse:
+    """Start the planned handover."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    form = StartForm(handover, request.POST)
+    if not form.is_valid():
+        return show_face(request, viewer, handover, status=400, start=form)
+    try:
+        start_handover(
+            handover,
+            actor=viewer.staff,
+            now=timezone.now(),
+            customer_message=form.cleaned_data.get("customer_message", ""),
+        )
+    except RuleBroken as error:
+        form.add_error(None, str(error))
+        return show_face(request, viewer, handover, status=400, start=form)
+    except MovedOn as error:
+        return moved_on(request, error, back=_address(handover))
+    messages.success(request, _("The handover has started."))
+    return redirect(_address(handover))
+
+
+@login_required
+@require_POST
+def handover_reassign(request: HttpRequest, pk: int) -> HttpResponse:
+    """Offer customers whom nobody took over to other colleagues."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    form = ReassignForm(viewer, handover, request.POST)
+    if "find" in request.POST:
+        form.errors.clear()
+        return show_face(request, viewer, handover, reassign=form, words=request.POST.get("q", ""))
+    if not form.is_valid():
+        return show_face(request, viewer, handover, status=400, reassign=form)
+    try:
+        offered = reassign_items(
+            handover,
+            form.cleaned_data["item_ids"],
+            list(form.cleaned_data["receivers"]),
+            actor=viewer.staff,
+            now=timezone.now(),
+        )
+    except RuleBroken as error:
+        form.add_error(None, str(error))
+        return show_face(request, viewer, handover, status=400, reassign=form)
+    except MovedOn as error:
+        return moved_on(request, error, back=_address(handover))
+    said = ngettext(
+        "%(n)s customer is offered again.", "%(n)s customers are offered again.", offered
+    )
+    messages.success(request, said % {"n": offered})
+    return redirect(_address(handover))
+
+
+@login_required
+@require_POST
+def handover_finish(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let whom nobody took over rest, and close the handover."""
+    return _press(request, pk, finish_handover, _("The handover is done."))
+
+
+@login_required
+@require_POST
+def handover_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Undo everything that the channel has not been asked yet."""
+    return _press(request, pk, cancel_handover, _("What had not been asked yet is cancelled."))
+
+
+@login_required
+@require_POST
+def handover_refresh(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask the channel now how the customers decided."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    asked = check_handover(handover.pk, now=timezone.now(), early=True)
+    if asked:
+        messages.success(request, _("WeCom has been asked."))
+    else:
+        messages.info(request, _("There is nothing to ask WeCom at this moment."))
+    return redirect(_address(handover))
+
+
+@login_required
+@require_GET
+def handover_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """Download what became of every customer, as CSV."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    return csv_response(f"handover-{handover.pk}.csv", _report(handover))
+
+
+def _report(handover: Handover) -> Iterator[tuple[object, ...]]:
+    heads = (
+        _("Customer"),
+        _("From"),
+        _("To"),
+        _("State"),
+        _("Reason"),
+        _("Since"),
+        _("Tries"),
+        _("Id"),
+    )
+    yield heads
+    for item in items_of(handover, "", None).iterator(chunk_size=CSV_CHUNK):
+        yield (
+            item.customer.name,
+            handover.from_staff.name,
+            item.to_staff.name if item.to_staff else "",
+            item.get_state_display(),
+            item.reason,
+            timezone.localtime(item.state_at).isoformat(sep=" ", timespec="seconds"),
+            item.tries,
+            item.customer_id,
+        )
+
+
+def _manager(request: HttpRequest) -> Viewer:
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    return viewer
+
+
+def _address(handover: Handover) -> str:
+    return reverse("handover_page", args=[handover.pk])
+
+
+def _press(request: HttpRequest, pk: int, action: Callable[..., object], done: str) -> HttpResponse:
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    act = partial(action, handover, actor=viewer.staff, now=timezone.now())
+    return press(request, act, done=done, back=_address(handover))

@@ -1,0 +1,159 @@
+"""Colleagues: who is at work, what they hold, and what happens when one of them leaves."""
+
+from functools import partial
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from contacts.actions.departures import depart_staff
+from contacts.actions.handovers import plan_handover
+from contacts.enums import HandoverKind, Role, StaffState
+from contacts.errors import MovedOn, RuleBroken
+from contacts.models import Staff
+from crm.access import (
+    Viewer,
+    handovers_of,
+    require,
+    staff_member_for,
+    staff_of,
+    stores_of,
+    viewer_of,
+)
+from crm.handover_queries import with_bars
+from crm.paging import Page, page_of, whole_number
+from crm.staff_queries import departure_outlook, with_customers
+from crm.views.refusals import moved_on
+
+PAGE_SIZE = 50
+AT_WORK = (StaffState.ACTIVE, StaffState.LEAVING, StaffState.SUSPENDED)
+
+
+@login_required
+@require_GET
+def staff_list(request: HttpRequest) -> HttpResponse:
+    """List the colleagues of the viewer's stores in name order; the departed have their own page."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    departed = request.GET.get("show") == "departed"
+    store = whole_number(request.GET.get("store"))
+    words = request.GET.get("q", "").strip()[:80]
+    found = staff_of(viewer).filter(state__in=[StaffState.DEPARTED] if departed else AT_WORK)
+    if store:
+        found = found.filter(store=store)
+    if words:
+        found = found.filter(Q(name__icontains=words) | Q(name_key__icontains=words))
+    context = {
+        "page": _page(found, viewer, whole_number(request.GET.get("after"))),
+        "departed": departed,
+        "stores": stores_of(viewer).order_by("name", "pk"),
+        "store": store,
+        "words": words,
+    }
+    return render(request, "crm/staff_list.html", context)
+
+
+def _page(found: QuerySet[Staff], viewer: Viewer, after: int | None) -> Page[Staff]:
+    anchor = staff_of(viewer).filter(pk=after).first() if after else None
+    if anchor:
+        same_name = Q(name_key=anchor.name_key, pk__gt=anchor.pk)
+        found = found.filter(Q(name_key__gt=anchor.name_key) | same_name)
+    rows = with_customers(found).select_related("store").prefetch_related("roles")
+    return page_of(rows.order_by("name_key", "pk"), PAGE_SIZE)
+
+
+@login_required
+@require_GET
+def staff_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one colleague: who they are, whom they answer for, and their handovers."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    person = staff_member_for(viewer, pk)
+    handovers = handovers_of(viewer).filter(from_staff=person).select_related("store", "from_staff")
+    outlook = departure_outlook(person)
+    context = {
+        "person": person,
+        "roles": person.roles.prefetch_related("stores"),
+        "outlook": outlook,
+        "room": max(0, person.capacity - outlook.customers),
+        "handovers": with_bars(handovers.order_by("-pk")[:10]),
+        "may_depart": _may_depart(viewer, person),
+        "kinds": [HandoverKind.LEAVE, HandoverKind.REBALANCE],
+    }
+    return render(request, "crm/staff_page.html", context)
+
+
+def _may_depart(viewer: Viewer, person: Staff) -> bool:
+    """Nobody lets themselves go, and only administrators let administrators go."""
+    if not person.is_employed or person.pk == viewer.staff.pk:
+        return False
+    is_administrator = person.roles.filter(role=Role.ADMINISTRATOR).exists()
+    return viewer.has(Role.ADMINISTRATOR) or not is_administrator
+
+
+@login_required
+def staff_depart(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say with counts what a departure does; on POST let the person go."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    person = staff_member_for(viewer, pk)
+    back = reverse("staff_page", args=[pk])
+    if not _may_depart(viewer, person):
+        messages.error(request, _refusal(viewer, person))
+        return redirect(back)
+    if request.method == "POST":
+        return _let_go(request, viewer, person)
+    context = {"person": person, "outlook": departure_outlook(person)}
+    return render(request, "crm/staff_depart.html", context)
+
+
+def _refusal(viewer: Viewer, person: Staff) -> str:
+    if not person.is_employed:
+        return _("%(name)s has already departed.") % {"name": person.name}
+    if person.pk == viewer.staff.pk:
+        return _("Ask a colleague to record your own departure.")
+    return _("Only an administrator can record the departure of an administrator.")
+
+
+def _let_go(request: HttpRequest, viewer: Viewer, person: Staff) -> HttpResponse:
+    back = reverse("staff_page", args=[person.pk])
+    try:
+        handover = depart_staff(person.pk, actor=viewer.staff, now=timezone.now())
+    except MovedOn as error:
+        return moved_on(request, error, back=back)
+    if handover is None:
+        messages.success(
+            request, _("%(name)s has departed and owned no customers.") % {"name": person}
+        )
+        return redirect(back)
+    said = ngettext(
+        "%(name)s has departed. %(n)s customer is safe in the pool; now choose who takes over.",
+        "%(name)s has departed. %(n)s customers are safe in the pool; now choose who takes over.",
+        handover.size,
+    )
+    messages.success(request, said % {"name": person.name, "n": handover.size})
+    return redirect("handover_page", pk=handover.pk)
+
+
+@login_required
+@require_POST
+def staff_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
+    """Plan to hand over the customers of somebody who keeps working: a leave or a re-balance."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    person = staff_member_for(viewer, pk)
+    plan = partial(plan_handover, person, actor=viewer.staff, now=timezone.now())
+    on_leave = request.POST.get("kind") == HandoverKind.LEAVE
+    try:
+        handover = plan(kind=HandoverKind.LEAVE if on_leave else HandoverKind.REBALANCE)
+    except RuleBroken as error:
+        messages.error(request, str(error))
+        return redirect("staff_page", pk=pk)
+    return redirect("handover_page", pk=handover.pk)

@@ -1,0 +1,20 @@
+// <form data-confirm="Sure?"> asks in the page's own dialog before it is sent.
+export function bindConfirm(root) {
+  const dialog = root.getElementById("confirm");
+  let waiting = null;
+
+  root.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-confirm]");
+    if (!form || form === waiting) { waiting = null; return; }
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    dialog.querySelector("p").textContent = form.dataset.confirm;
+    dialog.returnValue = "no";
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue !== "yes") return;
+      waiting = form;
+      form.requestSubmit(event.submitter);
+    }, { once: true });
+    dialog.showModal();
+  }, { capture: true });
+}

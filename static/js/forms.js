@@ -1,0 +1,18 @@
+// Forms: one press is one request, chosen filters apply at once, a logged-out htmx answer reloads the page.
+export function bindForms(root) {
+  root.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || event.target.method !== "post") return;
+    const button = event.submitter;
+    if (button && !event.target.hasAttribute("hx-post")) setTimeout(() => { button.disabled = true; });
+  });
+  addEventListener("pageshow", () => {
+    for (const button of root.querySelectorAll("form[method=post] button:disabled")) button.disabled = false;
+  });
+  root.addEventListener("change", (event) => {
+    if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
+  });
+  root.addEventListener("htmx:beforeSwap", (event) => {
+    const answer = event.detail.xhr.responseURL || "";
+    if (new URL(answer, location.href).pathname.startsWith("/accounts/login")) location.reload();
+  });
+}

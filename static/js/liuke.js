@@ -1,0 +1,10 @@
+// The shell's behaviour, bound to data- attributes. Every page works without it.
+import { bindConfirm } from "./confirm.js";
+import { bindThemeChoice } from "./theme-choice.js";
+import { bindToasts } from "./toasts.js";
+import { bindForms } from "./forms.js";
+
+bindConfirm(document);
+bindForms(document);
+bindToasts(document);
+bindThemeChoice(document);

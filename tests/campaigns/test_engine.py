@@ -1,0 +1,337 @@
+"""The delivery engine against the sandbox: over HTTP, batch by batch, with faults."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from campaigns.actions import campaigns as act
+from campaigns.actions.batches import (
+    LEASE,
+    LOOK_EVERY,
+    claim_batch,
+    expire_leases,
+    look_up_batch,
+    send_batch,
+)
+from campaigns.actions.pump import pump_campaign
+from campaigns.actions.results import check_batch
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.queries import campaign_progress
+from contacts.actions.customers import opt_out
+from contacts.enums import FollowEnd
+from contacts.errors import MovedOn, RuleBroken
+from contacts.models import Follow, Staff
+from tests.builders import make_content, make_customers, make_segment, make_staff
+from tests.sandboxed import Shop, addresses_of, open_shop
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(redis: object) -> Iterator[Shop]:
+    with open_shop() as opened:
+        yield opened
+
+
+def plan(text: str = "Spring coats are here, says {guide}.") -> Campaign:
+    now = timezone.now()
+    campaign = act.create_campaign(
+        name="Spring", content=make_content(text), segment=make_segment(), actor=None, now=now
+    )
+    act.schedule_campaign(campaign, send_at=now, actor=None, now=now)
+    act.plan_campaign(campaign.pk, now=timezone.now())
+    campaign.refresh_from_db()
+    return campaign
+
+
+def states_of(campaign: Campaign) -> dict[DeliveryState, int]:
+    return campaign_progress(campaign).states
+
+
+def check_all(campaign: Campaign) -> None:
+    later = timezone.now() + timedelta(minutes=5)
+    for batch in Batch.objects.filter(campaign=campaign, state=BatchState.HANDED):
+        check_batch(batch.pk, now=later)
+
+
+def test_each_sender_gets_batches_of_at_most_200(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    make_customers(450, owner=lin, followed=True)
+    make_customers(30, owner=mei, followed=True)
+
+    campaign = plan()
+
+    sizes = Batch.objects.filter(campaign=campaign).order_by("seq").values_list("sender", "size")
+    assert sorted(sizes) == sorted([(lin.pk, 200), (lin.pk, 200), (lin.pk, 50), (mei.pk, 30)])
+    assert (campaign.recipients, campaign.skipped, campaign.state) == (480, 0, "planned")
+
+
+def test_those_who_may_not_get_it_are_kept_with_the_reason(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    followed = make_customers(5, owner=lin, followed=True)
+    make_customers(2, owner=lin)
+    opt_out(followed[0], source="test", now=timezone.now())
+    Follow.objects.filter(customer=followed[1]).update(
+        ended_at=timezone.now(), end_reason=FollowEnd.REMOVED_BY_CUSTOMER
+    )
+
+    progress = campaign_progress(plan())
+
+    assert progress.states == {DeliveryState.QUEUED: 3, DeliveryState.SKIPPED: 4}
+    assert {(reason, n) for _state, reason, n in progress.reasons} == {
+        (DeliveryReason.OPTED_OUT, 1),
+        (DeliveryReason.NO_SENDER, 1),
+        (DeliveryReason.NO_ADDRESS, 2),
+    }
+
+
+def test_a_campaign_goes_out_is_confirmed_and_its_results_come_back(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(250, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+
+    assert pump_campaign(campaign.pk) is False
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.WAITING
+    assert states_of(campaign) == {DeliveryState.HANDED: 250}
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+
+    shop.control.advance(300)
+    shop.control.confirm()
+    check_all(campaign)
+
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.DONE
+    assert states_of(campaign) == {DeliveryState.SENT: 250}
+    assert shop.violations() == []
+
+
+def test_a_batch_nobody_confirmed_stays_with_the_channel(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    pump_campaign(campaign.pk)
+    shop.control.advance(300)
+
+    check_all(campaign)
+
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.WAITING
+    assert states_of(campaign) == {DeliveryState.HANDED: 3}
+
+
+def test_an_opt_out_after_planning_is_honoured_at_the_moment_of_sending(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    opt_out(customers[1], source="reply", now=timezone.now())
+
+    pump_campaign(campaign.pk)
+
+    assert shop.reached() == dict.fromkeys(addresses_of([customers[0], customers[2]]), 1)
+    skipped = Delivery.objects.get(campaign=campaign, state=DeliveryState.SKIPPED)
+    assert (skipped.customer_id, skipped.reason) == (customers[1].pk, DeliveryReason.OPTED_OUT)
+
+
+def test_nothing_goes_out_in_the_name_of_somebody_who_left_after_planning(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    Staff.objects.filter(pk=lin.pk).update(state="suspended")
+
+    pump_campaign(campaign.pk)
+
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.DONE
+    assert shop.reached() == {}
+    assert states_of(campaign) == {DeliveryState.SKIPPED: 3}
+
+
+def test_a_lost_answer_is_looked_up_and_never_sent_again(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(250, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    shop.control.faults(lose=[{"path": "externalcontact/add_msg_template", "times": 1}])
+
+    pump_campaign(campaign.pk)
+
+    unclear = Batch.objects.get(campaign=campaign, state=BatchState.UNCLEAR)
+    assert states_of(campaign)[DeliveryState.UNCLEAR] == unclear.size
+    shop.control.advance(300)
+    assert look_up_batch(unclear.pk, now=timezone.now() + LOOK_EVERY) is True
+    assert states_of(campaign) == {DeliveryState.HANDED: 250}
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+    references = Batch.objects.filter(campaign=campaign).values_list("reference", flat=True)
+    assert len(set(references)) == 2
+    assert shop.violations() == []
+
+
+def test_what_the_channel_never_got_is_sent_after_two_looks(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    batch = claim_batch(campaign.pk, now=timezone.now())
+    assert batch
+    assert claim_batch(campaign.pk, now=timezone.now()) is None
+
+    died = timezone.now() + LEASE + timedelta(seconds=1)
+    assert expire_leases(now=died) == 1
+    assert look_up_batch(batch.pk, now=died + LOOK_EVERY) is True
+    assert look_up_batch(batch.pk, now=died + LOOK_EVERY) is False
+    assert look_up_batch(batch.pk, now=died + 2 * LOOK_EVERY) is True
+    pump_campaign(campaign.pk)
+
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+    assert states_of(campaign) == {DeliveryState.HANDED: 3}
+
+
+def test_a_worker_that_wakes_up_after_its_lease_writes_nothing(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    asleep = claim_batch(campaign.pk, now=timezone.now())
+    assert asleep
+    expire_leases(now=timezone.now() + LEASE + timedelta(seconds=1))
+
+    send_batch(asleep, now=timezone.now())
+
+    asleep.refresh_from_db()
+    assert asleep.state == BatchState.UNCLEAR
+
+
+def test_a_busy_channel_gets_the_batch_later_and_once(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    shop.control.faults(
+        fail=[{"path": "externalcontact/add_msg_template", "errcode": 45033, "times": 1}]
+    )
+    pump_campaign(campaign.pk)
+    batch = Batch.objects.get(campaign=campaign)
+    assert (batch.state, batch.attempts) == (BatchState.WAITING, 0)
+    assert batch.next_attempt_at and batch.next_attempt_at > timezone.now()
+
+    again = claim_batch(campaign.pk, now=batch.next_attempt_at + timedelta(seconds=1))
+    assert again
+    send_batch(again, now=timezone.now())
+
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+
+
+def test_people_whom_the_channel_will_not_reach_are_named(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    known = make_customers(2, owner=lin, followed=True)
+    shop.open(lin)
+    stranger = make_customers(1, owner=lin, followed=True)[0]
+    campaign = plan()
+
+    pump_campaign(campaign.pk)
+
+    failed = Delivery.objects.get(campaign=campaign, state=DeliveryState.FAILED)
+    assert (failed.customer_id, failed.reason) == (stranger.pk, DeliveryReason.INVALID)
+    assert shop.reached() == dict.fromkeys(addresses_of(known), 1)
+
+
+def test_a_paused_campaign_makes_no_call_and_goes_on_where_it_was(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    act.pause_campaign(campaign, actor=None, now=timezone.now())
+
+    pump_campaign(campaign.pk)
+    assert shop.reached() == {}
+
+    act.resume_campaign(campaign, actor=None, now=timezone.now())
+    pump_campaign(campaign.pk)
+    assert len(shop.reached()) == 3
+
+
+def test_cancelling_withdraws_what_nobody_confirmed(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    make_customers(3, owner=lin, followed=True)
+    make_customers(2, owner=mei, followed=True)
+    shop.open(lin, mei)
+    campaign = plan()
+    first = claim_batch(campaign.pk, now=timezone.now())
+    assert first
+    send_batch(first, now=timezone.now())
+    campaign.refresh_from_db()
+
+    act.cancel_campaign(campaign, actor=None, now=timezone.now())
+    act.withdraw_handed(campaign.pk, now=timezone.now())
+    pump_campaign(campaign.pk)
+
+    assert states_of(campaign) == {DeliveryState.CANCELLED: 5}
+    assert set(Batch.objects.filter(campaign=campaign).values_list("state", flat=True)) == {
+        BatchState.CANCELLED
+    }
+    assert len(shop.control.rows("messages")) == 1
+
+
+def test_a_fourth_reminder_in_a_day_is_refused_before_the_call(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(1, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    pump_campaign(campaign.pk)
+    now = timezone.now()
+    for _time in range(3):
+        assert act.remind_campaign(campaign, actor=None, now=now) == 1
+
+    with pytest.raises(RuleBroken, match="three times in 24 hours"):
+        act.remind_campaign(campaign, actor=None, now=now)
+
+    assert shop.violations() == []
+
+
+def test_a_stale_copy_of_the_campaign_loses(shop: Shop) -> None:
+    make_customers(1, owner=make_staff("Lin"), followed=True)
+    campaign = plan()
+    stale = Campaign.objects.get(pk=campaign.pk)
+    act.pause_campaign(campaign, actor=None, now=timezone.now())
+
+    with pytest.raises(MovedOn):
+        act.pause_campaign(stale, actor=None, now=timezone.now())
+
+    assert campaign.state == CampaignState.PAUSED
+
+
+def test_a_campaign_that_reaches_nobody_is_done_at_once(shop: Shop) -> None:
+    make_customers(2, owner=make_staff("Lin"))
+
+    campaign = plan()
+
+    assert (campaign.state, campaign.recipients, campaign.skipped) == (CampaignState.DONE, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("字" * 1334, "4002 bytes"),
+        ("Dear {customer}", "customer"),
+    ],
+)
+def test_words_that_cannot_be_sent_are_refused(shop: Shop, text: str, message: str) -> None:
+    with pytest.raises(RuleBroken, match=message):
+        act.create_campaign(
+            name="Spring",
+            content=make_content(text),
+            segment=make_segment(),
+            actor=None,
+            now=timezone.now(),
+        )
+
+    assert not Campaign.objects.exists()

@@ -1,0 +1,556 @@
+"""Planning, starting and ending a handover. What the channel answers is in ``test_transfers``."""
+
+from datetime import timedelta
+
+import pytest
+
+from contacts.actions.departures import depart_staff
+from contacts.actions.handovers import (
+    Share,
+    cancel_handover,
+    finish_handover,
+    plan_handover,
+    plan_shares,
+    propose_receivers,
+    reassign_items,
+    start_handover,
+)
+from contacts.actions.settlement import close_if_settled, settle_items
+from contacts.actions.sharing import Strategy
+from contacts.enums import (
+    FollowEnd,
+    HandoverKind,
+    HandoverState,
+    ItemState,
+    OwnershipReason,
+    RequestState,
+    StaffState,
+)
+from contacts.errors import MovedOn, RuleBroken
+from contacts.models import (
+    Customer,
+    Follow,
+    Handover,
+    HandoverItem,
+    HandoverRequest,
+    HistoryEntry,
+    OwnershipPeriod,
+    Staff,
+)
+from contacts.queries import handover_progress
+from crm.invariants import check_rules
+from tests.builders import (
+    NOON,
+    make_customer,
+    make_customers,
+    make_departed,
+    make_follow,
+    make_handover,
+    make_staff,
+)
+
+pytestmark = pytest.mark.django_db
+
+LATER = NOON + timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def every_promise_is_kept_at_the_end():
+    yield
+    broken = {rule.rule.number: rule.examples for rule in check_rules(now=NOON) if rule.rows}
+    assert broken == {}
+
+
+def plan(lin, kind=HandoverKind.LEAVE):
+    return plan_handover(lin, kind=kind, actor=None, now=NOON)
+
+
+def propose(handover, *receivers, strategy=Strategy.EVENLY):
+    return propose_receivers(handover, receivers, strategy=strategy, actor=None, now=NOON)
+
+
+def start(handover, **options):
+    start_handover(handover, **{"actor": None, "now": LATER} | options)
+    handover.refresh_from_db()
+
+
+def states(handover):
+    progress = handover_progress(handover)
+    assert progress.adds_up
+    return progress.states
+
+
+def owners(customers):
+    rows = Customer.objects.filter(pk__in=[customer.pk for customer in customers])
+    return [row.owner for row in rows.select_related("owner").order_by("pk")]
+
+
+# --- planning -----------------------------------------------------------------------------------
+
+
+def test_a_plan_holds_everybody_and_moves_nobody():
+    hua, lin = make_staff("Hua"), make_staff("Lin")
+    customers = make_customers(3, owner=lin)
+    make_customer("Zhao", owner=hua)
+
+    handover = plan_handover(lin, kind=HandoverKind.REBALANCE, actor=hua, now=NOON)
+
+    assert (handover.size, handover.kind, handover.planned_by) == (3, HandoverKind.REBALANCE, hua)
+    assert states(handover) == {ItemState.PLANNED: 3}
+    assert owners(customers) == [lin] * 3
+    entry = HistoryEntry.objects.get()
+    assert (entry.action, entry.data, entry.actor) == ("handover.planned", {"size": 3}, hua)
+
+
+def test_somebody_without_customers_has_nothing_to_plan():
+    with pytest.raises(RuleBroken, match="Lin answers for no customers"):
+        plan(make_staff())
+
+    assert not Handover.objects.exists()
+
+
+def test_a_second_plan_is_refused_and_changes_nothing():
+    lin = make_staff()
+    make_customers(2, owner=lin)
+    plan(lin)
+
+    with pytest.raises(RuleBroken, match="in another open handover"):
+        plan(lin)
+
+    assert Handover.objects.count() == 1
+    assert HandoverItem.objects.count() == 2
+    assert HistoryEntry.objects.count() == 1
+
+
+# --- proposing ----------------------------------------------------------------------------------
+
+
+def test_evenly_deals_the_customers_out_like_cards():
+    lin, mei, sun = make_staff("Lin"), make_staff("Mei"), make_staff("Sun")
+    make_customers(5, owner=lin)
+
+    shares = propose(plan(lin), mei, sun)
+
+    assert shares == [Share(mei, 3), Share(sun, 2)]
+
+
+def test_by_capacity_counts_the_customers_that_colleagues_have_already():
+    lin, mei, sun = make_staff("Lin"), make_staff("Mei", capacity=5), make_staff("Sun", capacity=4)
+    make_customers(8, owner=lin)
+    make_customers(3, owner=mei)
+
+    shares = propose(plan(lin), mei, sun, strategy=Strategy.CAPACITY)
+
+    assert shares == [Share(mei, 2), Share(sun, 4), Share(None, 2)]
+
+
+def test_when_room_is_short_the_most_recently_met_customers_are_placed():
+    lin, mei = make_staff("Lin"), make_staff("Mei", capacity=2)
+    make_customer("Never met", owner=lin)
+    long_ago = make_customer("Chen", owner=lin, last_interaction_at=NOON - timedelta(days=90))
+    lately = make_customer("Zhao", owner=lin, last_interaction_at=NOON)
+    handover = plan(lin)
+
+    propose(handover, mei, strategy=Strategy.CAPACITY)
+
+    placed = handover.items.filter(to_staff=mei).values_list("customer", flat=True)
+    assert set(placed) == {long_ago.pk, lately.pk}
+
+
+def test_the_last_proposal_holds():
+    lin, mei, sun = make_staff("Lin"), make_staff("Mei"), make_staff("Sun")
+    make_customers(4, owner=lin)
+    handover = plan(lin)
+    propose(handover, mei)
+
+    assert propose(handover, sun) == [Share(sun, 4)] == plan_shares(handover)
+
+
+def test_receivers_must_be_other_people_at_work():
+    lin = make_staff("Lin")
+    make_customers(2, owner=lin)
+    handover = plan(lin)
+
+    with pytest.raises(RuleBroken, match="at least one colleague"):
+        propose(handover)
+    with pytest.raises(RuleBroken, match="Lin cannot take over their own customers"):
+        propose(handover, lin)
+    for state in (StaffState.SUSPENDED, StaffState.LEAVING):
+        with pytest.raises(RuleBroken, match="Sun is not at work"):
+            propose(handover, make_staff("Mei"), make_staff("Sun", state=state))
+    with pytest.raises(RuleBroken, match="Wei is not at work"):
+        propose(handover, make_departed())
+
+    assert plan_shares(handover) == [Share(None, 2)]
+    assert not HistoryEntry.objects.filter(action="handover.proposed").exists()
+
+
+def test_a_started_handover_takes_no_proposals():
+    mei = make_staff("Mei")
+    handover = make_handover(to_staff=mei, state=HandoverState.RUNNING)
+
+    with pytest.raises(MovedOn, match="already been started or cancelled"):
+        propose(handover, make_staff("Sun"))
+
+    assert handover.items.get().to_staff == mei
+
+
+# --- starting -----------------------------------------------------------------------------------
+
+
+def test_without_a_channel_to_ask_everybody_changes_hands_at_once():
+    hua, mei = make_staff("Hua"), make_staff("Mei")
+    wei = make_staff("Wei")
+    customers = make_customers(3, owner=wei)
+    depart_staff(wei.pk, actor=hua, now=NOON)
+    handover = Handover.objects.get()
+    propose(handover, mei)
+
+    start(handover, actor=hua)
+
+    assert (handover.state, handover.started_at, handover.closed_at) == (
+        HandoverState.DONE,
+        LATER,
+        LATER,
+    )
+    assert states(handover) == {ItemState.ACCEPTED: 3}
+    assert owners(customers) == [mei] * 3
+    period = OwnershipPeriod.objects.get(customer=customers[0], ended_at=None)
+    assert (period.reason, period.handover) == (OwnershipReason.HANDOVER, handover)
+    assert HistoryEntry.objects.get(action="handover.started").actor == hua
+
+
+def test_whoever_found_no_receiver_rests_where_they_are():
+    lin, mei = make_staff("Lin"), make_staff("Mei", capacity=1)
+    customers = make_customers(2, owner=lin)
+    handover = plan(lin)
+    propose(handover, mei, strategy=Strategy.CAPACITY)
+
+    start(handover)
+
+    assert states(handover) == {ItemState.ACCEPTED: 1, ItemState.CANCELLED: 1}
+    assert sorted(owner.name for owner in owners(customers)) == ["Lin", "Mei"]
+
+
+def test_a_plan_without_receivers_does_not_start():
+    handover = make_handover()
+
+    with pytest.raises(RuleBroken, match="Propose who takes these customers"):
+        start(handover)
+
+    handover.refresh_from_db()
+    assert handover.state == HandoverState.PLANNED
+
+
+def test_a_receiver_who_left_after_the_proposal_stops_the_start():
+    mei = make_staff("Mei")
+    handover = make_handover(customers=make_customers(2), to_staff=mei)
+    depart_staff(mei.pk, actor=None, now=NOON)
+
+    with pytest.raises(RuleBroken, match="Mei is not at work"):
+        start(handover)
+
+    handover.refresh_from_db()
+    assert handover.state == HandoverState.PLANNED
+    assert states(handover) == {ItemState.PLANNED: 2}
+
+
+@pytest.mark.parametrize(
+    "state", [HandoverState.RUNNING, HandoverState.DONE, HandoverState.CANCELLED]
+)
+def test_what_is_no_plan_any_more_does_not_start_again(state):
+    item_state = ItemState.WAITING if state == HandoverState.RUNNING else ItemState.ACCEPTED
+    chen = make_customer()
+    handover = make_handover(
+        customers=[chen], to_staff=make_staff(), state=state, item_state=item_state
+    )
+
+    with pytest.raises(MovedOn, match="just started or cancelled"):
+        start(handover)
+
+    assert owners([chen]) == [None]
+
+
+def test_the_start_rings_for_a_worker_once_it_is_committed(
+    rung, django_capture_on_commit_callbacks
+):
+    handover = make_handover(to_staff=make_staff())
+
+    with django_capture_on_commit_callbacks(execute=True):
+        start(handover)
+        assert rung() == []
+
+    assert rung() == [("contacts.tasks.make_requests", [handover.pk])]
+
+
+# --- settling -----------------------------------------------------------------------------------
+
+
+def make_running(
+    *, kind=HandoverKind.DEPARTURE, giver=None, item_state=ItemState.WAITING, number=1
+):
+    """A running handover whose customers are provisionally with Mei."""
+    mei = make_staff("Mei")
+    giver = giver or make_departed()
+    customers = make_customers(number, owner=mei)
+    handover = make_handover(
+        giver,
+        customers=customers,
+        to_staff=mei,
+        kind=kind,
+        state=HandoverState.RUNNING,
+        item_state=item_state,
+    )
+    return handover, mei, customers
+
+
+def settle(handover, outcome, **options):
+    return settle_items(handover, handover.items.all(), outcome, now=LATER, **options)
+
+
+def test_an_accepted_customer_is_followed_by_the_receiver_and_not_by_the_leaver():
+    handover, mei, (chen,) = make_running()
+    old = make_follow(handover.from_staff, chen)
+
+    assert settle(handover, ItemState.ACCEPTED) == 1
+    close_if_settled(handover, now=LATER)
+
+    old.refresh_from_db()
+    assert (old.ended_at, old.end_reason) == (LATER, FollowEnd.TRANSFERRED)
+    new = chen.follows.active().get()
+    assert (new.staff, new.came_by) == (mei, f"handover-{handover.pk}")
+    handover.refresh_from_db()
+    assert (handover.state, owners([chen])) == (HandoverState.DONE, [mei])
+
+
+@pytest.mark.parametrize("outcome", [ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED])
+def test_after_a_departure_whoever_is_not_taken_over_returns_to_the_pool(outcome):
+    handover, _mei, customers = make_running()
+    old = make_follow(handover.from_staff, customers[0])
+
+    assert settle(handover, outcome, reason="why", errcode=40099) == 1
+    close_if_settled(handover, now=LATER)
+
+    item = handover.items.get()
+    assert (item.state, item.reason, item.errcode, item.closed_at) == (outcome, "why", 40099, None)
+    handover.refresh_from_db()
+    assert (handover.state, owners(customers)) == (HandoverState.RUNNING, [None])
+    old.refresh_from_db()
+    assert old.ended_at is None
+
+
+def test_whoever_does_not_leave_a_colleague_on_leave_returns_to_them():
+    lin = make_staff("Lin")
+    handover, _mei, customers = make_running(kind=HandoverKind.LEAVE, giver=lin)
+
+    settle(handover, ItemState.REFUSED)
+
+    assert owners(customers) == [lin]
+
+
+def test_whoever_would_return_to_somebody_who_left_meanwhile_goes_to_the_pool():
+    lin = make_staff("Lin")
+    handover, _mei, customers = make_running(kind=HandoverKind.LEAVE, giver=lin)
+    depart_staff(lin.pk, actor=None, now=NOON)
+
+    settle(handover, ItemState.REFUSED)
+
+    assert owners(customers) == [None]
+
+
+def test_a_customer_accepted_by_somebody_who_left_meanwhile_waits_for_the_manager():
+    handover, mei, customers = make_running()
+    depart_staff(mei.pk, actor=None, now=NOON)
+
+    settle(handover, ItemState.ACCEPTED)
+
+    item = handover.items.get()
+    assert (item.state, item.closed_at) == (ItemState.FAILED, None)
+    assert "has departed" in item.reason
+    assert owners(customers) == [None]
+    assert not Follow.objects.active().filter(staff=mei).exists()
+    handover.refresh_from_db()
+    assert handover.state == HandoverState.RUNNING
+
+
+def test_an_answer_that_comes_twice_settles_once():
+    handover, mei, customers = make_running()
+    settle(handover, ItemState.ACCEPTED)
+
+    assert settle(handover, ItemState.REFUSED) == 0
+
+    assert states(handover) == {ItemState.ACCEPTED: 1}
+    assert owners(customers) == [mei]
+
+
+# --- re-assigning -------------------------------------------------------------------------------
+
+
+def test_refused_customers_are_offered_to_somebody_else():
+    handover, _mei, customers = make_running(number=3)
+    first, *others = handover.items.order_by("pk")
+    settle_items(handover, handover.items.filter(pk=first.pk), ItemState.REFUSED, now=LATER)
+    sun = make_staff("Sun")
+
+    ids = [first.pk, *(item.pk for item in others)]
+    assert reassign_items(handover, ids, [sun], actor=None, now=LATER) == 1
+
+    first.refresh_from_db()
+    assert (first.state, first.to_staff) == (ItemState.ACCEPTED, sun)
+    assert states(handover) == {ItemState.ACCEPTED: 1, ItemState.WAITING: 2}
+    assert [owner.name for owner in owners(customers)] == ["Sun", "Mei", "Mei"]
+
+
+def test_customers_on_their_way_are_not_offered_to_anybody():
+    handover, mei, customers = make_running()
+
+    with pytest.raises(RuleBroken, match="None of these customers waits"):
+        reassign_items(
+            handover, [handover.items.get().pk], [make_staff("Sun")], actor=None, now=LATER
+        )
+
+    assert owners(customers) == [mei]
+
+
+def test_items_of_another_handover_are_left_alone():
+    handover, _mei, _customers = make_running(item_state=ItemState.REFUSED)
+    other, _mei, _customers = make_running(item_state=ItemState.REFUSED)
+
+    with pytest.raises(RuleBroken, match="None of these customers waits"):
+        reassign_items(handover, [other.items.get().pk], [make_staff("Sun")], actor=None, now=LATER)
+
+    assert other.items.get().state == ItemState.REFUSED
+
+
+def test_a_handover_that_is_over_offers_nobody():
+    handover = make_handover(
+        to_staff=make_staff("Mei"), state=HandoverState.DONE, item_state=ItemState.ACCEPTED
+    )
+
+    with pytest.raises(MovedOn, match="not running any more"):
+        reassign_items(
+            handover, [handover.items.get().pk], [make_staff("Sun")], actor=None, now=LATER
+        )
+
+
+# --- finishing ----------------------------------------------------------------------------------
+
+
+def test_finishing_lets_the_undecided_rest_in_the_pool():
+    handover, _mei, customers = make_running()
+    lost = make_follow(handover.from_staff, customers[0])
+    settle(handover, ItemState.REFUSED)
+
+    finish_handover(handover, actor=None, now=LATER)
+
+    assert (handover.state, handover.closed_at) == (HandoverState.DONE, LATER)
+    assert handover.items.get().closed_at == LATER
+    assert owners(customers) == [None]
+    lost.refresh_from_db()
+    assert lost.end_reason == FollowEnd.LOST
+    assert HistoryEntry.objects.get(action="handover.finished").data == {"pool": 1}
+
+
+def test_finishing_a_leave_keeps_the_colleagues_connections():
+    lin = make_staff("Lin")
+    handover, _mei, customers = make_running(kind=HandoverKind.LEAVE, giver=lin)
+    follow = make_follow(lin, customers[0])
+    settle(handover, ItemState.REFUSED)
+
+    finish_handover(handover, actor=None, now=LATER)
+
+    follow.refresh_from_db()
+    assert (follow.ended_at, owners(customers)) == (None, [lin])
+
+
+@pytest.mark.parametrize("state", [ItemState.PLANNED, ItemState.REQUESTED, ItemState.WAITING])
+def test_finishing_waits_for_whoever_is_on_their_way(state):
+    handover, _mei, _customers = make_running(item_state=state)
+
+    with pytest.raises(RuleBroken, match="have not answered yet"):
+        finish_handover(handover, actor=None, now=LATER)
+
+    handover.refresh_from_db()
+    assert handover.state == HandoverState.RUNNING
+
+
+def test_a_plan_cannot_be_finished():
+    handover = make_handover()
+
+    with pytest.raises(MovedOn, match="not running"):
+        finish_handover(handover, actor=None, now=LATER)
+
+
+# --- cancelling ---------------------------------------------------------------------------------
+
+
+def test_cancelling_a_plan_moves_nobody():
+    lin = make_staff("Lin")
+    customers = make_customers(2, owner=lin)
+    handover = plan(lin)
+
+    assert cancel_handover(handover, actor=None, now=LATER) == 2
+
+    assert (handover.state, handover.closed_at) == (HandoverState.CANCELLED, LATER)
+    assert states(handover) == {ItemState.CANCELLED: 2}
+    assert owners(customers) == [lin] * 2
+    assert OwnershipPeriod.objects.count() == 2
+
+
+def make_asked(handover, state, number):
+    """A request of the handover, holding its first customers that are in none."""
+    request = HandoverRequest.objects.create(
+        handover=handover,
+        to_staff=Staff.objects.get(name="Mei"),
+        state=state,
+        lease_until=NOON if state == RequestState.CALLING else None,
+        created_at=NOON,
+    )
+    for slot, item in enumerate(handover.items.filter(request=None).order_by("pk")[:number]):
+        HandoverItem.objects.filter(pk=item.pk).update(
+            request=request, slot=slot, state=ItemState.REQUESTED
+        )
+    return request
+
+
+@pytest.mark.parametrize(
+    ("kind", "home"), [(HandoverKind.DEPARTURE, None), (HandoverKind.LEAVE, "Lin")]
+)
+def test_cancelling_withdraws_what_was_not_asked_and_leaves_the_rest_alone(kind, home):
+    giver = make_departed("Lin") if kind == HandoverKind.DEPARTURE else make_staff("Lin")
+    handover, _mei, customers = make_running(kind=kind, giver=giver, number=4)
+    unasked = make_asked(handover, RequestState.PREPARED, 2)
+    make_asked(handover, RequestState.CALLING, 1)
+
+    assert cancel_handover(handover, actor=None, now=LATER) == 2
+
+    unasked.refresh_from_db()
+    assert unasked.state == RequestState.REFUSED
+    assert states(handover) == {
+        ItemState.CANCELLED: 2,
+        ItemState.REQUESTED: 1,
+        ItemState.WAITING: 1,
+    }
+    assert [owner and owner.name for owner in owners(customers)] == [home, home, "Mei", "Mei"]
+    assert handover.state == HandoverState.RUNNING
+
+
+def test_cancelling_the_leave_of_somebody_who_left_meanwhile_uses_the_pool():
+    lin = make_staff("Lin")
+    handover, _mei, customers = make_running(kind=HandoverKind.LEAVE, giver=lin)
+    make_asked(handover, RequestState.PREPARED, 1)
+    depart_staff(lin.pk, actor=None, now=NOON)
+
+    assert cancel_handover(handover, actor=None, now=LATER) == 1
+
+    assert owners(customers) == [None]
+
+
+@pytest.mark.parametrize("state", [HandoverState.DONE, HandoverState.CANCELLED])
+def test_what_is_over_cannot_be_cancelled(state):
+    handover = make_handover(to_staff=make_staff(), state=state, item_state=ItemState.ACCEPTED)
+
+    with pytest.raises(MovedOn, match="already ended"):
+        cancel_handover(handover, actor=None, now=LATER)
+
+    assert not HistoryEntry.objects.exists()

@@ -1,0 +1,166 @@
+"""Campaigns, messages, segments and contact codes through the API."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from campaigns.models import Campaign, Content, Segment, WelcomeRule
+from contacts.enums import Role
+from contacts.models import ContactCode, CustomerTag
+from tests.builders import (
+    first_store,
+    make_campaign,
+    make_content,
+    make_customer,
+    make_customers,
+    make_departed,
+    make_segment,
+    make_staff,
+    make_store,
+    make_tag,
+)
+
+pytestmark = pytest.mark.django_db
+
+EVERYBODY: dict[str, list[object]] = {"all": []}
+
+
+@pytest.fixture
+def tao():
+    return make_staff("Tao", role=Role.MARKETER)
+
+
+@pytest.fixture
+def client(api, tao):
+    return api(tao)
+
+
+def test_a_campaign_is_drafted_scheduled_and_cancelled(client, tao):
+    content = client.post("/api/v1/contents", {"name": "Coats", "text": "New coats"}).json()
+    segment = client.post("/api/v1/segments", {"name": "All", "rule": EVERYBODY}).json()
+    wanted = {"name": "Spring", "content": content["id"], "segment": segment["id"]}
+    later = timezone.now() + timedelta(days=1)
+
+    drafted = client.post("/api/v1/campaigns", wanted)
+    url = f"/api/v1/campaigns/{drafted.json()['id']}"
+    scheduled = client.post(f"{url}/schedule", {"send_at": later.isoformat()}).json()
+    cancelled = client.post(f"{url}/cancel").json()
+
+    assert drafted.status_code == 201
+    assert drafted.json()["created_by"] == {"id": tao.pk, "name": "Tao"}
+    assert scheduled["state"] == "scheduled"
+    assert Campaign.objects.get().send_at == later
+    assert cancelled["state"] == "cancelled"
+
+
+def test_a_campaign_may_bring_its_own_text_and_rule(client):
+    answer = client.post("/api/v1/campaigns", {"name": "Spring", "text": "Hi", "rule": EVERYBODY})
+
+    campaign = Campaign.objects.get(pk=answer.json()["id"])
+    assert (campaign.content.text, campaign.segment.name) == ("Hi", "Spring")
+
+
+@pytest.mark.parametrize("body", [
+    {"name": "Spring"},
+    {"name": "Spring", "text": "Hi"},
+    {"name": "Spring", "rule": {"all": []}},
+    {"name": " ", "text": "Hi", "rule": {"all": []}},
+    {"name": "Spring", "text": "Hi", "content": 1, "rule": {"all": []}},
+    {"name": "Spring", "content": 999, "rule": {"all": []}},
+    {"name": "Spring", "text": "Hi", "rule": {"all": [{"field": "age", "op": "is", "value": 3}]}},
+    {"name": "Spring", "text": "Hi {customer}", "rule": {"all": []}},
+    {"name": "Spring", "text": "Hi", "rule": {"all": []}, "channel": "pigeon"},
+])  # fmt: skip
+def test_a_campaign_that_cannot_go_out_leaves_nothing_behind(client, body):
+    answer = client.post("/api/v1/campaigns", body)
+
+    assert answer.status_code == 400
+    assert not Campaign.objects.exists()
+    assert not Content.objects.exists()
+    assert not Segment.objects.exists()
+
+
+def test_a_segment_name_is_used_once(client):
+    make_segment(name="Regulars")
+
+    answer = client.post("/api/v1/segments", {"name": "REGULARS", "rule": EVERYBODY})
+
+    assert answer.status_code == 400
+    assert "already" in answer.json()["detail"]
+
+
+def test_an_audience_is_previewed(client):
+    lin, tag = make_staff("Lin"), make_tag()
+    for customer in [
+        *make_customers(2, owner=lin, followed=True),
+        make_customer("Zhao", owner=lin),
+    ]:
+        CustomerTag.objects.create(customer=customer, tag=tag)
+    make_customer("Sun")
+    rule = {"all": [{"field": "tag", "op": "any", "value": [tag.pk]}]}
+
+    answer = client.post("/api/v1/segments/preview", {"rule": rule})
+
+    assert answer.json() == {
+        "reachable": 2, "batches": 1, "senders": 1, "skipped": {"no_address": 1},
+    }  # fmt: skip
+
+
+def test_progress_adds_up(client, tao):
+    campaign = make_campaign(created_by=tao)
+
+    body = client.get(f"/api/v1/campaigns/{campaign.pk}/progress").json()
+
+    assert body == {"total": 0, "states": {}, "reasons": [], "batches": []}
+
+
+def test_a_campaign_goes_out_at_once_without_a_time(client, tao):
+    campaign = make_campaign(created_by=tao, content=make_content("Hi"))
+
+    body = client.post(f"/api/v1/campaigns/{campaign.pk}/schedule").json()
+
+    assert body["state"] == "scheduled"
+    assert Campaign.objects.filter(send_at__lte=timezone.now()).exists()
+
+
+def test_a_contact_code_is_made_with_its_welcome(api):
+    hua, lin, tag = make_staff("Hua", role=Role.MANAGER), make_staff("Lin"), make_tag()
+    store = first_store()
+    body = {
+        "name": "Door",
+        "store": lin.store_id,
+        "staff": [lin.pk],
+        "tags": [tag.pk],
+        "welcome": "Welcome! I am {guide}.",
+    }
+
+    answer = api(hua).post("/api/v1/contact-codes", body)
+
+    code = ContactCode.objects.get()
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "id": code.pk, "name": "Door", "state": code.state,
+        "store": {"id": store.pk, "name": store.name},
+        "staff_on_duty": [{"id": lin.pk, "name": "Lin"}],
+        "tags": [{"id": tag.pk, "name": tag.name}],
+        "qr_code_url": "", "created_at": answer.json()["created_at"], "closed_at": None,
+    }  # fmt: skip
+    assert WelcomeRule.objects.get(contact_code=code).content.text == body["welcome"]
+
+
+@pytest.mark.parametrize("wrong", ["departed", "outsider", "nobody"])
+def test_a_contact_code_needs_people_who_work_here(api, wrong):
+    hua = make_staff("Hua", role=Role.MANAGER)
+    people = {
+        "departed": [make_departed(store=hua.store).pk],
+        "outsider": [make_staff("Mei", store=make_store("Xidan")).pk],
+        "nobody": [],
+    }
+    body = {"name": "Door", "store": hua.store_id, "staff": people[wrong], "welcome": "Hello"}
+
+    answer = api(hua).post("/api/v1/contact-codes", body)
+
+    assert answer.status_code == 400
+    assert not ContactCode.objects.exists()
+    assert not Content.objects.exists()

@@ -1,0 +1,149 @@
+"""One small company with a row of everything, and every route of the API with what it needs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from contacts.actions.history import record
+from contacts.enums import IdentityKind, Role
+from contacts.models import Staff
+from crm.api.urls import urlpatterns
+from tests.builders import (
+    NOON,
+    make_batch,
+    make_campaign,
+    make_code,
+    make_content,
+    make_customer,
+    make_departed,
+    make_department,
+    make_follow,
+    make_handover,
+    make_identity,
+    make_interaction,
+    make_segment,
+    make_staff,
+    make_store,
+    make_tag,
+)
+
+CANARY = "canary"
+"""Stands in every text that somebody outside the store must not see."""
+
+PHONE = "+8613812345678"
+
+
+@dataclass(frozen=True)
+class World:
+    """The people who ask, by what they are, and the ids that addresses and bodies need."""
+
+    people: dict[str, Staff]
+    ids: dict[str, int]
+
+
+def make_world() -> World:
+    """Lin's customer Chen in one store, Mei's Zhao in another; Wei has left the first."""
+    retail, other_branch = make_department("Retail"), make_department("Other branch")
+    store = make_store("Nanjing Road", department=retail)
+    other = make_store("Xidan", department=other_branch)
+    lin, mei = make_staff("Lin", store=store), make_staff("Mei", store=other)
+    people = {
+        "guide": lin,
+        "other guide": mei,
+        "manager": make_staff("Hua", role=Role.MANAGER, store=store),
+        "other manager": make_staff("Wang", role=Role.MANAGER, store=other),
+        "marketer": make_staff("Tao", role=Role.MARKETER, store=other),
+        "administrator": make_staff("Jin", role=Role.ADMINISTRATOR, store=other),
+    }
+    chen = make_customer(f"Chen {CANARY}", owner=lin, note=CANARY, address="wm1")
+    make_customer("Zhao", owner=mei)
+    make_identity(chen, PHONE, kind=IdentityKind.PHONE)
+    make_follow(lin, chen)
+    make_interaction(chen, staff=lin, text=CANARY)
+    record(chen, "customer.added", actor=lin, at=NOON, data={"said": CANARY})
+    pooled = make_customer(f"Pooled {CANARY}", store=store)
+    wei = make_departed(store=store)
+    handover = make_handover(wei, customers=[pooled], customer_message=CANARY)
+    tag, content, segment = make_tag(), make_content("Hello from {guide}"), make_segment()
+    campaign = make_campaign(
+        CANARY, content=content, segment=segment, created_by=people["marketer"]
+    )
+    make_batch(campaign, [chen], sender=lin, error=CANARY)
+    code = make_code(CANARY, store=store, staff=[lin], tags=[tag])
+    rows = {
+        "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
+        "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
+        "campaign": campaign, "code": code,
+    }  # fmt: skip
+    return World(people, {name: row.pk for name, row in rows.items()})
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one address."""
+
+    method: str
+    name: str
+    template: str
+    view: Any
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}"
+
+    def address(self, world: World) -> str:
+        """Return the address, with the id of the row that the world has for it."""
+        kinds = {"staff": "lin", "customers": "customer", "handovers": "handover",
+                 "contact-codes": "code", "contents": "content", "segments": "segment",
+                 "campaigns": "campaign"}  # fmt: skip
+        start = self.template.split("/")[0]
+        pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
+        return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
+
+
+def routes() -> list[Route]:
+    """Return every route there is, read off the resolver."""
+    found = []
+    for pattern in urlpatterns:
+        view = pattern.callback.view_class  # type: ignore[attr-defined]
+        methods = [
+            method.upper()
+            for method in view.http_method_names
+            if hasattr(view, method) and method not in {"head", "options"}
+        ]
+        found += [
+            Route(method, pattern.name or "", str(pattern.pattern), view) for method in methods
+        ]
+    return found
+
+
+ROUTES = {str(route): route for route in routes() if route.name != "nowhere"}
+
+
+def bodies(world: World) -> dict[str, dict[str, Any]]:
+    """Return what a good request to each route says, where it says anything."""
+    ids = world.ids
+    rule = {"all": [{"field": "tag", "op": "any", "value": [ids["tag"]]}]}
+    note = {"kind": "note", "text": "Likes blue"}
+    return {
+        "POST customers": {
+            "identities": [{"kind": "member_no", "value": "M1"}],
+            "name": "Sun",
+        },
+        "PATCH customer": {"city": "Suzhou"},
+        "POST customer-tags": {"add": [ids["tag"]]},
+        "POST customer-interactions": note,
+        "POST interactions": note | {"customer": ids["customer"]},
+        "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
+        "POST handover-propose": {"receivers": [ids["lin"]]},
+        "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
+        "POST contact-codes": {
+            "name": "Door",
+            "store": ids["store"],
+            "staff": [ids["lin"]],
+            "tags": [ids["tag"]],
+            "welcome": "Welcome",
+        },
+        "POST contents": {"name": "Coats", "text": "New coats"},
+        "POST segments": {"name": "Regulars", "rule": rule},
+        "POST segment-preview": {"rule": rule},
+        "POST campaigns": {"name": "Autumn", "text": "New coats", "rule": rule},
+    }

@@ -1,0 +1,41 @@
+"""Where the demo company may be loaded, and how fast."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from contacts.models import Company, Customer, Staff
+from crm.demo.company import NotADemo, load_company
+from tests.builders import make_customer
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_refuses_the_database_of_a_real_company() -> None:
+    Company.objects.create(legal_name="Real Ltd", short_name="Real")
+
+    with pytest.raises(NotADemo, match="real company"):
+        load_company(NOW, str)
+
+    assert not Staff.objects.exists()
+
+
+def test_refuses_a_database_with_customers_and_no_company() -> None:
+    customer = make_customer()
+    Company.objects.all().delete()
+
+    with pytest.raises(NotADemo, match="real company"):
+        load_company(NOW, str)
+
+    assert list(Customer.objects.all()) == [customer]
+
+
+def test_loads_within_eight_seconds() -> None:
+    began = time.perf_counter()
+
+    load_company(NOW, str)
+
+    assert time.perf_counter() - began < 8

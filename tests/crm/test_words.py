@@ -1,0 +1,94 @@
+"""The small words of the templates: initials, times, figures, tones."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+import time_machine
+
+from contacts.enums import ItemState
+from crm.templatetags.liuke import ago, capped, coming_birthday, initials, state_parts, tone
+from tests.builders import NOON
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> Iterator[None]:
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("陈静", "陈静"),
+        ("欧阳明珠", "明珠"),
+        ("陈", "陈"),
+        ("Lin Xiaoyue", "LX"),
+        ("Lin", "L"),
+        ("Zoë Dubois", "ZD"),
+        ("Élodie", "É"),
+        ("Anna Maria von Berg", "AB"),
+        ("", "?"),
+        ("  ", "?"),
+        ("😀", "😀"),
+    ],
+)
+def test_initials(name: str, expected: str) -> None:
+    assert initials(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("passed", "expected"),
+    [
+        (timedelta(seconds=30), "just now"),
+        (timedelta(minutes=1), "1 min ago"),
+        (timedelta(minutes=59), "59 min ago"),
+        (timedelta(hours=1), "1 hour ago"),
+        (timedelta(hours=12), "12 hours ago"),
+        (timedelta(hours=13), "yesterday"),
+        (timedelta(days=30), "30 days ago"),
+        (timedelta(days=31), "30 Jan"),
+        (timedelta(days=90), "2 Dec 2025"),
+        (timedelta(days=-3), "5 Mar"),
+    ],
+)
+def test_how_long_ago(passed: timedelta, expected: str) -> None:
+    assert ago(NOON - passed) == expected
+
+
+def test_never_is_no_time() -> None:
+    assert ago(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("birthday", "expected"),
+    [
+        (date(1990, 3, 2), "birthday today"),
+        (date(1990, 3, 3), "birthday tomorrow"),
+        (date(1990, 3, 9), "birthday on 9 Mar"),
+        (date(1992, 2, 29), "birthday on 28 Feb"),
+        (date(1990, 1, 1), "birthday on 1 Jan"),
+    ],
+)
+def test_the_coming_birthday(birthday: date, expected: str) -> None:
+    assert coming_birthday(birthday) == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, "0"), (1000, "1,000"), (1001, "1,000+")])
+def test_figures_are_capped(count: int, expected: str) -> None:
+    assert capped(count) == expected
+
+
+def test_a_bar_shows_every_state_that_occurs_and_fills_up() -> None:
+    states = {ItemState.ACCEPTED: 2, ItemState.WAITING: 0, ItemState.REFUSED: 6}
+
+    parts = state_parts(states, 8)
+
+    assert [(part["label"], part["tone"], part["x"], part["width"]) for part in parts] == [
+        ("accepted", "success", "0.000", "25.000"),
+        ("refused", "danger", "25.000", "75.000"),
+    ]
+
+
+def test_an_unknown_state_is_neutral() -> None:
+    assert tone("something new") == "neutral"
