@@ -8,8 +8,11 @@ from contacts.errors import RuleBroken
 from contacts.wecom import wecom
 
 
-def connector_for(channel: str) -> Connector:
-    """Return the connector of a channel. Raises ``RuleBroken`` if there is none of that name."""
+def connector_for(channel: str, *, patience: float = 0) -> Connector:
+    """Return the connector of a channel. Raises ``RuleBroken`` if there is none of that name.
+
+    With ``patience`` its questions wait that many seconds in all while the channel is busy.
+    """
     if channel != WeComConnector.kind:
         raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": channel})
-    return WeComConnector(wecom())
+    return WeComConnector(wecom(patience=patience))

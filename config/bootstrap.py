@@ -27,7 +27,7 @@ UNFINISHED = VENV / "liuke-unfinished"
 RUN = ("requirements.txt", "requirements-embedded.txt")
 DEVELOP = (*RUN, "requirements-dev.txt")
 BROWSER = (*DEVELOP, "requirements-browser.txt")
-DEVELOPER_COMMANDS = ("test", "check_all")
+DEVELOPER_COMMANDS = ("test", "check_all", "messages")
 
 NO_SPACE = "The disk is full: free some space (the environment needs about 400 MB) and run the command again."
 

@@ -125,8 +125,10 @@ class Connector(Protocol):
         ``ChannelUnclear`` when that cannot be known.
         """
 
-    def look_up(self, parcel: Parcel, *, since: datetime, known: Collection[str]) -> Handed | None:
-        """Find out whether the channel has the parcel, handed over at ``since`` or later.
+    def look_up(
+        self, parcel: Parcel, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Handed | None:
+        """Find out whether the channel has the parcel, handed over between the two times.
 
         ``known`` are references that belong to other parcels. ``None`` means that the channel
         does not have it. Raises ``ChannelBusy`` when it cannot be asked now.

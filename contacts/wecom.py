@@ -8,6 +8,9 @@ from redis import Redis
 from connectors.wecom.client import WeComClient
 from connectors.wecom.config import WeComConfig
 
+READING = 150
+"""Seconds of patience for reading page after page: WeCom pauses an endpoint for 60 s."""
+
 
 def wecom_config() -> WeComConfig | None:
     """Return the settings of the connection; ``None`` when the company does without WeCom."""
@@ -23,14 +26,16 @@ def wecom_config() -> WeComConfig | None:
     )
 
 
-def wecom() -> WeComClient | None:
-    """Return the client that this process shares; ``None`` when WeCom is not set up."""
+def wecom(*, patience: float = 0) -> WeComClient | None:
+    """Return the client that this process shares; ``None`` when WeCom is not set up.
+
+    ``patience`` is how many seconds a reading call may wait while WeCom is busy.
+    """
     config = wecom_config()
-    return _client(config, settings.REDIS_URL) if config else None
+    return _client(config, settings.REDIS_URL, patience) if config else None
 
 
 @cache
-def _client(config: WeComConfig, redis_url: str) -> WeComClient:
-    return WeComClient(
-        config, Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
-    )
+def _client(config: WeComConfig, redis_url: str, patience: float) -> WeComClient:
+    redis = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+    return WeComClient(config, redis, patience=patience)

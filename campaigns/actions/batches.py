@@ -22,11 +22,18 @@ from campaigns.placeholders import fill
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
 from contacts.enums import Channel, CustomerState, StaffState
 from contacts.models import Company, Follow, Staff
+from contacts.wecom import READING
 
 LEASE = timedelta(seconds=60)
 """Longer than any call to a channel may take, so a call never outlives its lease."""
 
 LOOK_EVERY = timedelta(minutes=2)
+IN_HAND = timedelta(minutes=10)
+"""How long one worker may take to look before another tries."""
+
+TOO_YOUNG = timedelta(seconds=61)
+"""The channel refuses to speak of what it got less than a minute ago (WeCom errcode 41063)."""
+
 LOOKS = 2
 """The channel is asked this often, after this long, before "it has nothing" is believed."""
 
@@ -255,11 +262,11 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
     """
     claimed = Batch.objects.filter(
         pk=batch_id, state=BatchState.UNCLEAR, next_attempt_at__lte=now
-    ).update(next_attempt_at=now + LOOK_EVERY)
+    ).update(next_attempt_at=now + IN_HAND)
     if not claimed:
         return False
     batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)
-    connector = connector_for(batch.campaign.channel)
+    connector = connector_for(batch.campaign.channel, patience=READING)
     since = batch.claimed_at or now
     known = set(
         Batch.objects.filter(sender=batch.sender_id, handed_at__gte=since - LEASE)
@@ -267,16 +274,20 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
         .values_list("reference", flat=True)
     )
     try:
-        found = connector.look_up(parcel_of(batch), since=since, known=known)
+        found = connector.look_up(parcel_of(batch), since=since, until=now - TOO_YOUNG, known=known)
     except (ChannelBusy, ChannelRefused, ChannelUnclear) as error:
-        Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
+        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
+            error=str(error)[:300], next_attempt_at=now + LOOK_EVERY
+        )
         return True
     if found is not None:
         _resolve_found(batch, found, now=now)
     elif batch.looks + 1 >= LOOKS:
         _resolve_missing(batch, now=now)
     else:
-        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(looks=F("looks") + 1)
+        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
+            looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY
+        )
     return True
 
 

@@ -12,6 +12,10 @@ from campaigns.channels import connector_for
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Delivery
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Fate, Progress, Result
+from contacts.wecom import READING
+
+IN_HAND = timedelta(minutes=10)
+"""How long one worker may take to read a batch's results before another tries."""
 
 SHORTEST = timedelta(minutes=2)
 LONGEST = timedelta(hours=6)
@@ -38,11 +42,11 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
     """Ask the channel what became of a batch that is due; returns whether this worker asked."""
     claimed = Batch.objects.filter(
         pk=batch_id, state=BatchState.HANDED, next_attempt_at__lte=now
-    ).update(next_attempt_at=now + SHORTEST)
+    ).update(next_attempt_at=now + IN_HAND)
     if not claimed:
         return False
     batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)
-    connector = connector_for(batch.campaign.channel)
+    connector = connector_for(batch.campaign.channel, patience=READING)
     try:
         progress = connector.progress(parcel_of(batch), reference=batch.reference)
         results = list(progress.results)
@@ -53,7 +57,9 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
         )
         return True
     except (ChannelRefused, ChannelUnclear) as error:
-        Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
+        Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
+            error=str(error)[:300], next_attempt_at=next_check(batch, now=now)
+        )
         return True
     _write_results(batch, progress, results, now=now)
     advance_campaign(batch.campaign_id, now=now)

@@ -23,8 +23,9 @@ POLL_SECONDS = 0.02
 SERIAL_SECONDS = 300
 TURN_SECONDS = 20
 BREACH_MEMORY_SECONDS = 3600
-FIRST_PAUSE_SECONDS = 60
-SECOND_PAUSE_SECONDS = 3600
+SHORT_PAUSE_SECONDS = 60
+LONG_PAUSE_SECONDS = 3600
+SHORT_PAUSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ local left = redis.call('PTTL', KEYS[1])
 if left > 0 then return math.ceil(left / 1000) end
 local breaches = redis.call('INCR', KEYS[2])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
-local seconds = breaches > 1 and ARGV[2] or ARGV[1]
+local seconds = breaches > tonumber(ARGV[4]) and ARGV[2] or ARGV[1]
 redis.call('SET', KEYS[1], 1, 'EX', seconds)
 return tonumber(seconds)
 """
@@ -141,15 +142,21 @@ class CallBudget:
     def pause(self, path: str) -> float:
         """Stop calling one endpoint after WeCom's 45009; returns for how many seconds.
 
-        A minute, and an hour for the second time within an hour. Calls that were under way
-        together count once.
+        A minute. When WeCom still refuses after two such minutes, with no call getting through
+        in between, it is the hour's limit that was exceeded: then an hour. Calls that were under
+        way together count once.
         """
         keys = [f"{self._prefix}:{path}:paused", f"{self._prefix}:{path}:breaches"]
-        args = [FIRST_PAUSE_SECONDS, SECOND_PAUSE_SECONDS, BREACH_MEMORY_SECONDS]
-        seconds = float(FIRST_PAUSE_SECONDS)
+        args = [SHORT_PAUSE_SECONDS, LONG_PAUSE_SECONDS, BREACH_MEMORY_SECONDS, SHORT_PAUSES]
+        seconds = float(SHORT_PAUSE_SECONDS)
         with after_the_call(path):
             seconds = float(self._pause(keys=keys, args=args))
-        return seconds  # noqa: RET504 -- still the first pause if Redis failed
+        return seconds  # noqa: RET504 -- still the short pause if Redis failed
+
+    def went_through(self, path: str) -> None:
+        """Forget earlier breaches: WeCom answers this endpoint again."""
+        with after_the_call(path):
+            self._redis.delete(f"{self._prefix}:{path}:breaches")
 
     def go_slow(self, path: str) -> None:
         """Make the calls to one endpoint one at a time for five minutes, after WeCom's 45033."""

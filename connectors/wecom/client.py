@@ -64,6 +64,8 @@ class WeComClient:
     """Calls WeCom's API for one app; threads may share it, processes make their own.
 
     ``clock`` gives seconds that only grow, and bounds how long a call may take in all.
+    ``patience`` is for how many seconds in all an idempotent call may sleep while WeCom is busy,
+    so that a long reading goes on at the page where it was; without it ``Busy`` is raised.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class WeComClient:
         *,
         http: httpx.Client | None = None,
         clock: Callable[[], float] = time.monotonic,
+        patience: float = 0,
     ) -> None:
         self.config = config
+        self._patience = patience
         self.budget = CallBudget(config.corp_id, redis)
         self._http = http or make_http(config.api_url)
         self._clock = clock
@@ -97,7 +101,16 @@ class WeComClient:
         Raises ``Busy`` (later), ``ConfigProblem`` (a person is needed), ``Refused`` (never like
         this) and, for calls that are not idempotent, ``Unclear``.
         """
-        return self._call(Request(path, params or {}, payload), idempotent=idempotent)
+        request = Request(path, params or {}, payload)
+        patience = self._patience if idempotent else 0
+        while True:
+            try:
+                return self._call(request, idempotent=idempotent)
+            except Busy as busy:
+                patience -= max(busy.retry_after, 1)
+                if patience < 0:
+                    raise
+                time.sleep(busy.retry_after)
 
     def upload(
         self, path: str, file: tuple[str, bytes, str], *, params: Mapping[str, str] | None = None
@@ -185,6 +198,7 @@ class WeComClient:
         """Return the answer of a call that was carried out; raise what its failure means."""
         match outcome:
             case Answered(errcode=0, body=body):
+                self.budget.went_through(path)
                 return body
             case Answered(errcode=errcode, body=body):
                 hint = without_secrets(str(body.get("errmsg", "")))[:300]

@@ -39,7 +39,7 @@ from connectors.wecom.error_table import ErrorKind
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear
 
 AROUND = timedelta(minutes=10)
-"""How far our clock and WeCom's may be apart when a message is looked for by its time."""
+"""How far WeCom's clock may be behind ours when a message is looked for by its time."""
 
 T = TypeVar("T")
 
@@ -92,17 +92,19 @@ class WeComConnector:
             raise ChannelUnclear(str(unclear)) from unclear
         return Handed(created.msg_id, created.failed_ids)
 
-    def look_up(self, parcel: Parcel, *, since: datetime, known: Collection[str]) -> Handed | None:
+    def look_up(
+        self, parcel: Parcel, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Handed | None:
         """Look for a message of the right time and words that went to these very customers.
 
         The words alone would not do: a sender may have several parcels with the same words.
         """
         wanted = set(parcel.addresses)
-        start, end = since - AROUND, datetime.now(tz=UTC) + AROUND
+        start = min(since, until) - AROUND
 
         def search() -> Handed | None:
             client = self._connected()
-            for message in get_groupmsg_list_v2(client, start, end):
+            for message in get_groupmsg_list_v2(client, start, until):
                 if message.msg_id in known or message.text != parcel.text:
                     continue
                 rows = get_groupmsg_send_result(client, message.msg_id, parcel.sender)

@@ -27,7 +27,7 @@ from contacts.enums import (
     StaffState,
 )
 from contacts.models import Follow, Handover, HandoverItem, Staff
-from contacts.wecom import wecom
+from contacts.wecom import READING, wecom
 
 CHECK_EVERY = timedelta(hours=1)
 CHECK_MARGIN = timedelta(seconds=5)
@@ -50,7 +50,7 @@ def check_handover(handover_id: int, *, now: datetime, early: bool = False) -> b
     claimed = Handover.objects.filter(due, pk=handover_id, state=HandoverState.RUNNING).update(
         check_at=now + CHECK_EVERY
     )
-    client = wecom()
+    client = wecom(patience=READING)
     if not claimed or client is None:
         return False
     handover = Handover.objects.select_related("from_staff").get(pk=handover_id)

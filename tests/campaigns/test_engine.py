@@ -220,7 +220,8 @@ def test_a_busy_channel_gets_the_batch_later_and_once(shop: Shop) -> None:
     pump_campaign(campaign.pk)
     batch = Batch.objects.get(campaign=campaign)
     assert (batch.state, batch.attempts) == (BatchState.WAITING, 0)
-    assert batch.next_attempt_at and batch.next_attempt_at > timezone.now()
+    assert batch.next_attempt_at
+    assert batch.next_attempt_at > timezone.now()
 
     again = claim_batch(campaign.pk, now=batch.next_attempt_at + timedelta(seconds=1))
     assert again

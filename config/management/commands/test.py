@@ -8,6 +8,9 @@ from django.core.management.base import BaseCommand
 
 from config.places import ROOT
 
+MOST_WORKERS = 4
+"""The whole suite runs on as many processes as there are cores, up to this many."""
+
 MARKS = {"--browser": "browser", "--faults": "faults"}
 
 
@@ -29,5 +32,7 @@ class Command(BaseCommand):
         if "browser" in marks:
             arguments += ["-p", "pytest_playwright.pytest_playwright"]
             os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps a loop running
+        if not marks and not arguments:
+            arguments = ["-n", str(min(MOST_WORKERS, os.cpu_count() or 1))]
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])

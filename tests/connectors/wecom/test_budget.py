@@ -42,18 +42,42 @@ def test_too_many_calls_pause_that_endpoint_and_no_other(
     assert client.call(GET, idempotent=True) == OK
 
 
-def test_the_second_time_in_an_hour_the_pause_is_an_hour(
+def test_an_endpoint_that_refuses_a_third_time_running_is_paused_for_an_hour(
     client: WeComClient, wecom: ScriptedWeCom, config: WeComConfig, redis: Redis
 ) -> None:
     wecom.script(LIST, {"errcode": 45009})
-    with pytest.raises(Busy):
-        client.call(LIST, idempotent=True)
-    pass_pause(config, redis, LIST)
+    pauses = []
+    for _time in range(3):
+        with pytest.raises(Busy) as busy:
+            client.call(LIST, idempotent=True)
+        pauses.append(busy.value.retry_after)
+        pass_pause(config, redis, LIST)
 
-    with pytest.raises(Busy) as again:
-        client.call(LIST, idempotent=True)
+    assert pauses == [60, 60, 3600]
 
-    assert again.value.retry_after == 3600
+
+def test_a_call_that_gets_through_makes_the_next_pause_a_minute_again(
+    budget: CallBudget, config: WeComConfig, redis: Redis
+) -> None:
+    pauses = []
+    for _time in range(4):
+        pauses.append(budget.pause(LIST))
+        pass_pause(config, redis, LIST)
+        budget.went_through(LIST)
+
+    assert pauses == [60, 60, 60, 60]
+
+
+def test_a_patient_client_goes_on_reading_when_wecom_is_busy_no_more(
+    config: WeComConfig, wecom: ScriptedWeCom, redis: Redis
+) -> None:
+    wecom.script(LIST, {"errcode": 45033}, OK)
+    patient = WeComClient(config, redis, patience=30)
+
+    try:
+        assert patient.call(LIST, idempotent=True) == OK
+    finally:
+        patient.close()
 
 
 def test_calls_that_are_blocked_together_count_as_one_breach(budget: CallBudget) -> None:
