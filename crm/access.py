@@ -138,6 +138,21 @@ def staff_member_for(viewer: Viewer, pk: int) -> Staff:
     return get_object_or_404(staff_of(viewer).select_related("store", "department"), pk=pk)
 
 
+def refusal_to_depart(viewer: Viewer, person: Staff) -> str:
+    """Say why the viewer may not record this departure; an empty text means that they may.
+
+    Nobody lets themselves go, and only administrators let administrators go.
+    """
+    if not person.is_employed:
+        return _("%(name)s has already departed.") % {"name": person.name}
+    if person.pk == viewer.staff.pk:
+        return _("Ask a colleague to record your own departure.")
+    is_administrator = person.roles.filter(role=Role.ADMINISTRATOR).exists()
+    if is_administrator and not viewer.has(Role.ADMINISTRATOR):
+        return _("Only an administrator can record the departure of an administrator.")
+    return ""
+
+
 def handovers_of(viewer: Viewer) -> QuerySet[Handover]:
     """Return the handovers of the people whom a manager or administrator sees; others see none."""
     if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):

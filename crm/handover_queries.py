@@ -186,11 +186,8 @@ def _share(
             % {"n": over}
         )
     if connected and not staff.wecom_userid:
-        conflicts.append(
-            _("Has no WeCom account: %(n)s customers stay unconnected in WeCom.") % {"n": connected}
-        )
-    by_channel = connected if staff.wecom_userid else 0
-    return PlannedShare(staff, customers, by_channel, owned, sample, conflicts)
+        conflicts.append(_("Has no WeCom account. Choose somebody else for WeCom customers."))
+    return PlannedShare(staff, customers, connected, owned, sample, conflicts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,11 @@ from contacts.actions.history import record
 from contacts.actions.ownership import move_ownership
 from contacts.actions.settlement import close_if_settled, home_of
 from contacts.actions.sharing import Strategy, share_out
-from contacts.actions.transfers import prepare_requests, settle_without_channel
+from contacts.actions.transfers import (
+    goes_through_channel,
+    prepare_requests,
+    settle_without_channel,
+)
 from contacts.doorbell import ring
 from contacts.enums import (
     FollowEnd,
@@ -24,7 +28,15 @@ from contacts.enums import (
     StaffState,
 )
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
-from contacts.models import Customer, Follow, Handover, HandoverItem, Staff, Store
+from contacts.models import (
+    Customer,
+    Follow,
+    Handover,
+    HandoverItem,
+    OwnershipPeriod,
+    Staff,
+    Store,
+)
 from contacts.tasks import make_requests
 
 RETRYABLE = (ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED)
@@ -44,13 +56,16 @@ def plan_handover(
 ) -> Handover:
     """Plan to hand over everybody whom a working colleague owns; nothing moves yet.
 
-    For a departure use ``depart_staff``, which plans the handover itself. Raises ``RuleBroken``
-    if the person owns nobody, or some of the customers are in another open handover.
+    A departure plans its own handover (``depart_staff``). For somebody who has departed this
+    plans once more those who still rest in the pool, whatever ``kind`` says. Raises
+    ``RuleBroken`` if there is nobody, or some of the customers are in another open handover.
     """
+    if not from_staff.is_employed:
+        kind = HandoverKind.DEPARTURE
     store = from_staff.store or Store.objects.order_by("id")[0]
     try:
         with transaction.atomic():
-            owned = list(Customer.objects.filter(owner=from_staff).values_list("pk", flat=True))
+            owned = list(customers_to_hand_over(from_staff).values_list("pk", flat=True))
             if not owned:
                 raise RuleBroken(
                     _("%(name)s answers for no customers.") % {"name": from_staff.name}
@@ -79,6 +94,18 @@ def plan_handover(
             % {"name": from_staff.name}
         ) from error
     return handover
+
+
+def customers_to_hand_over(staff: Staff) -> QuerySet[Customer]:
+    """Return whom a person owns or, once departed, whom they left behind in the pool."""
+    if staff.is_employed:
+        return Customer.objects.filter(owner=staff)
+    in_the_pool = Customer.objects.active().filter(owner=None)
+    left_behind = OwnershipPeriod.objects.filter(ended_at=None, handover__from_staff=staff)
+    in_a_handover = HandoverItem.objects.filter(closed_at=None)
+    return in_the_pool.filter(pk__in=left_behind.values("customer")).exclude(
+        pk__in=in_a_handover.values("customer")
+    )
 
 
 def propose_receivers(
@@ -271,6 +298,11 @@ def _check_receivers(handover: Handover, receivers: Sequence[Staff]) -> None:
         if staff.state != StaffState.ACTIVE:
             raise RuleBroken(
                 _("%(name)s is not at work and cannot take customers.") % {"name": staff.name}
+            )
+        if not staff.wecom_userid and goes_through_channel(handover):
+            raise RuleBroken(
+                _("%(name)s has no WeCom account and cannot take over WeCom customers.")
+                % {"name": staff.name}
             )
 
 

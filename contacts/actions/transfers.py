@@ -25,8 +25,15 @@ from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear, describe
 from contacts.actions.settlement import close_if_settled, settle_items
 from contacts.actions.staff import left_the_channel
-from contacts.enums import HandoverKind, HandoverState, IdentityKind, ItemState, RequestState
-from contacts.models import Handover, HandoverItem, HandoverRequest, Staff
+from contacts.enums import (
+    Channel,
+    HandoverKind,
+    HandoverState,
+    IdentityKind,
+    ItemState,
+    RequestState,
+)
+from contacts.models import Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import wecom
 
 LEASE = timedelta(seconds=60)
@@ -71,6 +78,22 @@ JOIN dealt ON dealt.to_staff_id = numbered.to_staff_id
           AND dealt.chunk = numbered.place / %(limit)s
 WHERE item.id = numbered.id
 """
+
+
+def goes_through_channel(handover: Handover) -> bool:
+    """Whether WeCom has to be asked about any customer of the handover."""
+    if wecom() is None or not handover.from_staff.wecom_userid:
+        return False
+    open_items = HandoverItem.objects.filter(handover=handover, closed_at=None)
+    return (
+        Follow.objects.active()
+        .filter(
+            staff=handover.from_staff_id,
+            channel=Channel.WECOM,
+            customer__in=open_items.values("customer"),
+        )
+        .exists()
+    )
 
 
 def prepare_requests(handover: Handover, *, now: datetime) -> int:

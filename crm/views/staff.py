@@ -14,13 +14,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from contacts.actions.departures import depart_staff
-from contacts.actions.handovers import plan_handover
+from contacts.actions.handovers import customers_to_hand_over, plan_handover
 from contacts.enums import HandoverKind, Role, StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
 from crm.access import (
     Viewer,
     handovers_of,
+    refusal_to_depart,
     require,
     staff_member_for,
     staff_of,
@@ -84,18 +85,11 @@ def staff_page(request: HttpRequest, pk: int) -> HttpResponse:
         "outlook": outlook,
         "room": max(0, person.capacity - outlook.customers),
         "handovers": with_bars(handovers.order_by("-pk")[:10]),
-        "may_depart": _may_depart(viewer, person),
+        "may_depart": not refusal_to_depart(viewer, person),
+        "left_behind": 0 if person.is_employed else customers_to_hand_over(person).count(),
         "kinds": [HandoverKind.LEAVE, HandoverKind.REBALANCE],
     }
     return render(request, "crm/staff_page.html", context)
-
-
-def _may_depart(viewer: Viewer, person: Staff) -> bool:
-    """Nobody lets themselves go, and only administrators let administrators go."""
-    if not person.is_employed or person.pk == viewer.staff.pk:
-        return False
-    is_administrator = person.roles.filter(role=Role.ADMINISTRATOR).exists()
-    return viewer.has(Role.ADMINISTRATOR) or not is_administrator
 
 
 @login_required
@@ -105,21 +99,13 @@ def staff_depart(request: HttpRequest, pk: int) -> HttpResponse:
     require(viewer, Role.MANAGER)
     person = staff_member_for(viewer, pk)
     back = reverse("staff_page", args=[pk])
-    if not _may_depart(viewer, person):
-        messages.error(request, _refusal(viewer, person))
+    if refusal := refusal_to_depart(viewer, person):
+        messages.error(request, refusal)
         return redirect(back)
     if request.method == "POST":
         return _let_go(request, viewer, person)
     context = {"person": person, "outlook": departure_outlook(person)}
     return render(request, "crm/staff_depart.html", context)
-
-
-def _refusal(viewer: Viewer, person: Staff) -> str:
-    if not person.is_employed:
-        return _("%(name)s has already departed.") % {"name": person.name}
-    if person.pk == viewer.staff.pk:
-        return _("Ask a colleague to record your own departure.")
-    return _("Only an administrator can record the departure of an administrator.")
 
 
 def _let_go(request: HttpRequest, viewer: Viewer, person: Staff) -> HttpResponse:
@@ -145,7 +131,7 @@ def _let_go(request: HttpRequest, viewer: Viewer, person: Staff) -> HttpResponse
 @login_required
 @require_POST
 def staff_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
-    """Plan to hand over the customers of somebody who keeps working: a leave or a re-balance."""
+    """Plan a leave, a re-balance or, of somebody who has departed, those still in the pool."""
     viewer = viewer_of(request)
     require(viewer, Role.MANAGER)
     person = staff_member_for(viewer, pk)

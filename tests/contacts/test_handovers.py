@@ -554,3 +554,30 @@ def test_what_is_over_cannot_be_cancelled(state):
         cancel_handover(handover, actor=None, now=LATER)
 
     assert not HistoryEntry.objects.exists()
+
+
+def test_customers_left_in_the_pool_can_be_planned_again():
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei)
+    first = depart_staff(wei.pk, actor=None, now=NOON)
+    cancel_handover(first, actor=None, now=NOON)
+    wei.refresh_from_db()
+
+    again = plan_handover(wei, kind=HandoverKind.REBALANCE, actor=None, now=NOON)
+    propose_receivers(again, [lin], strategy=Strategy.EVENLY, actor=None, now=NOON)
+    start_handover(again, actor=None, now=NOON)
+
+    assert (again.kind, again.size) == (HandoverKind.DEPARTURE, 3)
+    assert Customer.objects.filter(owner=lin).count() == 3
+
+
+def test_whoever_has_no_wecom_account_takes_over_no_wecom_customers(settings):
+    settings.WECOM_CORP_ID = "ww0000000000000001"
+    wei, lin = make_staff("Wei"), make_staff("Lin", wecom_userid=None)
+    make_customers(1, owner=wei, followed=True)
+    handover = depart_staff(wei.pk, actor=None, now=NOON)
+
+    with pytest.raises(RuleBroken, match="no WeCom account"):
+        propose_receivers(handover, [lin], strategy=Strategy.EVENLY, actor=None, now=NOON)
+
+    assert not HandoverItem.objects.exclude(to_staff=None).exists()

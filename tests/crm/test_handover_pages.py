@@ -203,11 +203,11 @@ def test_customers_connected_in_wecom_are_told_apart(manager: Client, settings: 
 
     propose(manager, handover, lin)
     (share,) = manager.get(f"/handovers/{handover.pk}/").context["shares"]
-    propose(manager, handover, outside)
-    page = manager.get(f"/handovers/{handover.pk}/").content.decode()
+    refused = propose(manager, handover, outside)
 
     assert (share.by_channel, share.at_once) == (2, 2)
-    assert "2 customers stay unconnected in WeCom" in page
+    assert "Mei has no WeCom account" in refused.content.decode()
+    assert not handover.items.filter(to_staff=outside).exists()
 
 
 def test_nobody_chosen_is_an_error_and_a_stranger_is_no_choice(manager: Client, plan: Handover):

@@ -3,14 +3,20 @@
 from typing import Any
 
 import django_filters
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from contacts.actions.departures import depart_staff
 from contacts.enums import Role, StaffState
-from contacts.errors import RuleBroken
 from contacts.models import HistoryEntry, Staff, Store
-from crm.access import customer_for, require, staff_member_for, staff_of, stores_of
+from crm.access import (
+    customer_for,
+    refusal_to_depart,
+    require,
+    staff_member_for,
+    staff_of,
+    stores_of,
+)
 from crm.api.base import Listing, Reading, Verb
 from crm.api.filters import IdFilter
 from crm.api.shapes.people import DepartedShape, HistoryShape, StaffShape, StoreShape
@@ -73,10 +79,9 @@ class Depart(StaffPage, Verb):
         """
         require(self.viewer, Role.MANAGER)
         person = staff_member_for(self.viewer, pk)
-        if person.pk == self.actor.pk:
-            raise RuleBroken(_("Ask a colleague to record your own departure."))
-        if person.roles.filter(role=Role.ADMINISTRATOR).exists():
-            require(self.viewer, Role.ADMINISTRATOR)
+        refusal = refusal_to_depart(self.viewer, person)
+        if refusal and person.is_employed:
+            raise PermissionDenied(refusal)
         depart_staff(person.pk, actor=self.actor, now=self.now, source="api")
         return self.row(pk)
 

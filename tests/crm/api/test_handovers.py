@@ -57,7 +57,7 @@ def test_nobody_departs_twice(client):
 def test_nobody_records_their_own_departure(client, hua):
     answer = client.post(f"/api/v1/staff/{hua.pk}/depart")
 
-    assert answer.status_code == 400
+    assert answer.status_code == 403
     assert Staff.objects.get(pk=hua.pk).state == StaffState.ACTIVE
 
 
