@@ -109,6 +109,7 @@ def freeze_audience(campaign: Campaign, *, now: datetime) -> int:
         limit=BATCH_LIMIT,
     )
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '10min'")  # a million rows take their time
         cursor.execute(sql, [*values, campaign.pk, campaign.pk, campaign.pk])
         return int(cursor.rowcount)
 

@@ -46,14 +46,6 @@ def check_campaign(campaign_id: int) -> None:
 
 
 @shared_task
-def withdraw_batches(campaign_id: int) -> None:
-    """Withdraw what a cancelled campaign has at the channel."""
-    from campaigns.actions.campaigns import withdraw_handed
-
-    withdraw_handed(campaign_id, now=timezone.now())
-
-
-@shared_task
 def send_welcome(welcome_id: int) -> None:
     """Greet one new contact."""
     from campaigns.actions.welcomes import send_welcome as send

@@ -11,17 +11,21 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 
-def ring(task: Task, *ids: int | str) -> None:
+def ring(task: Task, *ids: int | str, expires: float | None = None) -> None:
     """Wake a worker for these rows when the transaction has committed.
+
+    A ring that nobody answers within ``expires`` seconds is forgotten: whoever rings again and
+    again gives it, so that rings do not pile up in front of others.
 
     A broker that is down costs the caller nothing, one that is silent its socket timeout, and
     neither an error: the sweeper finds the rows within seconds.
     """
-    transaction.on_commit(partial(_publish, task, ids))
+    transaction.on_commit(partial(_publish, task, ids, expires))
 
 
-def _publish(task: Task, ids: tuple[Any, ...]) -> None:
+def _publish(task: Task, ids: tuple[Any, ...], expires: float | None) -> None:
+    options: dict[str, Any] = {"expires": expires} if expires else {}
     try:
-        task.apply_async(ids, retry=False)
+        task.apply_async(ids, retry=False, **options)
     except (OperationalError, OSError):
         logger.warning("broker unreachable, the sweeper will run %s", task.name)

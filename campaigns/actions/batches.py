@@ -10,17 +10,20 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.channels import connector_for
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.models import Batch, Delivery
+from campaigns.models import Batch, Campaign, Delivery
 from campaigns.placeholders import fill
+from campaigns.tasks import send_batches
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
+from contacts.doorbell import ring
 from contacts.enums import Channel, CustomerState, StaffState
+from contacts.errors import broken_constraint
 from contacts.models import Company, Follow, Staff
 from contacts.wecom import READING
 
@@ -50,7 +53,7 @@ WHERE id = (
     SELECT batch.id FROM campaigns_batch AS batch
     JOIN campaigns_campaign AS campaign ON campaign.id = batch.campaign_id
     WHERE batch.campaign_id = %(campaign)s AND batch.state = 'waiting'
-      AND campaign.state IN ('planned', 'sending')
+      AND campaign.state IN ('planned', 'sending', 'waiting')
       AND (batch.next_attempt_at IS NULL OR batch.next_attempt_at <= %(now)s)
     ORDER BY batch.id
     FOR UPDATE OF batch SKIP LOCKED
@@ -159,6 +162,8 @@ def _write_handed(batch: Batch, handed: Handed, *, now: datetime) -> None:
     """The channel has it: nobody is *sent* yet, that is for the results to say."""
     with transaction.atomic():
         changes = _handed_changes(handed, now)
+        if handed.reference and _is_cancelled(batch):
+            changes["next_attempt_at"] = now  # to be withdrawn
         if not Batch.objects.filter(_fenced(batch)).update(**changes):
             return
         _write_recipients(batch, handed)
@@ -190,14 +195,28 @@ def _write_recipients(batch: Batch, handed: Handed) -> None:
 
 def _put_back(batch: Batch, busy: ChannelBusy, *, now: datetime) -> None:
     """Nothing was sent: the batch waits, and the attempt does not count."""
-    Batch.objects.filter(_fenced(batch)).update(
-        state=BatchState.WAITING,
-        lease_token=None,
-        lease_until=None,
-        attempts=F("attempts") - 1,
-        next_attempt_at=now + timedelta(seconds=busy.retry_after),
-        error=str(busy)[:300],
-    )
+    with transaction.atomic():
+        over = _is_cancelled(batch)
+        if not Batch.objects.filter(_fenced(batch)).update(
+            state=BatchState.CANCELLED if over else BatchState.WAITING,
+            lease_token=None,
+            lease_until=None,
+            attempts=F("attempts") - 1,
+            next_attempt_at=None if over else now + timedelta(seconds=busy.retry_after),
+            done_at=now if over else None,
+            error=str(busy)[:300],
+        ):
+            return
+        if over:
+            Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
+                state=DeliveryState.CANCELLED
+            )
+
+
+def _is_cancelled(batch: Batch) -> bool:
+    """Whether the campaign was cancelled; it cannot be until this transaction ends."""
+    campaign = Campaign.objects.select_for_update().get(pk=batch.campaign_id)
+    return campaign.state == CampaignState.CANCELLED
 
 
 def _give_up(batch: Batch, why: str, *, now: datetime) -> None:
@@ -269,7 +288,7 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
     connector = connector_for(batch.campaign.channel, patience=READING)
     since = batch.claimed_at or now
     known = set(
-        Batch.objects.filter(sender=batch.sender_id, handed_at__gte=since - LEASE)
+        Batch.objects.filter(handed_at__gte=since - LEASE)
         .exclude(reference="")
         .values_list("reference", flat=True)
     )
@@ -292,23 +311,34 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
 
 
 def _resolve_found(batch: Batch, found: Handed, *, now: datetime) -> None:
-    with transaction.atomic():
-        if Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
-            **_handed_changes(found, now)
-        ):
-            _write_recipients(batch, found)
+    """It is at the channel. Had a batch of the same words and people the same claim, one yields."""
+    unclear = Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR)
+    try:
+        with transaction.atomic():
+            if unclear.update(**_handed_changes(found, now)):
+                _write_recipients(batch, found)
+    except IntegrityError as error:
+        if broken_constraint(error) != "batch_reference_once":
+            raise
+        unclear.update(next_attempt_at=now + LOOK_EVERY)
     advance_campaign(batch.campaign_id, now=now)
 
 
 def _resolve_missing(batch: Batch, *, now: datetime) -> None:
-    """The channel has nothing: the batch waits its turn again, or ends with its campaign."""
-    live = batch.campaign.state != CampaignState.CANCELLED
+    """The channel has nothing: the batch waits its turn again, or ends with its campaign.
+
+    The other batches may wait for their senders by now; then the campaign is sending again.
+    """
     with transaction.atomic():
-        if Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
+        live = not _is_cancelled(batch)
+        if not Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
             state=BatchState.WAITING if live else BatchState.CANCELLED,
             next_attempt_at=None,
             done_at=None if live else now,
         ):
-            Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR).update(
-                state=DeliveryState.QUEUED if live else DeliveryState.CANCELLED
-            )
+            return
+        Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR).update(
+            state=DeliveryState.QUEUED if live else DeliveryState.CANCELLED
+        )
+        begin_sending(batch.campaign_id, now=now)
+        ring(send_batches, batch.campaign_id)

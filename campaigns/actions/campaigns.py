@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 
 from campaigns.audience import freeze_audience
 from campaigns.channels import connector_for
-from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
 from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
-from campaigns.tasks import check_campaign, plan_campaign_due, send_batches, withdraw_batches
-from connectors.base import ChannelBusy, ChannelRefused
+from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
+from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.errors import MovedOn, RuleBroken
@@ -94,7 +94,8 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
     """Freeze the audience of a scheduled campaign whose time has come, and start sending.
 
     Returns whether this worker was the one to plan it. The words are copied onto the campaign:
-    later edits of the content do not reach it.
+    later edits of the content do not reach it. A segment whose rule cannot be run any more makes
+    the campaign a draft again, and its history says why.
     """
     with transaction.atomic():
         campaign = (
@@ -105,7 +106,11 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
         )
         if campaign is None:
             return False
-        total = freeze_audience(campaign, now=now)
+        try:
+            total = freeze_audience(campaign, now=now)
+        except RuleBroken as error:
+            _return_to_draft(campaign, str(error), now=now)
+            return True
         skipped = Delivery.objects.filter(campaign=campaign, state=DeliveryState.SKIPPED).count()
         _move(
             campaign,
@@ -122,6 +127,11 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
             ring(send_batches, campaign.pk)
     advance_campaign(campaign_id, now=now)
     return True
+
+
+def _return_to_draft(campaign: Campaign, why: str, *, now: datetime) -> None:
+    _move(campaign, CampaignState.DRAFT, actor=None, now=now, send_at=None)
+    record(campaign, "campaign.not_planned", actor=None, at=now, data={"why": why})
 
 
 def pause_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
@@ -142,52 +152,20 @@ def resume_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -
 def cancel_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
     """Send nothing more, and withdraw what staff have not confirmed yet.
 
-    What is in a call at this moment is still written down when the call returns.
+    What is in a call at this moment is still written down when the call returns, and withdrawn
+    then. Who got the message before it was withdrawn stays *sent*: the results say so.
     """
     with transaction.atomic():
         _move(campaign, CampaignState.CANCELLED, actor=actor, now=now, closed_at=now)
-        stopped = list(
-            Batch.objects.select_for_update()
-            .filter(campaign=campaign, state=BatchState.WAITING)
-            .order_by("pk")
-            .values_list("pk", flat=True)
-        )
+        batches = Batch.objects.filter(campaign=campaign)
+        waiting = batches.select_for_update().filter(state=BatchState.WAITING).order_by("pk")
+        stopped = list(waiting.values_list("pk", flat=True))
         Batch.objects.filter(pk__in=stopped).update(state=BatchState.CANCELLED, done_at=now)
         Delivery.objects.filter(batch__in=stopped, state=DeliveryState.QUEUED).update(
             state=DeliveryState.CANCELLED
         )
-        ring(withdraw_batches, campaign.pk)
-
-
-def withdraw_handed(campaign_id: int, *, now: datetime) -> int:
-    """Ask the channel to withdraw every unconfirmed batch of a cancelled campaign."""
-    campaign = Campaign.objects.filter(pk=campaign_id, state=CampaignState.CANCELLED).first()
-    if campaign is None:
-        return 0
-    connector = connector_for(campaign.channel)
-    withdrawn = 0
-    for batch in Batch.objects.filter(
-        campaign=campaign, state=BatchState.HANDED, confirmed_at=None
-    ).order_by("pk"):
-        try:
-            connector.cancel(batch.reference)
-        except (ChannelBusy, ChannelRefused) as error:
-            Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
-            continue
-        withdrawn += _cancel_handed(batch, now=now)
-    return withdrawn
-
-
-def _cancel_handed(batch: Batch, *, now: datetime) -> int:
-    with transaction.atomic():
-        done = Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
-            state=BatchState.CANCELLED, done_at=now, next_attempt_at=None
-        )
-        if done:
-            Delivery.objects.filter(batch=batch, state=DeliveryState.HANDED).update(
-                state=DeliveryState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED
-            )
-    return done
+        batches.filter(state=BatchState.HANDED).update(next_attempt_at=now)
+        ring(check_campaign, campaign.pk)
 
 
 def remind_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
@@ -207,21 +185,22 @@ def remind_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -
     return reminded
 
 
-def _remind(batch: Batch, connector: Any, *, now: datetime) -> bool:
+def _remind(batch: Batch, connector: Connector, *, now: datetime) -> bool:
     fresh = batch.reminded_at is None or batch.reminded_at <= now - REMINDER_WINDOW
     count = 0 if fresh else batch.reminders
     if count >= REMINDERS:
         return False
-    first_of_window = now if fresh else batch.reminded_at
-    claimed = Batch.objects.filter(
-        pk=batch.pk, state=BatchState.HANDED, reminders=batch.reminders
-    ).update(reminders=count + 1, reminded_at=first_of_window)
-    if not claimed:
+    row = Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED, reminders=batch.reminders)
+    if not row.update(reminders=count + 1, reminded_at=now if fresh else batch.reminded_at):
         return False
     try:
         connector.remind(batch.reference)
+    except ChannelUnclear:
+        return True  # it may have arrived, so it counts
     except (ChannelBusy, ChannelRefused) as error:
-        Batch.objects.filter(pk=batch.pk).update(error=str(error)[:300])
+        Batch.objects.filter(pk=batch.pk).update(
+            reminders=batch.reminders, reminded_at=batch.reminded_at, error=str(error)[:300]
+        )
         return False
     return True
 
@@ -265,8 +244,9 @@ def advance_campaign(campaign_id: int, *, now: datetime) -> None:
 
 
 def begin_sending(campaign_id: int, *, now: datetime) -> None:
-    """Mark a planned campaign as sending: its first batch has been claimed."""
-    Campaign.objects.filter(pk=campaign_id, state=CampaignState.PLANNED).update(
+    """Mark a campaign as sending: its first batch has been claimed, or one waits once more."""
+    idle = (CampaignState.PLANNED, CampaignState.WAITING)
+    Campaign.objects.filter(pk=campaign_id, state__in=idle).update(
         state=CampaignState.SENDING, state_at=now
     )
 

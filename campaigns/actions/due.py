@@ -21,9 +21,11 @@ def campaigns_to_send(now: datetime) -> list[int]:
     waiting = Batch.objects.filter(campaign=OuterRef("pk"), state=BatchState.WAITING)
     claimable = waiting.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
     busy = Batch.objects.filter(campaign=OuterRef("pk"), state=BatchState.SENDING)
-    under_way = Campaign.objects.filter(state__in=[CampaignState.PLANNED, CampaignState.SENDING])
-    ready = under_way.filter(Exists(claimable) | ~(Exists(waiting) | Exists(busy)))
-    return list(ready.order_by("pk").values_list("pk", flat=True)[:50])
+    idle = Campaign.objects.filter(~Exists(busy))  # whoever sends now goes on by themselves
+    under_way = idle.filter(state__in=[CampaignState.PLANNED, CampaignState.SENDING])
+    ready = under_way.filter(Exists(claimable) | ~Exists(waiting))
+    once_more = idle.filter(Exists(claimable), state=CampaignState.WAITING)
+    return list((ready | once_more).order_by("pk").values_list("pk", flat=True)[:50])
 
 
 def batches_to_look_up(now: datetime) -> list[int]:

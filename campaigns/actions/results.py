@@ -6,12 +6,20 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from campaigns.actions.batches import parcel_of
+from campaigns.actions.batches import TOO_YOUNG, parcel_of
 from campaigns.actions.campaigns import advance_campaign
 from campaigns.channels import connector_for
-from campaigns.enums import BatchState, DeliveryReason, DeliveryState
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Delivery
-from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Fate, Progress, Result
+from connectors.base import (
+    ChannelBusy,
+    ChannelRefused,
+    ChannelUnclear,
+    Connector,
+    Fate,
+    Progress,
+    Result,
+)
 from contacts.wecom import READING
 
 IN_HAND = timedelta(minutes=10)
@@ -39,7 +47,11 @@ WHERE delivery.batch_id = %(batch)s AND delivery.address = fate.address
 
 
 def check_batch(batch_id: int, *, now: datetime) -> bool:
-    """Ask the channel what became of a batch that is due; returns whether this worker asked."""
+    """Ask the channel what became of a batch that is due; returns whether this worker asked.
+
+    A batch of a cancelled campaign is withdrawn first, and then asked about once more: its
+    sender may have been faster.
+    """
     claimed = Batch.objects.filter(
         pk=batch_id, state=BatchState.HANDED, next_attempt_at__lte=now
     ).update(next_attempt_at=now + IN_HAND)
@@ -48,6 +60,8 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
     batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)
     connector = connector_for(batch.campaign.channel, patience=READING)
     try:
+        if not _withdraw_if_cancelled(batch, connector, now=now):
+            return True
         progress = connector.progress(parcel_of(batch), reference=batch.reference)
         results = list(progress.results)
     except ChannelBusy as busy:
@@ -57,6 +71,10 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
         )
         return True
     except (ChannelRefused, ChannelUnclear) as error:
+        if _age(batch, now) > PATIENCE:
+            _write_results(batch, Progress(None, (), over=True), [], now=now)
+            advance_campaign(batch.campaign_id, now=now)
+            return True
         Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
             error=str(error)[:300], next_attempt_at=next_check(batch, now=now)
         )
@@ -66,12 +84,29 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
     return True
 
 
+def _withdraw_if_cancelled(batch: Batch, connector: Connector, *, now: datetime) -> bool:
+    """Withdraw what a cancelled campaign still has out; returns whether the batch can be asked about."""
+    if batch.campaign.state != CampaignState.CANCELLED or batch.withdrawn_at:
+        return True
+    connector.cancel(batch.reference)
+    old_enough = (batch.handed_at or now) + TOO_YOUNG
+    Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
+        withdrawn_at=now, next_attempt_at=max(now, old_enough)
+    )
+    batch.withdrawn_at = now
+    return old_enough <= now
+
+
+def _age(batch: Batch, now: datetime) -> timedelta:
+    return now - (batch.handed_at or now)
+
+
 def _write_results(
     batch: Batch, progress: Progress, results: list[Result], *, now: datetime
 ) -> None:
     with transaction.atomic():
         _write_fates(batch, results)
-        given_up = progress.over or (batch.handed_at or now) < now - PATIENCE
+        given_up = progress.over or batch.withdrawn_at or _age(batch, now) > PATIENCE
         handed = Delivery.objects.filter(batch=batch, state=DeliveryState.HANDED)
         if given_up:
             handed.update(state=DeliveryState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)
@@ -103,5 +138,4 @@ def _write_fates(batch: Batch, results: list[Result]) -> None:
 
 def next_check(batch: Batch, *, now: datetime) -> datetime:
     """Ask soon at first, then ever more rarely: staff confirm within the hour or days later."""
-    age = now - (batch.handed_at or now)
-    return now + min(LONGEST, max(SHORTEST, age / 2))
+    return now + min(LONGEST, max(SHORTEST, _age(batch, now) / 2))

@@ -1,14 +1,16 @@
 """Greeting new contacts: one welcome code, used at most once, within its 20 seconds.
 
-A code is claimed before it is used, never used after its deadline, and never used twice: an
-answer that was lost leaves the welcome *unclear* (WeCom docs 92137).
+A code is claimed before it is used, and never used after its deadline. WeCom takes a code once
+and answers 41051 from then on, so an attempt whose answer was lost may be repeated: 41051 then
+says that the first one arrived (WeCom docs 92137).
 """
 
 import hashlib
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Case, F, IntegerField, Q, Value, When
+from django.utils import timezone
 
 from campaigns.enums import WelcomeState
 from campaigns.models import Welcome, WelcomeRule
@@ -21,6 +23,7 @@ from contacts.models import Company, ContactCode, Customer, Follow, Staff
 from contacts.wecom import wecom
 
 VALID_FOR = timedelta(seconds=20)
+MOST_ATTEMPTS = 3
 MARGIN = timedelta(seconds=1)
 """No call is begun later than this before the deadline."""
 
@@ -101,7 +104,7 @@ def send_welcome(welcome_id: int, *, now: datetime) -> bool:
     """
     claimed = Welcome.objects.filter(
         pk=welcome_id, state=WelcomeState.PENDING, deadline_at__gt=now + MARGIN
-    ).update(state=WelcomeState.SENDING)
+    ).update(state=WelcomeState.SENDING, attempts=F("attempts") + 1)
     if not claimed:
         return False
     welcome = Welcome.objects.get(pk=welcome_id)
@@ -111,28 +114,29 @@ def send_welcome(welcome_id: int, *, now: datetime) -> bool:
         return True
     try:
         outcome = send_welcome_msg(client, welcome.code, text=welcome.text)
-    except Busy as busy:
-        _after_busy(welcome, busy, now=now)
-    except Unclear as unclear:
-        _settle(welcome, WelcomeState.UNCLEAR, now=now, error=str(unclear))
+    except (Busy, Unclear) as failure:
+        _try_again(welcome, failure, now=timezone.now())
     except (ConfigProblem, Refused) as error:
         _settle(welcome, WelcomeState.FAILED, now=now, error=str(error))
     else:
-        _settle(welcome, _OUTCOMES[outcome], now=now)
+        arrived_before = outcome is WelcomeOutcome.SUPERSEDED and welcome.error
+        _settle(welcome, WelcomeState.SENT if arrived_before else _OUTCOMES[outcome], now=now)
     return True
 
 
-def _after_busy(welcome: Welcome, busy: Busy, *, now: datetime) -> None:
-    """Put the code back while there is time: only if the channel surely did nothing with it."""
-    again = now + timedelta(seconds=busy.retry_after)
-    if not busy.surely_nothing_done:
-        _settle(welcome, WelcomeState.UNCLEAR, now=now, error=str(busy))
-    elif again < welcome.deadline_at - MARGIN:
+def _try_again(welcome: Welcome, failure: Busy | Unclear, *, now: datetime) -> None:
+    """Put the code back while there is time; ``error`` keeps that an answer may have been lost."""
+    harmless = isinstance(failure, Busy) and failure.surely_nothing_done
+    wait = failure.retry_after if isinstance(failure, Busy) else 0
+    in_time = now + timedelta(seconds=wait) < welcome.deadline_at - MARGIN
+    if in_time and (harmless or welcome.attempts < MOST_ATTEMPTS):
         Welcome.objects.filter(pk=welcome.pk, state=WelcomeState.SENDING).update(
-            state=WelcomeState.PENDING, error=str(busy)[:300]
+            state=WelcomeState.PENDING, error=welcome.error if harmless else str(failure)[:300]
         )
-    else:
-        _settle(welcome, WelcomeState.FAILED, now=now, error=str(busy))
+        return
+    unclear = welcome.error or not harmless
+    state = WelcomeState.UNCLEAR if unclear else WelcomeState.FAILED
+    _settle(welcome, state, now=now, error=str(failure))
 
 
 def _settle(welcome: Welcome, state: WelcomeState, *, now: datetime, error: str = "") -> None:

@@ -66,6 +66,7 @@ class Welcome(models.Model):
     state = models.CharField(
         max_length=12, choices=WelcomeState.choices, default=WelcomeState.PENDING
     )
+    attempts = models.PositiveSmallIntegerField(default=0)
     issued_at = models.DateTimeField()
     received_at = models.DateTimeField()
     deadline_at = models.DateTimeField()

@@ -107,9 +107,8 @@ class WeComConnector:
             for message in get_groupmsg_list_v2(client, start, until):
                 if message.msg_id in known or message.text != parcel.text:
                     continue
-                rows = get_groupmsg_send_result(client, message.msg_id, parcel.sender)
-                reached = {row.external_user_id for row in rows}
-                if reached and reached <= wanted:
+                reached = self._reached_by(client, message.msg_id, parcel.sender, wanted)
+                if reached:
                     return Handed(message.msg_id, wanted - reached)
             return None
 
@@ -123,9 +122,11 @@ class WeComConnector:
             try:
                 task = _task_of(get_groupmsg_task(client, reference), parcel.sender)
             except Refused as refused:
-                if refused.kind is ErrorKind.OVER:
-                    return Progress(None, (), over=True)
-                raise
+                if refused.kind is not ErrorKind.OVER:
+                    raise
+                return Progress(
+                    None, self._last_results(client, reference, parcel.sender), over=True
+                )
             if task is None or task.status != TaskStatus.CONFIRMED:
                 return Progress(None, ())
             confirmed_at = task.confirmed_at or datetime.now(tz=UTC)
@@ -140,6 +141,27 @@ class WeComConnector:
     def cancel(self, reference: str) -> None:
         """Withdraw the task if the sender has not confirmed it."""
         _asking(lambda: cancel_groupmsg_send(self._connected(), reference))
+
+    def _reached_by(
+        self, client: WeComClient, msg_id: str, sender: str, wanted: set[str]
+    ) -> set[str]:
+        """Whom one sender's part of a message is for; nobody if it is for anybody not wanted."""
+        reached = set()
+        try:
+            for row in get_groupmsg_send_result(client, msg_id, sender):
+                if row.external_user_id not in wanted:
+                    return set()
+                reached.add(row.external_user_id)
+        except Refused:  # another sender's message
+            return set()
+        return reached
+
+    def _last_results(self, client: WeComClient, reference: str, sender: str) -> list[Result]:
+        """What became of the customers before the message was cancelled, if WeCom still says."""
+        try:
+            return list(self._results(client, reference, sender))
+        except Refused:
+            return []
 
     def _results(self, client: WeComClient, reference: str, sender: str) -> Iterator[Result]:
         for row in get_groupmsg_send_result(client, reference, sender):

@@ -100,7 +100,9 @@ def _open_follow(
     except IntegrityError as error:
         if broken_constraint(error) != "follow_one_active_per_pair":
             raise
-    return between.get(ended_at=None)
+    active = between.filter(ended_at=None)
+    active.filter(began_at__lt=began_at).update(began_at=began_at)  # news of an older end is stale
+    return active.get()
 
 
 def _adopt_from_pool(customer: Customer, staff: Staff, now: datetime) -> None:

@@ -6,9 +6,11 @@ first (fields and events: WeCom docs 92130, 90971; see ``connectors.wecom.callba
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from campaigns.actions.welcomes import receive_welcome, rule_for
 from campaigns.placeholders import used_in
@@ -20,6 +22,7 @@ from contacts.actions.departures import depart_staff
 from contacts.actions.follows import begin_follow, end_follow
 from contacts.actions.settlement import note_transfer_failed
 from contacts.actions.staff import (
+    hire_from_channel,
     left_the_channel,
     rename_channel_userid,
     staff_by_channel_userid,
@@ -35,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 8
 """Attempts before a callback is laid aside as dead; together they span about ten minutes."""
+
+IN_HAND = timedelta(seconds=60)
+"""How long one worker may take over a callback before another takes it up."""
 
 TOGETHER = timedelta(minutes=10)
 
@@ -78,20 +84,18 @@ def process_callback(callback_id: int, *, now: datetime) -> bool:
     ).first()
     if row is None:
         return False
-    claimed = Callback.objects.filter(
-        pk=row.pk, state=CallbackState.RECEIVED, attempts=row.attempts
-    ).update(attempts=row.attempts + 1, next_attempt_at=now + _pause(row.attempts))
-    if not claimed:
+    claim = Callback.objects.filter(pk=row.pk, state=CallbackState.RECEIVED, attempts=row.attempts)
+    if not claim.update(attempts=row.attempts + 1, next_attempt_at=now + IN_HAND):
         return False
     try:
         handle_event(read_event(row.body.encode()), now=now)
     except NotYet as reason:
-        _try_again(row, str(reason))
+        _try_again(row, str(reason), now=now)
     except Exception as error:  # one bad callback must not stop the others; it is kept and shown
         logger.exception("callback %s could not be processed", row.pk)
-        _try_again(row, f"{type(error).__name__}: {error}")
+        _try_again(row, f"{type(error).__name__}: {error}", now=now)
     else:
-        Callback.objects.filter(pk=row.pk).update(state=CallbackState.DONE, done_at=now, error="")
+        _ours(row).update(state=CallbackState.DONE, done_at=now, error="")
     return True
 
 
@@ -99,9 +103,27 @@ def _pause(attempts: int) -> timedelta:
     return min(timedelta(seconds=5 * 2**attempts), timedelta(minutes=5))
 
 
-def _try_again(row: Callback, error: str) -> None:
-    state = CallbackState.DEAD if row.attempts + 1 >= ATTEMPTS else CallbackState.RECEIVED
-    Callback.objects.filter(pk=row.pk).update(state=state, error=error[:2000])
+def _ours(row: Callback) -> QuerySet[Callback]:
+    """The row, as long as nobody has taken it up after us."""
+    return Callback.objects.filter(
+        pk=row.pk, state=CallbackState.RECEIVED, attempts=row.attempts + 1
+    )
+
+
+def _try_again(row: Callback, error: str, *, now: datetime) -> None:
+    dead = row.attempts + 1 >= ATTEMPTS
+    _ours(row).update(
+        state=CallbackState.DEAD if dead else CallbackState.RECEIVED,
+        next_attempt_at=now + _pause(row.attempts),
+        error=error[:2000],
+    )
+
+
+def replay_dead_callbacks(*, now: datetime) -> int:
+    """Put every dead callback back into the inbox; returns how many that were."""
+    return Callback.objects.filter(state=CallbackState.DEAD).update(
+        state=CallbackState.RECEIVED, attempts=0, next_attempt_at=now
+    )
 
 
 def handle_event(event: Event, *, now: datetime) -> None:
@@ -112,9 +134,7 @@ def handle_event(event: Event, *, now: datetime) -> None:
 
 
 def _customer_added(event: Event, now: datetime) -> None:
-    staff = staff_by_channel_userid(event.user_id)
-    if staff is None:
-        raise NotYet(f"no staff member has the userid {event.user_id}")
+    staff = staff_by_channel_userid(event.user_id) or hire_from_channel(event.user_id, "", now=now)
     code = _contact_code(event.state)
     at = _at(event.create_time, now)
     follow = begin_follow(
@@ -137,7 +157,8 @@ def _learn_name_for_greeting(follow: Follow, address: str, code: ContactCode | N
     """Ask for the name only if the greeting speaks it; without an answer it is left out."""
     rule = rule_for(follow.staff, code)
     if rule and "customer" in used_in(rule.content.text) and not follow.customer.name:
-        learn_customer(follow.customer.pk, address)
+        with suppress(WeComError):
+            learn_customer(follow.customer.pk, address)
         follow.customer.refresh_from_db()
 
 
@@ -199,17 +220,15 @@ _HANDLERS: dict[tuple[str, str], Callable[[Event, datetime], None]] = {
 
 
 def learn_customer(customer_id: int, address: str) -> None:
-    """Fetch what WeCom knows of a new customer and fill in what we do not."""
+    """Fetch what WeCom knows of a new customer and fill in what we do not.
+
+    Raises ``WeComError``: right after a customer was added WeCom may not know them yet.
+    """
     client = wecom()
     customer = Customer.objects.active().filter(pk=customer_id).first()
     if client is None or customer is None:
         return
-    try:
-        learn_profile(customer, from_channel(get_external_contact(client, address).profile))
-    except WeComError:
-        logger.info(
-            "the profile of customer %s has to wait for the nightly comparison", customer_id
-        )
+    learn_profile(customer, from_channel(get_external_contact(client, address).profile))
 
 
 def _at(seconds: int, now: datetime) -> datetime:

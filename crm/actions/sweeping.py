@@ -5,6 +5,7 @@ With the broker on, beat has the sweeper ring the doorbell for rows that are due
 message that may have been lost.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -20,6 +21,11 @@ from contacts.doorbell import ring
 from contacts.enums import CallbackState
 from contacts.models import Callback
 from crm import tasks as crm_tasks
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 30
+"""Seconds in which a worker must answer the sweeper's ring; the next sweep rings again."""
 
 Finder = Callable[[datetime], list[int]]
 
@@ -45,7 +51,7 @@ def ring_for_due(*, now: datetime) -> int:
     """Ring for every row that is due; returns how many that were."""
     rung = 0
     for task, row in _due(now):
-        ring(task, row)
+        ring(task, row, expires=PATIENCE)
         rung += 1
     return rung
 
@@ -54,8 +60,12 @@ def do_what_is_due(*, now: datetime) -> int:
     """Do every row that is due, here and now, without a broker; returns how many that were."""
     done = 0
     for task, row in _due(now):
-        task.run(row)
-        done += 1
+        try:
+            task.run(row)
+        except Exception:  # one row that cannot be worked on must not stop all the others
+            logger.exception("%s failed for row %s", task.name, row)
+        else:
+            done += 1
     return done
 
 

@@ -15,15 +15,16 @@ from campaigns.actions.batches import (
     look_up_batch,
     send_batch,
 )
+from campaigns.actions.due import campaigns_to_send
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.results import check_batch
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.models import Batch, Campaign, Delivery
+from campaigns.models import Batch, Campaign, Delivery, Segment
 from campaigns.queries import campaign_progress
 from contacts.actions.customers import opt_out
 from contacts.enums import FollowEnd
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import Follow, Staff
+from contacts.models import Follow, HistoryEntry, Staff
 from tests.builders import make_content, make_customers, make_segment, make_staff
 from tests.sandboxed import Shop, addresses_of, open_shop
 
@@ -194,6 +195,32 @@ def test_what_the_channel_never_got_is_sent_after_two_looks(shop: Shop) -> None:
     assert states_of(campaign) == {DeliveryState.HANDED: 3}
 
 
+def test_what_the_channel_never_got_is_sent_although_the_others_wait_for_staff(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    customers = [*make_customers(3, owner=lin, followed=True)]
+    customers += make_customers(3, owner=mei, followed=True)
+    shop.open(lin, mei)
+    campaign = plan()
+    dying = claim_batch(campaign.pk, now=timezone.now())
+    assert dying
+    died = timezone.now() + LEASE + timedelta(seconds=1)
+    expire_leases(now=died)
+    pump_campaign(campaign.pk)
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.WAITING
+    shop.control.advance(90)
+
+    for look in (1, 2):
+        look_up_batch(dying.pk, now=died + look * LOOK_EVERY)
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.SENDING
+    pump_campaign(campaign.pk)
+
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.WAITING
+
+
 def test_a_worker_that_wakes_up_after_its_lease_writes_nothing(shop: Shop) -> None:
     lin = make_staff("Lin")
     make_customers(3, owner=lin, followed=True)
@@ -259,7 +286,8 @@ def test_a_paused_campaign_makes_no_call_and_goes_on_where_it_was(shop: Shop) ->
     assert len(shop.reached()) == 3
 
 
-def test_cancelling_withdraws_what_nobody_confirmed(shop: Shop) -> None:
+def half_sent(shop: Shop) -> Campaign:
+    """A campaign whose first batch is at the channel and whose second still waits."""
     lin, mei = make_staff("Lin"), make_staff("Mei")
     make_customers(3, owner=lin, followed=True)
     make_customers(2, owner=mei, followed=True)
@@ -269,16 +297,140 @@ def test_cancelling_withdraws_what_nobody_confirmed(shop: Shop) -> None:
     assert first
     send_batch(first, now=timezone.now())
     campaign.refresh_from_db()
+    return campaign
+
+
+def test_cancelling_withdraws_what_nobody_confirmed(shop: Shop) -> None:
+    campaign = half_sent(shop)
 
     act.cancel_campaign(campaign, actor=None, now=timezone.now())
-    act.withdraw_handed(campaign.pk, now=timezone.now())
+    shop.control.advance(300)
+    check_all(campaign)
     pump_campaign(campaign.pk)
+    shop.control.confirm()
 
     assert states_of(campaign) == {DeliveryState.CANCELLED: 5}
-    assert set(Batch.objects.filter(campaign=campaign).values_list("state", flat=True)) == {
-        BatchState.CANCELLED
+    assert {message["cancelled"] for message in shop.control.rows("messages")} == {True}
+    assert shop.control.rows("deliveries") == []
+
+
+def test_who_got_it_before_it_was_cancelled_is_not_called_cancelled(shop: Shop) -> None:
+    campaign = half_sent(shop)
+    shop.control.advance(300)
+    shop.control.confirm()
+
+    act.cancel_campaign(campaign, actor=None, now=timezone.now())
+    check_all(campaign)
+
+    reached = len(shop.reached())
+    assert states_of(campaign) == {
+        DeliveryState.SENT: reached,
+        DeliveryState.CANCELLED: 5 - reached,
     }
-    assert len(shop.control.rows("messages")) == 1
+
+
+def test_a_batch_in_a_call_while_its_campaign_is_cancelled_is_withdrawn(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    batch = claim_batch(campaign.pk, now=timezone.now())
+    assert batch
+    campaign.refresh_from_db()
+    act.cancel_campaign(campaign, actor=None, now=timezone.now())
+
+    send_batch(batch, now=timezone.now())
+    shop.control.advance(300)
+    check_all(campaign)
+
+    assert states_of(campaign) == {DeliveryState.CANCELLED: 3}
+
+
+def test_a_busy_channel_does_not_bring_a_cancelled_campaign_back(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    batch = claim_batch(campaign.pk, now=timezone.now())
+    assert batch
+    campaign.refresh_from_db()
+    act.cancel_campaign(campaign, actor=None, now=timezone.now())
+    shop.control.faults(
+        fail=[{"path": "externalcontact/add_msg_template", "errcode": 45033, "times": 1}]
+    )
+
+    send_batch(batch, now=timezone.now())
+
+    batch.refresh_from_db()
+    assert batch.state == BatchState.CANCELLED
+    assert states_of(campaign) == {DeliveryState.CANCELLED: 3}
+
+
+def test_a_batch_that_must_be_sent_again_is_found_though_the_campaign_waits(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.WAITING)
+
+    assert campaigns_to_send(timezone.now()) == [campaign.pk]
+    pump_campaign(campaign.pk)
+
+    assert states_of(campaign) == {DeliveryState.HANDED: 3}
+
+
+def test_a_colleagues_message_of_the_same_words_is_not_mistaken_for_ours(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    make_customers(2, owner=lin, followed=True)
+    make_customers(2, owner=mei, followed=True)
+    shop.open(lin, mei)
+    campaign = plan("Spring coats are here.")
+    shop.control.faults(lose=[{"path": "externalcontact/add_msg_template", "times": 2}])
+    pump_campaign(campaign.pk)
+    shop.control.advance(300)
+
+    for batch in Batch.objects.filter(campaign=campaign):
+        look_up_batch(batch.pk, now=timezone.now() + LOOK_EVERY)
+
+    assert states_of(campaign) == {DeliveryState.HANDED: 4}
+    references = Batch.objects.filter(campaign=campaign).values_list("reference", flat=True)
+    assert len(set(references)) == 2
+
+
+def test_two_lost_answers_of_the_same_words_to_the_same_people_find_one_message_each(
+    shop: Shop,
+) -> None:
+    lin = make_staff("Lin")
+    make_customers(2, owner=lin, followed=True)
+    shop.open(lin)
+    shop.control.faults(lose=[{"path": "externalcontact/add_msg_template", "times": 2}])
+    campaigns = [plan("Spring coats are here."), plan("Spring coats are here.")]
+    for campaign in campaigns:
+        pump_campaign(campaign.pk)
+    shop.control.advance(300)
+    first, second = Batch.objects.order_by("pk")
+
+    look_up_batch(first.pk, now=timezone.now() + LOOK_EVERY)
+    look_up_batch(second.pk, now=timezone.now() + LOOK_EVERY)
+
+    assert [states_of(campaign) for campaign in campaigns] == [{DeliveryState.HANDED: 2}] * 2
+    assert len(set(Batch.objects.values_list("reference", flat=True))) == 2
+
+
+def test_a_segment_that_cannot_be_run_makes_the_campaign_a_draft_again(shop: Shop) -> None:
+    now = timezone.now()
+    segment = make_segment()
+    campaign = act.create_campaign(
+        name="Spring", content=make_content(), segment=segment, actor=None, now=now
+    )
+    act.schedule_campaign(campaign, send_at=now, actor=None, now=now)
+    Segment.objects.filter(pk=segment.pk).update(rule={"all": [{"field": "gone"}]})
+
+    act.plan_campaign(campaign.pk, now=timezone.now())
+
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.DRAFT
+    assert HistoryEntry.objects.filter(action="campaign.not_planned").exists()
 
 
 def test_a_fourth_reminder_in_a_day_is_refused_before_the_call(shop: Shop) -> None:

@@ -7,10 +7,7 @@ from django.utils import timezone
 
 from connectors.wecom.errors import WeComError
 from contacts.actions.sync import sync_from_wecom
-from contacts.wecom import wecom
-
-PATIENCE = 600
-"""Seconds that a page may take while WeCom is busy, before the command gives up."""
+from contacts.wecom import SYNCHRONISING, wecom
 
 
 class Command(BaseCommand):
@@ -19,7 +16,7 @@ class Command(BaseCommand):
     help = "Bring in staff, tags, customers and follows from WeCom."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        client = wecom(patience=PATIENCE)
+        client = wecom(patience=SYNCHRONISING)
         if client is None:
             raise CommandError(
                 "WeCom is not set up: give WECOM_CORP_ID, WECOM_SECRET and the rest."
