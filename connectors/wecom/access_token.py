@@ -2,11 +2,13 @@
 
 There is one token for a company's app; asking for it too often is punished. So it is asked for
 by one worker at a time, kept a little shorter than it lives, and dropped as soon as WeCom calls
-it stale.
+it stale. While Redis does not answer, each process asks for itself: WeCom gives everybody the
+same token as long as it lives.
 """
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from redis import Redis
 from connectors.wecom.config import WeComConfig
 from connectors.wecom.error_table import NO_TOKEN
 from connectors.wecom.errors import Busy, ConfigProblem
-from connectors.wecom.redis_state import before_the_call, delete_if_same, try_lock
+from connectors.wecom.redis_state import Shared, delete_if_same, try_lock
 
 MARGIN_SECONDS = 300
 LOCK_SECONDS = 10
@@ -52,6 +54,9 @@ class TokenStore:
         self._problem_key = f"{self._key}:problem"
         self._redis = redis
         self._fetch = fetch
+        self._shared = Shared()
+        self._own_lock = threading.Lock()
+        self._own_token, self._own_until = "", 0.0
 
     def get(self) -> str:
         """Return the shared token, fetched if need be.
@@ -59,18 +64,30 @@ class TokenStore:
         Raises ``ConfigProblem`` when WeCom refuses the secret, also for some seconds afterwards
         without asking again; ``Busy`` when no token can be had now.
         """
-        give_up = time.monotonic() + WAIT_SECONDS
-        with before_the_call("gettoken"):
-            while time.monotonic() < give_up:
-                if token := self._kept() or self._renewed_by_us():
-                    return token
-                time.sleep(POLL_SECONDS)
-        raise Busy(0, NO_TOKEN, path="gettoken", retry_after=5, scope="company")
+        return self._shared.ask(self._get_shared, self._get_own)
 
     def drop(self, token: str) -> None:
         """Forget ``token``, unless another worker has replaced it already."""
-        with before_the_call("gettoken"):
-            delete_if_same(self._redis, self._key, token)
+        with self._own_lock:
+            if self._own_token == token:
+                self._own_until = 0.0
+        self._shared.ask(lambda: delete_if_same(self._redis, self._key, token), lambda: None)
+
+    def _get_shared(self) -> str:
+        give_up = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < give_up:
+            if token := self._kept() or self._renewed_by_us():
+                return token
+            time.sleep(POLL_SECONDS)
+        raise Busy(0, NO_TOKEN, path="gettoken", retry_after=5, scope="company")
+
+    def _get_own(self) -> str:
+        with self._own_lock:
+            if time.monotonic() >= self._own_until:
+                grant = self._fetch()
+                self._own_token = grant.token
+                self._own_until = time.monotonic() + keep_seconds(grant.expires_in)
+            return self._own_token
 
     def _kept(self) -> str:
         token, problem = self._redis.mget(self._key, self._problem_key)

@@ -1,5 +1,7 @@
 """How many calls we may make: counted in Redis, so that all processes share one count.
 
+While Redis does not answer, every process goes on within a tenth of the limits.
+
 WeCom allows each company 10,000 calls a minute and 150,000 an hour to each endpoint ("cgi"), and
 blocks the endpoint for a minute, then for an hour, when that is exceeded (docs 90454). Every
 endpoint has its own buckets here, so one that is blocked does not hold up the others.
@@ -16,7 +18,8 @@ from redis import Redis
 
 from connectors.wecom.error_table import CALLS_USED_UP, NOT_OUR_TURN
 from connectors.wecom.errors import Busy
-from connectors.wecom.redis_state import after_the_call, before_the_call, try_lock
+from connectors.wecom.own_budget import OwnBudget
+from connectors.wecom.redis_state import Shared, after_the_call, before_the_call, try_lock
 
 SHORT_WAIT_SECONDS = 1.0
 POLL_SECONDS = 0.02
@@ -110,6 +113,8 @@ class CallBudget:
     def __init__(self, corp_id: str, redis: Redis) -> None:
         self._prefix = f"wecom:{corp_id}:calls"
         self._redis = redis
+        self._shared = Shared()
+        self._own = OwnBudget()
         self._take = redis.register_script(TAKE)
         self._pause = redis.register_script(PAUSE)
         self._take_one_of_few = redis.register_script(TAKE_ONE_OF_FEW)
@@ -136,8 +141,10 @@ class CallBudget:
             time.sleep(wait)
 
     def _wait_for(self, path: str, keys: list[str], args: list[float]) -> float:
-        with before_the_call(path):
-            return int(self._take(keys=keys, args=args)) / 1000
+        return self._shared.ask(
+            lambda: int(self._take(keys=keys, args=args)) / 1000,
+            lambda: self._own.wait_for(path, zip(args[:-1:2], args[1:-1:2], strict=True)),
+        )
 
     def pause(self, path: str) -> float:
         """Stop calling one endpoint after WeCom's 45009; returns for how many seconds.
@@ -155,8 +162,8 @@ class CallBudget:
 
     def went_through(self, path: str) -> None:
         """Forget earlier breaches: WeCom answers this endpoint again."""
-        with after_the_call(path):
-            self._redis.delete(f"{self._prefix}:{path}:breaches")
+        key = f"{self._prefix}:{path}:breaches"
+        self._shared.ask(lambda: self._redis.delete(key), lambda: 0)
 
     def go_slow(self, path: str) -> None:
         """Make the calls to one endpoint one at a time for five minutes, after WeCom's 45033."""
@@ -175,7 +182,7 @@ class CallBudget:
             return
         with ExitStack() as held:
             give_up = time.monotonic() + SHORT_WAIT_SECONDS
-            while not self._take_turn(name, path, held):
+            while not self._take_turn(name, held):
                 if time.monotonic() > give_up:
                     raise Busy(
                         0,
@@ -190,13 +197,21 @@ class CallBudget:
     def _turn_name(self, path: str) -> str:
         if path in SERIAL:
             return SERIAL[path]
-        with before_the_call(path):
-            return path if self._redis.exists(f"{self._prefix}:{path}:serial") else ""
+        key = f"{self._prefix}:{path}:serial"
+        return path if self._shared.ask(lambda: self._redis.exists(key), lambda: 0) else ""
 
-    def _take_turn(self, name: str, path: str, held: ExitStack) -> bool:
+    def _take_turn(self, name: str, held: ExitStack) -> bool:
         lock = try_lock(self._redis, f"{self._prefix}:turn:{name}", seconds=TURN_SECONDS)
-        with before_the_call(path):
-            return held.enter_context(lock)
+        return self._shared.ask(
+            lambda: held.enter_context(lock), lambda: self._take_own_turn(name, held)
+        )
+
+    def _take_own_turn(self, name: str, held: ExitStack) -> bool:
+        turn = self._own.turns[name]
+        mine = turn.acquire(blocking=False)
+        if mine:
+            held.callback(turn.release)
+        return mine
 
     def take_one_of_few(self, name: str, limit: Limit) -> str:
         """Take one of the few calls that WeCom allows for one object, exactly counted.

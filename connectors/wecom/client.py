@@ -64,7 +64,7 @@ class WeComClient:
     """Calls WeCom's API for one app; threads may share it, processes make their own.
 
     ``clock`` gives seconds that only grow, and bounds how long a call may take in all.
-    ``patience`` is for how many seconds in all an idempotent call may sleep while WeCom is busy,
+    ``patience`` is for how many seconds in all an idempotent call may go on while WeCom is busy,
     so that a long reading goes on at the page where it was; without it ``Busy`` is raised.
     """
 
@@ -102,13 +102,12 @@ class WeComClient:
         this) and, for calls that are not idempotent, ``Unclear``.
         """
         request = Request(path, params or {}, payload)
-        patience = self._patience if idempotent else 0
+        give_up = self._clock() + (self._patience if idempotent else 0)
         while True:
             try:
                 return self._call(request, idempotent=idempotent)
             except Busy as busy:
-                patience -= max(busy.retry_after, 1)
-                if patience < 0:
+                if self._clock() + busy.retry_after >= give_up:
                     raise
                 time.sleep(busy.retry_after)
 

@@ -2,8 +2,10 @@
 
 import logging
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from redis import Redis, RedisError
 
@@ -12,15 +14,38 @@ from connectors.wecom.errors import Busy
 
 logger = logging.getLogger(__name__)
 
+DARK_SECONDS = 5
+"""For how long Redis is left alone after a failure, so that not every call waits for it."""
+
+T = TypeVar("T")
+
 _DELETE_IF_SAME = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
 
 
+class Shared:
+    """What all processes know together; while Redis is dark each goes on by itself, carefully."""
+
+    def __init__(self) -> None:
+        self._dark_until = 0.0
+
+    def ask(self, together: Callable[[], T], alone: Callable[[], T]) -> T:
+        """Return what ``together`` finds in Redis, or ``alone`` when it does not answer."""
+        if time.monotonic() < self._dark_until:
+            return alone()
+        try:
+            return together()
+        except RedisError as error:
+            logger.warning("Redis does not answer, going on alone: %s", type(error).__name__)
+            self._dark_until = time.monotonic() + DARK_SECONDS
+            return alone()
+
+
 @contextmanager
 def before_the_call(path: str) -> Iterator[None]:
-    """Turn a failure of Redis into ``Busy``: without its counts no call is made."""
+    """Turn a failure of Redis into ``Busy``, where an exact count is needed."""
     try:
         yield
     except RedisError as error:

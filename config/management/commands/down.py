@@ -15,7 +15,7 @@ from config.processes import Register
 
 # What Liuke itself lays into its data folder. The folder may hold other things: never touch them.
 OURS = (
-    "bin-*", "children.*", "log", "media", "pg[0-9]*", "run", "sandbox*", "scheduler.*",
+    "bin-*", "children.*", "demo-*", "log", "media", "pg[0-9]*", "run", "sandbox*", "scheduler.*",
     "secret_key", "static", "test[0-9]*", "up.lock", "valkey",
 )  # fmt: skip
 PATIENCE = 10.0  # seconds; the supervisor promises five
