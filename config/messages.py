@@ -1,4 +1,4 @@
-"""The words of the screens in Chinese: `python -m config.messages [--check]`.
+"""The words of the screens in other languages: `python -m config.messages [--check]`.
 
 Takes every marked text out of code and templates into the catalogue of each language in `locale/`,
 and compiles it. Done in Python, so that nobody needs GNU gettext; the compiled file is committed,
@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -37,7 +38,15 @@ KEYWORDS = {
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|(?<!%)%[a-z]|{\w+}")
-HEADER = "# The words of Liuke's screens. Written by `manage.py messages`; translate the msgstr lines."
+HEADER = (
+    "# The words of Liuke's screens. Written by `manage.py messages`; translate the msgstr lines."
+)
+# Lines of the header that would differ at every run, or are Babel's examples.
+NEEDLESS = (
+    b'"POT-Creation-Date', b'"PO-Revision-Date', b'"Generated-By', b'"Last-Translator',
+    b'"Language-Team', b'"Report-Msgid-Bugs-To',
+)  # fmt: skip
+UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 
 Key = tuple[str, str | None]
 """A text and its context."""
@@ -64,7 +73,7 @@ def update(language: str, wanted: Catalog, locale: Path = LOCALE) -> None:
 
     Translations are kept by their exact text; a text that changed is a new one, without a guess.
     """
-    old, new = _translations(language, locale), Catalog(locale=language, header_comment=HEADER)
+    old, new = _translations(language, locale), _empty(language)
     for message in _messages(wanted):
         said = old.get(_key(message))
         new.add(
@@ -89,7 +98,9 @@ def problems(language: str, wanted: Catalog, locale: Path = LOCALE) -> list[str]
     said = _translations(language, locale)
     asked = {_key(message): message for message in _messages(wanted)}
     found = [f"missing: {text!r}" for text, _ in sorted(asked.keys() - said.keys(), key=str)]
-    found += [f"no longer used: {text!r}" for text, _ in sorted(said.keys() - asked.keys(), key=str)]
+    found += [
+        f"no longer used: {text!r}" for text, _ in sorted(said.keys() - asked.keys(), key=str)
+    ]
     for key in asked.keys() & said.keys():
         found += _faults(said[key])
     stale = path.with_suffix(".mo")
@@ -100,7 +111,9 @@ def problems(language: str, wanted: Catalog, locale: Path = LOCALE) -> list[str]
 
 def main(arguments: list[str] | None = None) -> int:
     """Bring all languages up to date, or with `--check` only look; return the exit status."""
-    parser = argparse.ArgumentParser(prog="messages", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="messages", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--check", action="store_true", help="change nothing; fail when stale")
     options = parser.parse_args(arguments)
     wanted = marked_texts()
@@ -111,6 +124,12 @@ def main(arguments: list[str] | None = None) -> int:
         found += [f"{language}: {fault}" for fault in problems(language, wanted)]
     sys.stdout.write("".join(f"{fault}\n" for fault in found))
     return 1 if found else 0
+
+
+def _empty(language: str) -> Catalog:
+    return Catalog(
+        locale=language, project="Liuke", version="1", header_comment=HEADER, fuzzy=False
+    )
 
 
 def _collect(found: Catalog, source: str, path: Path) -> None:
@@ -140,7 +159,7 @@ def _translations(language: str, locale: Path) -> dict[Key, Message]:
 def _faults(message: Message) -> Iterator[str]:
     """What is wrong with one translation."""
     ids = [message.id] if isinstance(message.id, str) else list(message.id)
-    strings = [message.string] if isinstance(message.string, str) else list(message.string)
+    strings = [message.string] if isinstance(message.string, str) else list(message.string or [""])
     if message.fuzzy or not all(strings):
         yield f"not translated: {ids[0]!r}"
         return
@@ -151,18 +170,19 @@ def _faults(message: Message) -> Iterator[str]:
 
 
 def _without_dates(catalogue: Catalog) -> bytes:
-    """The catalogue as a file that changes only when a text changes."""
+    """Return the catalogue as a file that changes only when a text changes."""
     file = BytesIO()
     write_po(file, catalogue, width=100, sort_by_file=True, include_lineno=False)
-    lines = file.getvalue().split(b"\n")
-    dated = (b'"POT-Creation-Date', b'"PO-Revision-Date', b'"Generated-By', b'"Last-Translator')
-    return b"\n".join(line for line in lines if not line.startswith(dated))
+    lines = file.getvalue().splitlines(keepends=True)
+    return b"".join(line for line in lines if not line.startswith(NEEDLESS))
 
 
 def _compiled(path: Path) -> bytes:
     file = BytesIO()
     with path.open("rb") as source:
-        write_mo(file, read_po(source, locale=path.parts[-3]))
+        catalogue = read_po(source, locale=path.parts[-3])
+    catalogue.creation_date = UNDATED
+    write_mo(file, catalogue)
     return file.getvalue()
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Count, F
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from contacts.enums import ItemState, RequestState
 from contacts.models import (
@@ -158,7 +158,7 @@ def _history(customer: Customer, before: datetime | None, limit: int) -> Iterabl
     if before:
         rows = rows.filter(at__lt=before)
     for row in rows.order_by("-at", "-id")[:limit]:
-        text = ", ".join(row.data.get("tags", []))
+        text = pgettext("between words", ", ").join(row.data.get("tags", []))
         name = row.actor.name if row.actor else ""
         yield TimelineEntry(
             row.at, row.action, str(_TITLES.get(row.action, row.action)), text, name

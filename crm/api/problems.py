@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -35,6 +36,22 @@ _TYPES = {
     503: "busy",
 }
 
+_TITLES = {
+    400: gettext_noop("Bad request"),
+    401: gettext_noop("Not signed in"),
+    403: gettext_noop("Not allowed"),
+    404: gettext_noop("Not found"),
+    405: gettext_noop("Method not allowed"),
+    406: gettext_noop("Not acceptable"),
+    409: gettext_noop("Conflict"),
+    413: gettext_noop("Too large"),
+    415: gettext_noop("Unsupported media type"),
+    422: gettext_noop("Cannot be processed"),
+    429: gettext_noop("Too many requests"),
+    500: gettext_noop("Internal error"),
+    503: gettext_noop("Not available"),
+}
+
 
 class Problem(Exception):
     """An answer that says no; for what neither DRF nor an action has an exception for."""
@@ -55,11 +72,12 @@ def problem(
     **more: Any,
 ) -> Response:
     """Return the problem as a response; ``more`` are members beside the standard ones."""
+    title = _(_TITLES.get(status) or HTTPStatus(status).phrase)
     body = {
         "type": f"urn:liuke:problem:{kind or _TYPES.get(status, 'invalid')}",
-        "title": HTTPStatus(status).phrase,
+        "title": title,
         "status": status,
-        "detail": detail or HTTPStatus(status).phrase,
+        "detail": detail or title,
     }
     return Response(
         body | more, status=status, headers=dict(headers or {}), content_type=CONTENT_TYPE

@@ -1,7 +1,8 @@
 """What templates need to say things well: tones, initials, relative times, styled form fields."""
 
+import re
 from calendar import isleap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -12,7 +13,7 @@ from django.template.defaultfilters import date as format_date
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from crm.queries import COUNT_CAP
 
@@ -52,6 +53,7 @@ _ENTRY_ICONS = {
     "customer.opted_out": "ban",
     "follow.ended": "user-minus",
 }
+_CHANNEL_WORDS = re.compile(r"((?:[\w/]+: )?)(.+?)((?: \[.*\])?(?: \(-?\d+\))?)", re.DOTALL)
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 
 
@@ -150,6 +152,22 @@ def _anniversary(birthday: date, year: int) -> date:
 def capped(count: int) -> str:
     """A figure that was counted up to a limit: ``1,000+`` beyond it."""
     return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+
+
+@register.filter
+def listed(words: Iterable[object]) -> str:
+    """Several words one after the other, parted as the language does it."""
+    return pgettext("between words", ", ").join(map(str, words))
+
+
+@register.filter
+def channel_words(stored: str) -> str:
+    """What a channel said of a failure, in the reader's language; it is stored in English.
+
+    An address before the sentence, details and a code after it stay as they are.
+    """
+    framed = _CHANNEL_WORDS.fullmatch(stored)
+    return f"{framed[1]}{_(framed[2])}{framed[3]}" if framed else stored
 
 
 @register.filter

@@ -22,7 +22,8 @@ from crm.handover_queries import (
     receiver_rows,
     rest_of,
 )
-from crm.paging import page_of, whole_number
+from crm.paging import page_of, search_words, whole_number
+from crm.templatetags.liuke import listed
 
 ITEMS_SIZE = 25
 NAMES_SHOWN = 5
@@ -53,7 +54,7 @@ def _plan_face(viewer: Viewer, handover: Handover, given: Forms) -> dict[str, An
     shares = plan_preview(handover)
     given_to = [share for share in shares if share.staff]
     plan = given.get("plan") or PlanForm(viewer, handover, initial=last_proposal(handover))
-    words = given.get("words", "").strip()[:80]
+    words = search_words(given.get("words"))
     return {
         "handover": handover,
         "plan": plan,
@@ -78,9 +79,9 @@ def _names(shares: list[PlannedShare]) -> str:
     """Name the receivers, the first five of many, for the question before the start."""
     names = [share.staff.name for share in shares if share.staff]
     if len(names) <= NAMES_SHOWN:
-        return ", ".join(names)
+        return listed(names)
     more = _("%(n)s more") % {"n": len(names) - NAMES_SHOWN}
-    return ", ".join([*names[:NAMES_SHOWN], more])
+    return listed([*names[:NAMES_SHOWN], more])
 
 
 def _running_face(
@@ -88,7 +89,7 @@ def _running_face(
 ) -> dict[str, Any]:
     context = _items_face(request, handover)
     form = given.get("reassign") or ReassignForm(viewer, handover, initial=_so_far(request))
-    words = given.get("words", request.GET.get("q", "")).strip()[:80]
+    words = search_words(given.get("words", request.GET.get("q")))
     if context["progress"].undecided:
         context["colleagues"] = colleagues_for(viewer, handover, chosen=form.ticked(), words=words)
     return context | {

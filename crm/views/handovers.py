@@ -33,6 +33,7 @@ from crm.handover_queries import (
     with_bars,
 )
 from crm.paging import page_of, whole_number
+from crm.templatetags.liuke import channel_words
 from crm.views.handover_faces import progress_context, show_face
 from crm.views.refusals import moved_on, press
 
@@ -220,11 +221,11 @@ def _report(handover: Handover) -> Iterator[tuple[object, ...]]:
     yield heads
     for item in items_of(handover, "", None).iterator(chunk_size=CSV_CHUNK):
         yield (
-            item.customer.name,
+            str(item.customer),
             handover.from_staff.name,
             item.to_staff.name if item.to_staff else "",
             item.get_state_display(),
-            item.reason,
+            channel_words(item.reason),
             timezone.localtime(item.state_at).isoformat(sep=" ", timespec="seconds"),
             item.tries,
             item.customer_id,

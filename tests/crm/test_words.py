@@ -5,9 +5,19 @@ from datetime import date, timedelta
 
 import pytest
 import time_machine
+from django.utils.translation import override
 
 from contacts.enums import ItemState
-from crm.templatetags.liuke import ago, capped, coming_birthday, initials, state_parts, tone
+from crm.templatetags.liuke import (
+    ago,
+    capped,
+    channel_words,
+    coming_birthday,
+    initials,
+    listed,
+    state_parts,
+    tone,
+)
 from tests.builders import NOON
 
 
@@ -92,3 +102,32 @@ def test_a_bar_shows_every_state_that_occurs_and_fills_up() -> None:
 
 def test_an_unknown_state_is_neutral() -> None:
     assert tone("something new") == "neutral"
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ("WeCom is busy.", "企业微信系统繁忙。"),
+        ("WeCom is busy. (-1)", "企业微信系统繁忙。 (-1)"),
+        (
+            "externalcontact/add_msg_template: WeCom refused the call. [too long] (41048)",
+            "externalcontact/add_msg_template: 企业微信拒绝了调用。 [too long] (41048)",
+        ),
+        ("Something new: nobody translated it.", "Something new: nobody translated it."),
+        ("", ""),
+    ],
+)
+def test_what_a_channel_said_is_stored_in_english_and_shown_in_the_language_of_the_reader(
+    stored: str, expected: str
+) -> None:
+    assert channel_words(stored) == stored
+
+    with override("zh-hans"):
+        assert channel_words(stored) == expected
+
+
+def test_several_words_are_parted_as_the_language_does_it() -> None:
+    assert listed(["Lin", "Mei"]) == "Lin, Mei"
+
+    with override("zh-hans"):
+        assert listed(["林悦", "何淼"]) == "林悦、何淼"

@@ -1,3 +1,4 @@
-"""Simplified Chinese: figures in groups of three, as on price tags and in WeCom."""
+"""Simplified Chinese: figures in groups of three, as on price tags and in WeCom; short dates."""
 
 NUMBER_GROUPING = 3
+MONTH_DAY_FORMAT = "n月j日"
