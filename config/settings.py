@@ -8,6 +8,7 @@ reachable by strangers, so it must bring `SECRET_KEY` and is served over HTTPS.
 
 from typing import Any
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
@@ -37,8 +38,11 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-SECURE_HSTS_PRELOAD = HTTPS
+# Both speak for neighbours of this host and are hard to take back, so they have to be asked for.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS and env.flag(
+    "LIUKE_HSTS_PRELOAD", default=False
+)
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # the two settings above
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -72,7 +76,6 @@ INSTALLED_APPS = [
     "crm",
     "campaigns",
     "contacts",
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -119,7 +122,6 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "crm.context.page",
                 "crm.context.page",
             ],
         },
@@ -211,11 +213,14 @@ CELERY_TASK_ROUTES = {
     "campaigns.tasks.*": {"queue": "bulk"},
     "contacts.tasks.*": {"queue": "bulk"},
     "crm.tasks.learn_customer": {"queue": "bulk"},
+    "crm.tasks.sync_wecom": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = True
 CELERY_TASK_IGNORE_RESULT = True
+# Only a pool of processes honours these two. In the pool of threads that we run every call to the
+# outside and every statement has its own limit instead.
 CELERY_TASK_SOFT_TIME_LIMIT = 60
 CELERY_TASK_TIME_LIMIT = 90
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_max": 0.5}
@@ -239,6 +244,7 @@ CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crm.tasks.sweep", "schedule": 2.0},
+    "sync_wecom": {"task": "crm.tasks.sync_wecom", "schedule": crontab(hour="3", minute="30")},
 }
 
 # --- the API --------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Every address of the product, by the part that answers it."""
 
-from django.contrib import admin
 from django.urls import include, path
 
 from config import health
@@ -9,7 +8,6 @@ from crm.api.docs import SchemaView, docs_page
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),

@@ -40,5 +40,5 @@ def wecom(*, patience: float = 0) -> WeComClient | None:
 
 @cache
 def _client(config: WeComConfig, redis_url: str, patience: float) -> WeComClient:
-    redis = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+    redis = Redis.from_url(redis_url, **settings.REDIS_OPTIONS)
     return WeComClient(config, redis, patience=patience)

@@ -2,6 +2,11 @@
 
 Every function here takes a ``Viewer``. What is outside their scope does not exist for them: a
 stranger's id is a 404, in pages, API, counts and searches alike.
+
+A role reaches as far as its own grant and lends its reach to no other: whoever manages one store
+and writes campaigns for the whole company sees everybody's customers, and lets go only colleagues
+of that store. So what is done *as* something takes the stores of that role, and of an
+administrator's grant; only seeing a customer or a colleague's name takes all roles together.
 """
 
 from dataclasses import dataclass
@@ -15,10 +20,8 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from campaigns.models import Batch, Campaign, Delivery
-from contacts.enums import Role, Scope
-from contacts.models import Customer, Handover, Staff, Store
-
-_BREADTH = {Scope.OWN: 0, Scope.STORE: 1, Scope.DEPARTMENT: 2, Scope.COMPANY: 3}
+from contacts.enums import Role, Scope, StaffState
+from contacts.models import Customer, Handover, HistoryEntry, Staff, Store
 
 _DEPARTMENTS_BELOW = """
 WITH RECURSIVE below AS (
@@ -36,29 +39,40 @@ class Viewer:
 
     staff: Staff
     scopes: dict[Role, Scope]
-    granted_stores: frozenset[int]
+    granted_stores: dict[Role, frozenset[int]]
 
     def has(self, *roles: Role) -> bool:
         """Whether the person holds one of these roles."""
         return any(role in self.scopes for role in roles)
 
-    @cached_property
-    def scope(self) -> Scope:
-        """How far the person sees: the widest scope of all their roles."""
-        return max(self.scopes.values(), key=_BREADTH.__getitem__, default=Scope.OWN)
+    def stores_for(self, *roles: Role) -> frozenset[int] | None:
+        """The stores that these roles reach together; ``None`` means all of them.
 
-    @cached_property
-    def store_ids(self) -> frozenset[int] | None:
-        """The stores whose customers the person sees; ``None`` means all of them."""
-        if self.scope == Scope.COMPANY:
-            return None
-        if self.scope == Scope.DEPARTMENT:
-            return self._stores_of_department() | self.granted_stores
-        if self.scope == Scope.STORE:
-            own = {self.staff.store_id} if self.staff.store_id else set()
-            return frozenset(own) | self.granted_stores
+        An administrator's grant always counts; without ``roles`` every grant does. Empty for
+        people who reach their own customers only, which everybody does.
+        """
+        wanted = {Role.ADMINISTRATOR, *roles} if roles else set(Role)
+        reached: frozenset[int] = frozenset()
+        for role in wanted & self.scopes.keys():
+            if self.scopes[role] == Scope.COMPANY:
+                return None
+            reached |= self._stores_of(role)
+        return reached
+
+    def reaches(self, store_id: int | None, *roles: Role) -> bool:
+        """Whether these roles, or an administrator's grant, reach the store."""
+        stores = self.stores_for(*roles)
+        return stores is None or store_id in stores
+
+    def _stores_of(self, role: Role) -> frozenset[int]:
+        granted = self.granted_stores.get(role, frozenset())
+        if self.scopes[role] == Scope.DEPARTMENT:
+            return self._stores_of_department | granted
+        if self.scopes[role] == Scope.STORE:
+            return granted | {self.staff.store_id} if self.staff.store_id else granted
         return frozenset()
 
+    @cached_property
     def _stores_of_department(self) -> frozenset[int]:
         with connection.cursor() as cursor:
             cursor.execute(_DEPARTMENTS_BELOW, [self.staff.department_id])
@@ -68,20 +82,23 @@ class Viewer:
 
 
 def viewer_for(staff: Staff) -> Viewer:
-    """Load the person's roles: one query."""
+    """Load the person's roles: two queries."""
     grants = list(staff.roles.prefetch_related("stores"))
-    stores = {store.pk for grant in grants for store in grant.stores.all()}
     return Viewer(
         staff=staff,
         scopes={Role(grant.role): Scope(grant.scope) for grant in grants},
-        granted_stores=frozenset(stores),
+        granted_stores={
+            Role(grant.role): frozenset(store.pk for store in grant.stores.all())
+            for grant in grants
+        },
     )
 
 
 def viewer_of(request: HttpRequest) -> Viewer:
     """Return who is asking, loaded once per request.
 
-    Raises ``PermissionDenied`` for an account that belongs to no employed staff member.
+    Raises ``PermissionDenied`` for an account that belongs to no employed staff member, or to
+    one who is suspended.
     """
     viewer: Viewer | None = getattr(request, "viewer", None)
     if viewer is None:
@@ -93,6 +110,8 @@ def viewer_of(request: HttpRequest) -> Viewer:
         )
         if staff is None:
             raise PermissionDenied(_("This account belongs to nobody at work here."))
+        if staff.state == StaffState.SUSPENDED:
+            raise PermissionDenied(_("Your account is suspended. Ask an administrator."))
         viewer = viewer_for(staff)
         request.viewer = viewer  # type: ignore[attr-defined]  # read back two lines up, nowhere else
     return viewer
@@ -104,51 +123,71 @@ def require(viewer: Viewer, *roles: Role) -> None:
         raise PermissionDenied(_("Your role does not allow this."))
 
 
-def customers_of(viewer: Viewer) -> QuerySet[Customer]:
-    """Return the active customers that the person sees."""
+def customers_of(viewer: Viewer, *roles: Role) -> QuerySet[Customer]:
+    """Return the active customers that the person sees, by these roles or by all of theirs."""
     active = Customer.objects.active()
-    if viewer.store_ids is None:
+    stores = viewer.stores_for(*roles)
+    if stores is None:
         return active
-    if viewer.scope == Scope.OWN:
+    if not stores:
         return active.filter(owner=viewer.staff)
-    return active.filter(Q(store__in=viewer.store_ids) | Q(owner=viewer.staff))
+    return active.filter(Q(store__in=stores) | Q(owner=viewer.staff))
 
 
-def customer_for(viewer: Viewer, pk: int) -> Customer:
+def customer_for(viewer: Viewer, pk: int, *roles: Role) -> Customer:
     """Return one customer within the person's scope, or answer 404."""
-    return get_object_or_404(customers_of(viewer).select_related("owner", "store"), pk=pk)
+    found = customers_of(viewer, *roles).select_related("owner", "store")
+    return get_object_or_404(found, pk=pk)
 
 
-def stores_of(viewer: Viewer) -> QuerySet[Store]:
-    """Return the stores the person sees; everybody sees their own."""
-    if viewer.store_ids is None:
+def sees_numbers(viewer: Viewer, customer: Customer) -> bool:
+    """Phone numbers are for those who answer for the customer, and for their managers."""
+    return customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
+
+
+def stores_of(viewer: Viewer, *roles: Role) -> QuerySet[Store]:
+    """Return the stores the person sees, by these roles or all; everybody sees their own."""
+    stores = viewer.stores_for(*roles)
+    if stores is None:
         return Store.objects.all()
-    return Store.objects.filter(pk__in=viewer.store_ids | {viewer.staff.store_id})
+    return Store.objects.filter(pk__in=stores | {viewer.staff.store_id})
+
+
+def colleagues_of(viewer: Viewer) -> QuerySet[Staff]:
+    """Return those whose names the person may read, departed ones included, by all roles.
+
+    It takes ``staff_of`` to do something about one of them.
+    """
+    return _staff_in(viewer, viewer.stores_for())
 
 
 def staff_of(viewer: Viewer) -> QuerySet[Staff]:
-    """Return the colleagues the person sees, departed ones included; guides see themselves."""
-    if viewer.store_ids is None:
+    """Return the colleagues whom the person manages, departed ones included, and themselves."""
+    return _staff_in(viewer, viewer.stores_for(Role.MANAGER))
+
+
+def _staff_in(viewer: Viewer, stores: frozenset[int] | None) -> QuerySet[Staff]:
+    if stores is None:
         return Staff.objects.all()
-    return Staff.objects.filter(Q(store__in=viewer.store_ids) | Q(pk=viewer.staff.pk))
+    return Staff.objects.filter(Q(store__in=stores) | Q(pk=viewer.staff.pk))
 
 
 def staff_member_for(viewer: Viewer, pk: int) -> Staff:
-    """Return one colleague within the person's scope, or answer 404."""
+    """Return one colleague whom the person manages, or answer 404."""
     return get_object_or_404(staff_of(viewer).select_related("store", "department"), pk=pk)
 
 
 def refusal_to_depart(viewer: Viewer, person: Staff) -> str:
     """Say why the viewer may not record this departure; an empty text means that they may.
 
-    Nobody lets themselves go, and only administrators let administrators go.
+    Nobody lets themselves go, and only administrators of their store let administrators go.
     """
     if not person.is_employed:
         return _("%(name)s has already departed.") % {"name": person.name}
     if person.pk == viewer.staff.pk:
         return _("Ask a colleague to record your own departure.")
     is_administrator = person.roles.filter(role=Role.ADMINISTRATOR).exists()
-    if is_administrator and not viewer.has(Role.ADMINISTRATOR):
+    if is_administrator and not viewer.reaches(person.store_id, Role.ADMINISTRATOR):
         return _("Only an administrator can record the departure of an administrator.")
     return ""
 
@@ -170,7 +209,7 @@ def campaigns_of(viewer: Viewer) -> QuerySet[Campaign]:
 
     Marketers and administrators who see the whole company see all; others those they made.
     """
-    if viewer.has(Role.MARKETER, Role.ADMINISTRATOR) and viewer.store_ids is None:
+    if viewer.stores_for(Role.MARKETER) is None:
         return Campaign.objects.all()
     return Campaign.objects.filter(created_by=viewer.staff)
 
@@ -186,8 +225,29 @@ def batches_of(viewer: Viewer) -> QuerySet[Batch]:
 
 
 def deliveries_of(viewer: Viewer) -> QuerySet[Delivery]:
-    """Return the deliveries of visible campaigns to customers within the person's scope."""
+    """Return the deliveries of visible campaigns to customers within a marketer's scope."""
     visible = Delivery.objects.filter(campaign__in=campaigns_of(viewer))
-    if viewer.store_ids is None:
+    if viewer.stores_for(Role.MARKETER) is None:
         return visible
-    return visible.filter(customer__in=customers_of(viewer))
+    return visible.filter(customer__in=customers_of(viewer, Role.MARKETER))
+
+
+def history_of(viewer: Viewer) -> QuerySet[HistoryEntry]:
+    """Return what was done within an administrator's scope; to others nothing.
+
+    For an administrator of part of the company: to its customers, colleagues and handovers.
+    """
+    stores = viewer.stores_for(Role.ADMINISTRATOR)
+    if stores is None:
+        return HistoryEntry.objects.all()
+    if not viewer.has(Role.ADMINISTRATOR):
+        return HistoryEntry.objects.none()
+    people = _staff_in(viewer, stores)
+    return HistoryEntry.objects.filter(
+        Q(customer__in=customers_of(viewer, Role.ADMINISTRATOR))
+        | Q(subject_kind="staff", subject_id__in=people.values("pk"))
+        | Q(
+            subject_kind="handover",
+            subject_id__in=Handover.objects.filter(from_staff__in=people).values("pk"),
+        )
+    )

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from contacts.enums import IdentityKind, Role
+from contacts.enums import IdentityKind
 from contacts.models import Customer, CustomerTag, Follow, HandoverItem, OwnershipPeriod, Tag
 from contacts.queries import TimelineEntry, customer_timeline
-from crm.access import Viewer
+from crm.access import Viewer, sees_numbers
 
 STORY_LENGTH = 20
 PERIODS_SHOWN = 20
@@ -62,7 +62,7 @@ def customer_file(customer: Customer, viewer: Viewer) -> CustomerFile:
     order = ("group__position", "group__name", "position", "name")
     tags = list(Tag.objects.select_related("group").order_by(*order))
     identities = list(customer.identities.order_by("kind", "pk"))
-    may_call = may_see_phones(viewer, customer)
+    may_call = sees_numbers(viewer, customer)
     return CustomerFile(
         tags=[tag for tag in tags if tag.pk in carried],
         choices=[TagChoice(tag, tag.pk in carried) for tag in tags],
@@ -82,11 +82,6 @@ def customer_file(customer: Customer, viewer: Viewer) -> CustomerFile:
         .select_related("handover__from_staff", "to_staff")
         .first(),
     )
-
-
-def may_see_phones(viewer: Viewer, customer: Customer) -> bool:
-    """Phone numbers are for those who answer for the customer, and for their managers."""
-    return customer.owner_id == viewer.staff.pk or viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
 
 
 def _phone(number: str, *, in_full: bool) -> Phone:

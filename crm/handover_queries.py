@@ -168,7 +168,7 @@ def _samples(items: QuerySet[HandoverItem]) -> dict[int | None, list[str]]:
     rows = items.annotate(place=place).filter(place__lte=SAMPLE).order_by("place")
     samples: dict[int | None, list[str]] = {}
     for receiver, name in rows.values_list("to_staff", "customer__name"):
-        samples.setdefault(receiver, []).append(name)
+        samples.setdefault(receiver, []).append(name or _("New contact"))
     return samples
 
 

@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 LARGEST_ID = 2**63 - 1
+LONGEST_SEARCH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,12 @@ def page_of(rows: QuerySet[Row], size: int) -> Page[Row]:
     found = list(rows[: size + 1])
     shown = found[:size]
     return Page(shown, shown[-1] if len(found) > size else None)
+
+
+def search_words(text: str | None) -> str:
+    """Return what somebody looks for, without what no database stores: NUL, lone surrogates."""
+    storable = (text or "").replace("\0", "").encode(errors="ignore").decode()
+    return storable.strip()[:LONGEST_SEARCH]
 
 
 def whole_number(text: str | None) -> int | None:

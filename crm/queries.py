@@ -166,7 +166,7 @@ def manager_day(viewer: Viewer) -> ManagerDay:
             leaving.order_by(F("leaves_on").asc(nulls_last=True), "name_key", "pk")[:ROWS]
         ),
         handovers=list(handovers.order_by("pk")[:ROWS]),
-        pool=capped_count(customers_of(viewer).filter(owner=None)),
+        pool=capped_count(customers_of(viewer, Role.MANAGER).filter(owner=None)),
     )
 
 

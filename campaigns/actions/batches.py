@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.channels import connector_for
@@ -88,7 +88,7 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
     """
     connector = connector_for(batch.campaign.channel)
     if batch.attempts > MOST_ATTEMPTS:
-        _give_up(batch, _("Given up after %(n)s attempts.") % {"n": MOST_ATTEMPTS}, now=now)
+        _give_up(batch, gettext_noop("Given up after too many attempts."), now=now)
         return
     _skip_those_who_may_not(batch)
     parcel = parcel_of(batch)
@@ -268,7 +268,7 @@ def expire_leases(*, now: datetime) -> int:
             .order_by("pk")
             .values_list("pk", flat=True)
         )
-        why = _("The worker stopped before it could write down what happened.")
+        why = gettext_noop("The worker stopped before it could write down what happened.")
         Batch.objects.filter(pk__in=dead).update(**_unclear_changes(why, now))
         _mark_unclear(dead)
     return len(dead)

@@ -1,8 +1,9 @@
 """Finding, adding and tagging customers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -14,6 +15,17 @@ from contacts.enums import CustomerState, Gender, IdentityKind, OwnershipReason
 from contacts.errors import RuleBroken, broken_constraint
 from contacts.models import Customer, CustomerTag, Identity, Staff, Store, Tag
 from contacts.names import name_key, search_key
+
+_SEARCHED = (IdentityKind.PHONE, IdentityKind.MEMBER)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """One address of a person in an outside system, as an identity holds it."""
+
+    kind: IdentityKind
+    value: str
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +81,22 @@ def find_or_create_customer(
     if found is None:
         try:
             with transaction.atomic():
-                return _create_customer(kind, value, profile, store, staff, now), True
+                found = add_customer(
+                    [Address(kind, value)],
+                    details={"name": profile.name, "gender": profile.gender},
+                    store=store,
+                    owner=staff,
+                    now=now,
+                )
+                add_addresses(found, _more_of(profile), now=now)
+                return found, True
         except IntegrityError as error:
             if broken_constraint(error) != "identity_unique":
                 raise
             found = find_customer(kind, value) or _find_by_unionid(profile)
             if found is None:
                 raise
-    Identity.objects.bulk_create(_identities(found, kind, value, profile), ignore_conflicts=True)
+    add_addresses(found, [Address(kind, value), *_more_of(profile)], now=now)
     return found, False
 
 
@@ -84,41 +104,68 @@ def _find_by_unionid(profile: Profile) -> Customer | None:
     return find_customer(IdentityKind.WECHAT, profile.unionid) if profile.unionid else None
 
 
-def _create_customer(
-    kind: IdentityKind,
-    value: str,
-    profile: Profile,
+def _more_of(profile: Profile) -> list[Address]:
+    union = [Address(IdentityKind.WECHAT, profile.unionid)] if profile.unionid else []
+    return [*union, *(Address(IdentityKind.PHONE, phone) for phone in profile.phones)]
+
+
+def add_customer(
+    addresses: Sequence[Address],
+    *,
+    details: Mapping[str, Any],
     store: Store,
-    staff: Staff | None,
+    owner: Staff | None,
     now: datetime,
 ) -> Customer:
-    name = profile.name.strip()[:255]
-    customer = Customer.objects.create(
-        store=store,
-        owner=staff,
-        name=name,
-        name_key=name_key(name),
-        search_key=search_key(name, *profile.phones),
-        gender=profile.gender,
-        created_at=now,
-    )
+    """Create a customer with ownership and these addresses; a name nobody knows stays empty.
+
+    Call it in a transaction. Raises ``IntegrityError`` if one of the addresses is taken
+    (``identity_unique``), or the owner has departed (``customer_owner_is_employed``).
+    """
+    name = str(details.get("name", "")).strip()[:255]
+    searched = [address.value for address in addresses if address.kind in _SEARCHED]
+    values = dict(details) | {"name": name} | name_keys(name, searched)
+    customer = Customer.objects.create(store=store, owner=owner, created_at=now, **values)
     begin_ownership(
-        customer.pk, store_id=store.pk, staff=staff, reason=OwnershipReason.ADDED, now=now
+        customer.pk, store_id=store.pk, staff=owner, reason=OwnershipReason.ADDED, now=now
     )
-    Identity.objects.create(customer=customer, kind=kind, value=value, created_at=now)
-    others = [row for row in _identities(customer, kind, value, profile) if row.kind != kind]
-    Identity.objects.bulk_create(others, ignore_conflicts=True)
+    Identity.objects.bulk_create(_identities(customer, addresses, now))
     return customer
 
 
-def _identities(
-    customer: Customer, kind: IdentityKind, value: str, profile: Profile
-) -> list[Identity]:
-    rows = [Identity(customer=customer, kind=kind, value=value)]
-    if profile.unionid:
-        rows.append(Identity(customer=customer, kind=IdentityKind.WECHAT, value=profile.unionid))
-    rows += [Identity(customer=customer, kind=IdentityKind.PHONE, value=p) for p in profile.phones]
-    return rows
+def add_addresses(customer: Customer, addresses: Sequence[Address], *, now: datetime) -> None:
+    """Note the addresses that are not known yet; what belongs to somebody else stays there."""
+    if not addresses:
+        return
+    Identity.objects.bulk_create(_identities(customer, addresses, now), ignore_conflicts=True)
+    if any(address.kind in _SEARCHED for address in addresses):
+        keys = name_keys(customer.name, searched_addresses(customer))
+        Customer.objects.filter(pk=customer.pk).update(**keys)
+        customer.refresh_from_db(fields=list(keys))
+
+
+def searched_addresses(customer: Customer) -> list[str]:
+    """Return the phone and member numbers under which a search finds the customer."""
+    rows = customer.identities.filter(kind__in=_SEARCHED).order_by("pk")
+    return list(rows.values_list("value", flat=True))
+
+
+def name_keys(name: str, searched: Sequence[str]) -> dict[str, str]:
+    """Return the columns by which a customer of this name is sorted and found."""
+    return {"name_key": name_key(name), "search_key": search_key(name, *searched)}
+
+
+def _identities(customer: Customer, addresses: Sequence[Address], now: datetime) -> list[Identity]:
+    return [
+        Identity(
+            customer=customer,
+            kind=address.kind,
+            system=address.system,
+            value=address.value,
+            created_at=now,
+        )
+        for address in addresses
+    ]
 
 
 def learn_profile(customer: Customer, profile: Profile) -> None:
@@ -132,13 +179,9 @@ def learn_profile(customer: Customer, profile: Profile) -> None:
             ignore_conflicts=True,
         )
     changes: dict[str, str] = {}
-    if profile.name and not customer.name:
+    if profile.name.strip() and not customer.name:
         name = profile.name.strip()[:255]
-        changes |= {
-            "name": name,
-            "name_key": name_key(name),
-            "search_key": search_key(name, *profile.phones),
-        }
+        changes |= {"name": name} | name_keys(name, searched_addresses(customer))
     if profile.gender and not customer.gender:
         changes["gender"] = profile.gender
     if changes:

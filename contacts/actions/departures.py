@@ -1,9 +1,11 @@
 """A staff member leaves: custody of every customer, and the end of access, in one transaction."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
@@ -73,14 +75,7 @@ def _take_custody(staff: Staff, *, actor: Staff | None, now: datetime) -> Handov
     store = staff.store or Store.objects.order_by("id").first()
     if store is None:
         return None
-    handover = Handover.objects.create(
-        from_staff=staff,
-        store=store,
-        planned_by=actor,
-        kind=HandoverKind.DEPARTURE,
-        size=0,
-        planned_at=now,
-    )
+    handover = _plan(staff, store, actor=actor, now=now)
     values: dict[str, Any] = {
         "staff": staff.pk,
         "now": now,
@@ -98,6 +93,37 @@ def _take_custody(staff: Staff, *, actor: Staff | None, now: datetime) -> Handov
     else:
         handover.delete()
     return None
+
+
+def hand_on_late(staff: Staff, customers: Collection[int], *, now: datetime) -> Handover:
+    """Plan to hand on customers whom the channel gave to somebody who has departed meanwhile.
+
+    They join the plan of the person's handover; if that is not there any more, there is a new
+    one. The customers rest in the pool and are in no open handover; the person's row is locked.
+    """
+    plans = Handover.objects.select_for_update()
+    plan = plans.filter(from_staff=staff, state=HandoverState.PLANNED).first()
+    if plan is None:
+        store = staff.store or Store.objects.order_by("id")[0]
+        plan = _plan(staff, store, actor=None, now=now)
+    HandoverItem.objects.bulk_create(
+        [HandoverItem(handover=plan, customer_id=pk, state_at=now) for pk in customers],
+        batch_size=500,
+    )
+    Handover.objects.filter(pk=plan.pk).update(size=F("size") + len(customers))
+    record(plan, "handover.extended", actor=None, at=now, data={"customers": len(customers)})
+    return plan
+
+
+def _plan(staff: Staff, store: Store, *, actor: Staff | None, now: datetime) -> Handover:
+    return Handover.objects.create(
+        from_staff=staff,
+        store=store,
+        planned_by=actor,
+        kind=HandoverKind.DEPARTURE,
+        size=0,
+        planned_at=now,
+    )
 
 
 def _drop_plans(staff: Staff, *, now: datetime) -> None:

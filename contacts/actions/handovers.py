@@ -168,12 +168,7 @@ def start_handover(
     if not receivers:
         raise RuleBroken(_("Propose who takes these customers before starting the handover."))
     with transaction.atomic():
-        receivers = list(
-            Staff.objects.select_for_update()
-            .filter(pk__in=[staff.pk for staff in receivers])
-            .order_by("pk")
-        )
-        _check_receivers(handover, receivers)
+        _check_receivers(handover, _locked(receivers))
         moved = Handover.objects.filter(pk=handover.pk, state=HandoverState.PLANNED).update(
             state=HandoverState.RUNNING,
             started_at=now,
@@ -200,10 +195,11 @@ def reassign_items(
     """Offer refused, over-capacity and failed customers to other colleagues; returns how many.
 
     Items that are on their way or settled are left alone. Raises ``RuleBroken`` if none of the
-    items can be offered again, or a receiver cannot take customers.
+    items can be offered again, or a receiver cannot take customers; ``MovedOn`` if the handover
+    is over.
     """
-    _check_receivers(handover, receivers)
     with transaction.atomic():
+        _check_receivers(handover, _locked(receivers))
         locked = Handover.objects.select_for_update().get(pk=handover.pk)
         if locked.state != HandoverState.RUNNING:
             raise MovedOn(_("This handover is not running any more."))
@@ -252,9 +248,11 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
     """Undo what the channel has not been asked yet, and return how many customers that is.
 
     A plan is cancelled whole. Of a running handover the requests that were not made are
-    withdrawn: their customers go back to the pool, or to the colleague who keeps working.
+    withdrawn: their customers go back to the pool, or to the colleague who keeps working. Whom
+    the channel had been asked about before is as lost as when the handover is finished.
     """
     with transaction.atomic():
+        back_to = home_of(handover)
         locked = Handover.objects.select_for_update().get(pk=handover.pk)
         if locked.state not in {HandoverState.PLANNED, HandoverState.RUNNING}:
             raise MovedOn(_("This handover has already ended."))
@@ -265,7 +263,7 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
         )
         customers = list(items.values_list("customer_id", flat=True))
         if locked.state == HandoverState.RUNNING:
-            back_to = home_of(locked)
+            _end_follows_of(items.filter(tries__gt=1), locked, now)
             move_ownership(
                 [(pk, back_to) for pk in customers],
                 reason=OwnershipReason.RETURNED,
@@ -285,6 +283,12 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
         )
     handover.refresh_from_db()
     return len(customers)
+
+
+def _locked(staff: Sequence[Staff]) -> list[Staff]:
+    """Read these people anew, who cannot depart before the transaction ends."""
+    people = Staff.objects.select_for_update(no_key=True).filter(pk__in=[one.pk for one in staff])
+    return list(people.order_by("pk"))
 
 
 def _check_receivers(handover: Handover, receivers: Sequence[Staff]) -> None:
@@ -341,7 +345,8 @@ def _set_going(handover: Handover, *, now: datetime) -> None:
 
 
 def _end_follows_of(items: QuerySet[HandoverItem], handover: Handover, now: datetime) -> None:
-    if handover.kind != HandoverKind.DEPARTURE:
+    """The connections of somebody who has left end with the handover; a working colleague's do not."""
+    if handover.kind != HandoverKind.DEPARTURE and handover.from_staff.is_employed:
         return
     Follow.objects.active().filter(
         staff=handover.from_staff_id, customer__in=items.values("customer")

@@ -1,7 +1,6 @@
 """Taking customers in from outside systems, and changing what is known of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,26 +8,20 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from contacts.actions.customers import (
+    Address,
+    add_addresses,
+    add_customer,
+    name_keys,
+    searched_addresses,
+)
 from contacts.actions.history import record
-from contacts.actions.ownership import begin_ownership
-from contacts.enums import CustomerState, IdentityKind, OwnershipReason
+from contacts.enums import CustomerState
 from contacts.errors import RuleBroken, broken_constraint
 from contacts.models import Customer, Identity, Staff, Store
-from contacts.names import name_key, search_key
 
 EDITABLE = frozenset({"name", "gender", "birthday", "city", "note"})
 """What people may write about a customer; everything else moves by its own action."""
-
-_SEARCHED = (IdentityKind.PHONE, IdentityKind.MEMBER)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """One address of a person in an outside system, as an identity holds it."""
-
-    kind: IdentityKind
-    value: str
-    system: str = ""
 
 
 def take_in_customer(
@@ -77,7 +70,7 @@ def edit_customer(
         values["name"] = values["name"].strip()
         if not values["name"]:
             raise RuleBroken(_("A customer needs a name."))
-        values |= _keys(values["name"], _searched(customer))
+        values |= name_keys(values["name"], searched_addresses(customer))
     if not values:
         return
     with transaction.atomic():
@@ -106,15 +99,8 @@ def _create(
     actor: Staff | None,
     now: datetime,
 ) -> Customer:
-    name = str(details.get("name", "")).strip() or _("New contact")
-    searched = [address.value for address in addresses if address.kind in _SEARCHED]
-    values = {field: value for field, value in details.items() if field in EDITABLE}
-    values |= {"name": name} | _keys(name, searched)
-    customer = Customer.objects.create(store=store, owner=owner, created_at=now, **values)
-    begin_ownership(
-        customer.pk, store_id=store.pk, staff=owner, reason=OwnershipReason.ADDED, now=now
-    )
-    Identity.objects.bulk_create(_identities(customer, addresses, now))
+    known = {field: value for field, value in details.items() if field in EDITABLE}
+    customer = add_customer(addresses, details=known, store=store, owner=owner, now=now)
     record(customer, "customer.added", actor=actor, at=now, source="api")
     return customer
 
@@ -138,36 +124,16 @@ def _learn(
     actor: Staff | None,
     now: datetime,
 ) -> None:
-    Identity.objects.bulk_create(_identities(customer, addresses, now), ignore_conflicts=True)
     blanks = {
         field: value
         for field, value in details.items()
         if field in EDITABLE and value and not getattr(customer, field)
     }
-    keys = _keys(customer.name, _searched(customer))
-    Customer.objects.filter(pk=customer.pk).update(**blanks, **keys)
-    if blanks:
-        record(customer, "customer.edited", actor=actor, at=now, data={"fields": sorted(blanks)})
+    with transaction.atomic():
+        add_addresses(customer, addresses, now=now)
+        if blanks:
+            keys = name_keys(blanks.get("name", customer.name), searched_addresses(customer))
+            Customer.objects.filter(pk=customer.pk).update(**blanks, **keys)
+            fields = {"fields": sorted(blanks)}
+            record(customer, "customer.edited", actor=actor, at=now, data=fields)
     customer.refresh_from_db()
-
-
-def _identities(customer: Customer, addresses: Sequence[Address], now: datetime) -> list[Identity]:
-    return [
-        Identity(
-            customer=customer,
-            kind=address.kind,
-            system=address.system,
-            value=address.value,
-            created_at=now,
-        )
-        for address in addresses
-    ]
-
-
-def _searched(customer: Customer) -> list[str]:
-    rows = customer.identities.filter(kind__in=_SEARCHED).order_by("pk")
-    return list(rows.values_list("value", flat=True))
-
-
-def _keys(name: str, searched: Sequence[str]) -> dict[str, str]:
-    return {"name_key": name_key(name), "search_key": search_key(name, *searched)}

@@ -1,11 +1,12 @@
 """How the customers of a handover decided, and what follows from it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from connectors.wecom.api.transfers import (
     TransferResult,
@@ -14,7 +15,8 @@ from connectors.wecom.api.transfers import (
     transfer_result,
 )
 from connectors.wecom.client import WeComClient
-from connectors.wecom.errors import Busy, WeComError
+from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
+from contacts.actions.departures import hand_on_late
 from contacts.actions.ownership import move_ownership
 from contacts.enums import (
     Channel,
@@ -24,26 +26,32 @@ from contacts.enums import (
     IdentityKind,
     ItemState,
     OwnershipReason,
-    StaffState,
 )
-from contacts.models import Follow, Handover, HandoverItem, Staff
+from contacts.models import Customer, Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import READING, wecom
 
 CHECK_EVERY = timedelta(hours=1)
 CHECK_MARGIN = timedelta(seconds=5)
 RETRY = timedelta(minutes=1)
+GIVE_UP = timedelta(days=3)
+"""A customer is taken over within a day; of whom WeCom knows nothing by now, it never will."""
+
+MOVING = (ItemState.REQUESTED, ItemState.WAITING)
+NO_ANSWER = gettext_noop("WeCom gave no answer about this customer for three days.")
 
 _OUTCOMES = {
     TransferState.DONE: ItemState.ACCEPTED,
     TransferState.REFUSED: ItemState.REFUSED,
     TransferState.FULL: ItemState.OVER_CAPACITY,
 }
+_KNOWN = frozenset({*_OUTCOMES, TransferState.WAITING})
 
 
 def check_handover(handover_id: int, *, now: datetime, early: bool = False) -> bool:
     """Ask the channel how the waiting customers decided, and write it down.
 
-    Runs when the handover's ``check_at`` has come, or at once when ``early``. Returns whether
+    Runs when the handover's ``check_at`` has come, or at once when ``early``. What cannot be
+    asked about one receiver is asked again soon, and keeps nobody else waiting. Returns whether
     this worker was the one to ask.
     """
     due = Q() if early else Q(check_at__lte=now)
@@ -57,24 +65,43 @@ def check_handover(handover_id: int, *, now: datetime, early: bool = False) -> b
     receivers = Staff.objects.filter(
         received_items__handover=handover, received_items__state=ItemState.WAITING
     ).distinct()
-    try:
-        for receiver in receivers:
-            _note_results(handover, receiver, list(_ask(client, handover, receiver)), now)
-    except WeComError as error:
-        wait = timedelta(seconds=error.retry_after) if isinstance(error, Busy) else RETRY
-        _check_again(handover, now + wait, now)
-        return True
-    _check_again(handover, _next_check(handover, now), now)
+    again = []
+    for receiver in receivers:
+        try:
+            results = _ask(client, handover, receiver)
+        except WeComError as error:
+            again.append(now + _pause_after(error))
+        else:
+            _note_results(handover, receiver, results, now)
+    _check_again(handover, min([_next_check(handover, now), *again]), now)
     close_if_settled(handover, now=now)
     return True
 
 
-def _ask(client: WeComClient, handover: Handover, receiver: Staff) -> Iterable[TransferResult]:
+def _ask(client: WeComClient, handover: Handover, receiver: Staff) -> list[TransferResult]:
+    """Return what the channel says about each customer; nothing where it will not tell.
+
+    A transfer is answered for where it was asked for, whatever its giver has done since then. A
+    leaver's results are the newer ones and go before those on the job.
+    """
     giver = handover.from_staff.wecom_userid or ""
     taker = receiver.wecom_userid or ""
-    if handover.from_staff.left_channel_at:
-        return resigned_transfer_result(client, giver, taker)
-    return transfer_result(client, giver, taker)
+    asked = HandoverRequest.objects.filter(
+        handover=handover, to_staff=receiver, items__state=ItemState.WAITING
+    )
+    results: dict[str, TransferResult] = {}
+    for as_leaver in sorted(set(asked.values_list("as_leaver", flat=True)), key=bool):
+        ask = resigned_transfer_result if as_leaver else transfer_result
+        with suppress(Refused):
+            known = (row for row in ask(client, giver, taker) if row.state in _KNOWN)
+            results |= {row.external_user_id: row for row in known}
+    return list(results.values())
+
+
+def _pause_after(error: WeComError) -> timedelta:
+    if isinstance(error, Busy | ConfigProblem):
+        return timedelta(seconds=error.retry_after)
+    return RETRY
 
 
 def _note_results(
@@ -91,21 +118,27 @@ def _note_results(
             "customer__identities__value", "pk"
         )
     )
-    by_outcome: dict[ItemState, list[int]] = {}
+    settled: dict[ItemState, list[int]] = {}
+    under_way: list[int] = []
     takeovers: dict[datetime, list[int]] = {}
     for result in results:
         item = item_of.get(result.external_user_id)
         if item is None:
             continue
         if outcome := _OUTCOMES.get(result.state):
-            by_outcome.setdefault(outcome, []).append(item)
-        elif result.takeover_at:
+            settled.setdefault(outcome, []).append(item)
+            continue
+        under_way.append(item)
+        if result.takeover_at:
             takeovers.setdefault(result.takeover_at, []).append(item)
     with transaction.atomic():
+        hold_people(handover, waiting)
         for at, items in takeovers.items():
             HandoverItem.objects.filter(pk__in=items).exclude(takeover_at=at).update(takeover_at=at)
-        for outcome, items in by_outcome.items():
+        for outcome, items in settled.items():
             settle_items(handover, HandoverItem.objects.filter(pk__in=items), outcome, now=now)
+        unheard = waiting.filter(state_at__lt=now - GIVE_UP).exclude(pk__in=under_way)
+        settle_items(handover, unheard, ItemState.FAILED, reason=NO_ANSWER, now=now)
 
 
 def _next_check(handover: Handover, now: datetime) -> datetime:
@@ -137,30 +170,28 @@ def settle_items(
 ) -> int:
     """Bring requested or waiting items to their outcome, and return how many that were.
 
-    Accepted: the leaver's follow ends and the receiver's begins. Otherwise the customer goes
-    back to where ``home_of`` says. Whoever was accepted by a receiver who has departed in the
-    meantime is left for the manager to decide.
+    Accepted: the leaver's follow ends and the receiver's begins. If the receiver has departed
+    in the meantime, the customer is in the plan of the receiver's own handover from now on.
+    Otherwise the customer goes back to where ``home_of`` says.
     """
-    orphaned = 0
-    if outcome == ItemState.ACCEPTED:
-        departed = HandoverItem.objects.filter(pk__in=items, to_staff__state=StaffState.DEPARTED)
-        why = _("The receiver has departed.")
-        orphaned = settle_items(handover, departed, ItemState.FAILED, now=now, reason=why)
-    moving = items.filter(state__in=[ItemState.REQUESTED, ItemState.WAITING])
+    moving = items.filter(state__in=MOVING)
     with transaction.atomic():
+        hold_people(handover, moving)
         rows = list(
             moving.select_for_update()
             .order_by("pk")
             .values_list("pk", "customer_id", "to_staff_id")
         )
         if not rows:
-            return orphaned
+            return 0
         closed = now if outcome == ItemState.ACCEPTED else None
         HandoverItem.objects.filter(pk__in=[row[0] for row in rows]).update(
             state=outcome, state_at=now, closed_at=closed, reason=reason[:200], errcode=errcode
         )
         if outcome == ItemState.ACCEPTED:
-            _pass_on_follows(handover, [(row[1], row[2]) for row in rows], now)
+            pairs = [(customer, staff) for _, customer, staff in rows if staff]
+            _pass_on_follows(handover, pairs, now)
+            _place_pooled(handover, pairs, now)
         else:
             back_to = home_of(handover)
             move_ownership(
@@ -169,7 +200,17 @@ def settle_items(
                 now=now,
                 handover=handover,
             )
-    return orphaned + len(rows)
+    return len(rows)
+
+
+def hold_people(handover: Handover, items: QuerySet[HandoverItem]) -> None:
+    """Let nobody who gives or receives these items depart before the transaction ends.
+
+    Staff are locked before anything else and in the order of their keys, as everywhere.
+    """
+    involved = Q(pk=handover.from_staff_id) | Q(pk__in=items.values("to_staff"))
+    people = Staff.objects.select_for_update(no_key=True).filter(involved).order_by("pk")
+    list(people.values_list("pk"))
 
 
 def home_of(handover: Handover) -> int | None:
@@ -184,9 +225,27 @@ def home_of(handover: Handover) -> int | None:
     return giver.pk if giver.is_employed else None
 
 
-def _pass_on_follows(
-    handover: Handover, pairs: Sequence[tuple[int, int | None]], now: datetime
-) -> None:
+def _place_pooled(handover: Handover, pairs: Collection[tuple[int, int]], now: datetime) -> None:
+    """Whoever rests in the pool although accepted does so because the receiver has departed.
+
+    The receiver may have come back, and answers for them then.
+    """
+    resting = Customer.objects.active().filter(owner=None, pk__in=[pair[0] for pair in pairs])
+    pooled = set(resting.values_list("pk", flat=True))
+    got: dict[int, list[int]] = {}
+    for customer, staff in pairs:
+        if customer in pooled:
+            got.setdefault(staff, []).append(customer)
+    for receiver in Staff.objects.filter(pk__in=got).order_by("pk"):
+        customers = got[receiver.pk]
+        if receiver.is_employed:
+            moves = [(customer, receiver.pk) for customer in customers]
+            move_ownership(moves, reason=OwnershipReason.HANDOVER, now=now, handover=handover)
+        else:
+            hand_on_late(receiver, customers, now=now)
+
+
+def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now: datetime) -> None:
     Follow.objects.active().filter(
         staff=handover.from_staff_id, customer__in=[customer for customer, _ in pairs]
     ).update(ended_at=now, end_reason=FollowEnd.TRANSFERRED)
@@ -200,7 +259,6 @@ def _pass_on_follows(
                 began_at=now,
             )
             for customer, staff in pairs
-            if staff
         ],
         ignore_conflicts=True,
         batch_size=1000,
@@ -230,14 +288,15 @@ def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: dat
             to_staff__wecom_userid=taker,
             customer__identities__kind=IdentityKind.WECOM,
             customer__identities__value=address,
-            state__in=[ItemState.REQUESTED, ItemState.WAITING],
+            state__in=MOVING,
         )
         .first()
     )
     if item is None:
         return False
     outcome = outcomes.get(fail_reason, ItemState.FAILED)
+    why = "" if fail_reason in outcomes else fail_reason  # the state says the others in words
     settle_items(
-        item.handover, HandoverItem.objects.filter(pk=item.pk), outcome, reason=fail_reason, now=now
+        item.handover, HandoverItem.objects.filter(pk=item.pk), outcome, reason=why, now=now
     )
     return True

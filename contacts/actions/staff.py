@@ -1,4 +1,4 @@
-"""Staff as the channel knows them."""
+"""People at work: hired by the channel or by hand, leaving, and coming back."""
 
 from datetime import datetime
 
@@ -6,9 +6,9 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
-from contacts.enums import StaffState
+from contacts.enums import Role, Scope, StaffState
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
-from contacts.models import Company, Department, Staff, Store, User
+from contacts.models import Company, Department, RoleGrant, Staff, Store, User
 from contacts.names import name_key
 
 
@@ -61,12 +61,41 @@ def hire_from_channel(userid: str, name: str, *, now: datetime) -> Staff:
     return staff
 
 
+def hire_administrator(username: str, *, name: str, password: str, now: datetime) -> Staff:
+    """Hire somebody with an account and the whole company in their hands.
+
+    Makes company, department and store where there are none. Raises ``RuleBroken`` if the user
+    name is taken; case makes no difference.
+    """
+    taken = RuleBroken(_("There is an account %(name)s already.") % {"name": username})
+    if User.objects.filter(username__iexact=username).exists():
+        raise taken
+    try:
+        with transaction.atomic():
+            store = _first_store()
+            staff = Staff.objects.create(
+                user=User.objects.create_user(username, password=password),
+                department=store.department,
+                store=store,
+                name=name,
+                name_key=name_key(name),
+                state_at=now,
+            )
+            RoleGrant.objects.create(staff=staff, role=Role.ADMINISTRATOR, scope=Scope.COMPANY)
+            record(staff, "staff.hired", actor=None, at=now, source="command")
+    except IntegrityError as error:
+        if broken_constraint(error) != "contacts_user_username_key":
+            raise
+        raise taken from error
+    return staff
+
+
 def _first_store() -> Store:
+    if not Company.objects.exists():
+        Company.objects.create(legal_name=_("Our company"), short_name=_("Our company"))
     store = Store.objects.select_related("department").order_by("pk").first()
     if store:
         return store
-    if not Company.objects.exists():
-        Company.objects.create(legal_name=_("Our company"), short_name=_("Our company"))
     department, _created = Department.objects.get_or_create(parent=None, name=_("Head office"))
     return Store.objects.create(department=department, name=_("First store"), code="store-1")
 

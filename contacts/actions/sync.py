@@ -1,6 +1,7 @@
 """Taking over from WeCom what no callback told: staff, tags, customers, follows, leavers."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +20,9 @@ from contacts.actions.staff import (
     staff_by_channel_userid,
 )
 from contacts.enums import IdentityKind, StaffState
+from contacts.errors import MovedOn
 from contacts.models import ContactCode, Follow, Staff, Tag, TagGroup
+from contacts.names import name_key
 
 
 @dataclass(slots=True)
@@ -52,10 +55,13 @@ def sync_from_wecom(client: WeComClient, *, now: datetime) -> SyncReport:
 
 def _hire(client: WeComClient, userid: str, now: datetime) -> Staff:
     known = staff_by_channel_userid(userid)
-    if known:
+    if known and known.name != userid:
         return known
     member = get_user(client, userid)
-    return hire_from_channel(userid, member.name if member else "", now=now)
+    name = member.name if member else ""
+    if known and name:
+        Staff.objects.filter(pk=known.pk).update(name=name, name_key=name_key(name))
+    return known or hire_from_channel(userid, name, now=now)
 
 
 def _sync_tags(client: WeComClient, report: SyncReport) -> dict[str, Tag]:
@@ -100,6 +106,7 @@ def _sync_page(
             customer__identities__kind=IdentityKind.WECOM,
             customer__identities__value__in=addresses,
         )
+        .exclude(customer__name="")
         .values_list("staff_id", "customer__identities__value")
     )
     for profile, info in follows:
@@ -133,16 +140,21 @@ def _take_over(
 
 
 def _sync_leavers(client: WeComClient, report: SyncReport, now: datetime) -> None:
-    """People who have left WeCom have left us: their customers go into custody."""
+    """People who have left WeCom have left us: their customers go into custody.
+
+    Of somebody who had departed here before, this only notes that WeCom knows now: what their
+    handover has lost stays lost.
+    """
     leavers: dict[int, Staff] = {}
     for row in get_unassigned_list(client):
         person = staff_by_channel_userid(row.handover_user_id) or hire_from_channel(
             row.handover_user_id, "", now=now
         )
+        leavers[person.pk] = person
         if person.state != StaffState.DEPARTED:
             begin_follow(person, row.external_user_id, profile=Profile(), now=now)
-            leavers[person.pk] = person
     for person in leavers.values():
         left_the_channel(person, now=now)
-        depart_staff(person.pk, actor=None, now=now, source="wecom")
-    report.departed = len(leavers)
+        with suppress(MovedOn):
+            depart_staff(person.pk, actor=None, now=now, source="wecom")
+            report.departed += 1

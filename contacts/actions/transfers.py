@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from connectors.wecom.api.transfers import (
     MAX_PER_CALL,
@@ -23,15 +24,15 @@ from connectors.wecom.api.transfers import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear, describe
-from contacts.actions.settlement import close_if_settled, settle_items
+from contacts.actions.settlement import close_if_settled, hold_people, settle_items
 from contacts.actions.staff import left_the_channel
 from contacts.enums import (
     Channel,
-    HandoverKind,
     HandoverState,
     IdentityKind,
     ItemState,
     RequestState,
+    StaffState,
 )
 from contacts.models import Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import wecom
@@ -41,6 +42,11 @@ FIRST_CHECK = timedelta(seconds=60)
 LOOK_AGAIN = timedelta(seconds=30)
 
 FULL = 40099
+GONE = 40131
+"""The giver has no such customer: on a repeated call also because the first one has succeeded."""
+NO_ADDRESS = gettext_noop("The customer has no WeCom address any more.")
+NO_CONNECTION = gettext_noop("Taken over without WeCom: the connection there was lost.")
+RECEIVER_DEPARTED = gettext_noop("The receiver has departed.")
 
 _PREPARE = """
 WITH numbered AS (
@@ -115,17 +121,21 @@ def prepare_requests(handover: Handover, *, now: datetime) -> int:
 
 
 def settle_without_channel(handover: Handover, *, now: datetime) -> int:
-    """Accept at once the planned items whose customers no channel has to be asked about."""
+    """Accept at once the planned items whose customers no channel has to be asked about.
+
+    Those whom the channel was asked about before have lost their connection, and say so.
+    """
     planned = HandoverItem.objects.filter(
         handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
     )
+    planned.filter(tries__gt=0).update(reason=NO_CONNECTION, errcode=None)
     return planned.update(state=ItemState.ACCEPTED, state_at=now, closed_at=now)
 
 
 def make_request(request_id: int, *, now: datetime) -> bool:
     """Make one prepared or unclear request; returns whether this worker was the one to make it."""
     client = wecom()
-    if client is None:
+    if client is None or _receiver_has_departed(request_id, now=now):
         return False
     claimed = (
         _due_requests(now)
@@ -142,7 +152,9 @@ def make_request(request_id: int, *, now: datetime) -> bool:
         answers = _transfer(client, request, list(addresses), now=now) if addresses else ()
     except (Busy, ConfigProblem) as error:
         wait = timedelta(seconds=error.retry_after)
-        _try_later(request, RequestState.PREPARED, now + wait, str(error))
+        harmless = isinstance(error, ConfigProblem) or error.surely_nothing_done
+        state = RequestState.PREPARED if harmless else RequestState.UNCLEAR
+        _try_later(request, state, now + wait, str(error))
     except Unclear as error:
         _try_later(request, RequestState.UNCLEAR, now + LOOK_AGAIN, str(error))
     except Refused as error:
@@ -177,6 +189,29 @@ def _due_requests(now: datetime) -> QuerySet[HandoverRequest]:
     return HandoverRequest.objects.filter(to_make | left_behind, next_attempt_at__lte=now)
 
 
+def _receiver_has_departed(request_id: int, *, now: datetime) -> bool:
+    """Withdraw a request that was not made yet if its receiver has departed; returns whether so."""
+    departed = Staff.objects.filter(state=StaffState.DEPARTED)
+    unasked = HandoverRequest.objects.filter(
+        pk=request_id, state=RequestState.PREPARED, to_staff__in=departed
+    )
+    request = unasked.select_related("handover").first()
+    if request is None:
+        return False
+    with transaction.atomic():
+        hold_people(request.handover, request.items.all())
+        if not unasked.update(state=RequestState.REFUSED, error=RECEIVER_DEPARTED):
+            return False
+        settle_items(
+            request.handover,
+            request.items.filter(state=ItemState.REQUESTED),
+            ItemState.FAILED,
+            reason=RECEIVER_DEPARTED,
+            now=now,
+        )
+    return True
+
+
 def _addresses(request: HandoverRequest) -> dict[str, int]:
     """Return one WeCom address for each customer in the request, with the item's id."""
     rows = (
@@ -195,15 +230,20 @@ def _transfer(
     handover = request.handover
     giver = handover.from_staff.wecom_userid or ""
     taker = request.to_staff.wecom_userid or ""
-    if handover.kind == HandoverKind.DEPARTURE and _has_left(client, handover.from_staff, now=now):
+    has_left = _has_left(client, handover.from_staff, now=now)
+    HandoverRequest.objects.filter(pk=request.pk).update(as_leaver=has_left)
+    if has_left:
         return resigned_transfer_customer(client, giver, taker, addresses)
     message = handover.customer_message
     return transfer_customer(client, giver, taker, addresses, success_message=message)
 
 
 def _has_left(client: WeComClient, staff: Staff, *, now: datetime) -> bool:
-    """Whether WeCom counts the person among its leavers, whom other endpoints serve (40097)."""
-    if staff.left_channel_at is None:
+    """Whether WeCom counts the person among its leavers, whom other endpoints serve (40097).
+
+    WeCom is asked about people who have departed here without WeCom having told us so.
+    """
+    if staff.left_channel_at is None and not staff.is_employed:
         userid = (staff.wecom_userid or "").lower()
         if any(row.handover_user_id.lower() == userid for row in get_unassigned_list(client)):
             left_the_channel(staff, now=now)
@@ -212,8 +252,14 @@ def _has_left(client: WeComClient, staff: Staff, *, now: datetime) -> bool:
 
 
 def _try_later(request: HandoverRequest, state: RequestState, at: datetime, error: str) -> None:
+    """Put the request back; an attempt that surely did nothing does not count."""
+    uncounted = 1 if state == RequestState.PREPARED else 0
     HandoverRequest.objects.filter(pk=request.pk, state=RequestState.CALLING).update(
-        state=state, lease_until=None, next_attempt_at=at, error=error[:300]
+        state=state,
+        lease_until=None,
+        next_attempt_at=at,
+        attempts=F("attempts") - uncounted,
+        error=error[:300],
     )
 
 
@@ -223,8 +269,12 @@ def _write_down(
     answers: Mapping[str, int],
     now: datetime,
 ) -> None:
-    """Record the answer for each item; one that the answer passes over counts as asked."""
+    """Record the answer for each item; one that the answer passes over counts as asked.
+
+    An item whose customer had no address could not be asked about, and fails.
+    """
     with transaction.atomic():
+        hold_people(request.handover, request.items.all())
         made = HandoverRequest.objects.filter(pk=request.pk, state=RequestState.CALLING).update(
             state=RequestState.MADE, lease_until=None, made_at=now, error=""
         )
@@ -233,7 +283,7 @@ def _write_down(
         asked, declined = [], {}
         for address, item in addresses.items():
             errcode = answers.get(address, 0)
-            if errcode in UNDER_WAY:
+            if errcode in UNDER_WAY or (errcode == GONE and request.attempts > 1):
                 asked.append(item)
             else:
                 declined[item] = errcode
@@ -251,6 +301,8 @@ def _write_down(
                 errcode=errcode,
                 now=now,
             )
+        unasked = request.items.filter(state=ItemState.REQUESTED)
+        settle_items(request.handover, unasked, ItemState.FAILED, reason=NO_ADDRESS, now=now)
         Handover.objects.filter(pk=request.handover_id, state=HandoverState.RUNNING).update(
             check_at=now + FIRST_CHECK
         )

@@ -71,7 +71,8 @@ class HandoverRequest(models.Model):
 
     It is committed as *calling* before the call and written down after it. A worker that dies
     in between leaves it to be made again: the channel answers a repeated transfer with "already
-    in transfer", which counts as requested.
+    in transfer", which counts as requested. ``as_leaver`` says which of the channel's two sets of
+    endpoints was called, for people at work or for those who have left: results are asked there.
     """
 
     handover = models.ForeignKey(Handover, on_delete=models.PROTECT, related_name="requests")
@@ -80,6 +81,7 @@ class HandoverRequest(models.Model):
     state = models.CharField(
         max_length=12, choices=RequestState.choices, default=RequestState.PREPARED
     )
+    as_leaver = models.BooleanField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(null=True, blank=True)

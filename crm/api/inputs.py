@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from contacts.actions.profiles import Address
+from contacts.actions.customers import Address
 from contacts.enums import IdentityKind
 from crm.api.base import StrictInput
 

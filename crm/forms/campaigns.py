@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.actions.campaigns import create_campaign
 from campaigns.models import Campaign, Content, Segment
 from campaigns.segments import MOST_DAYS
-from contacts.enums import Gender, Scope
+from contacts.enums import Gender, Role
 from contacts.models import Store, Tag
 from crm.access import Viewer, stores_of
+from crm.audiences import free_segment_name, narrowed
 
 TEXT_BYTES = 4000
 """What one company message of WeCom takes, in bytes of UTF-8 (docs 92135)."""
@@ -65,7 +66,7 @@ class CampaignForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.viewer = viewer
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
-        stores.queryset = stores_of(viewer).order_by("name", "pk")
+        stores.queryset = stores_of(viewer, Role.MARKETER).order_by("name", "pk")
         cast("forms.ChoiceField", self.fields["tags"]).choices = _tag_choices()
 
     def tag_groups(self) -> list[Any]:
@@ -94,16 +95,12 @@ class CampaignForm(forms.Form):
         return not any(self.errors.get(field) for field in SEGMENT_FIELDS)
 
     def rule(self) -> dict[str, Any]:
-        """Return the segment's rule, narrowed to what the marketer may see."""
+        """Return the segment's rule, narrowed to the marketer's scope. Raises ``RuleBroken``."""
         data = self.cleaned_data
         conditions: list[dict[str, Any]] = []
         if data.get("tags"):
             conditions.append({"field": "tag", "op": "any", "value": data["tags"]})
         stores = [store.pk for store in data.get("stores", [])]
-        if self.viewer.scope == Scope.OWN:
-            conditions.append({"field": "owner", "op": "in", "value": [self.viewer.staff.pk]})
-        elif not stores and self.viewer.store_ids is not None:
-            stores = list(stores_of(self.viewer).order_by("pk").values_list("pk", flat=True))
         if stores:
             conditions.append({"field": "store", "op": "in", "value": stores})
         if data.get("gender"):
@@ -111,7 +108,7 @@ class CampaignForm(forms.Form):
         if data.get("not_met_days"):
             days = data["not_met_days"]
             conditions.append({"field": "last_interaction", "op": "before_days", "value": days})
-        return {"all": conditions}
+        return narrowed({"all": conditions}, self.viewer)
 
     def create(self, *, now: datetime) -> Campaign:
         """Draft the campaign with its content and segment, all or nothing. Raises ``RuleBroken``."""
@@ -119,7 +116,7 @@ class CampaignForm(forms.Form):
         with transaction.atomic():
             content = Content.objects.create(name=data["name"], text=data["text"], created_at=now)
             segment = Segment.objects.create(
-                name=_free_name(data["name"], now), rule=self.rule(), created_at=now
+                name=free_segment_name(data["name"], now=now), rule=self.rule(), created_at=now
             )
             return create_campaign(
                 name=data["name"],
@@ -146,13 +143,6 @@ def _tag_choices() -> list[tuple[str, list[tuple[int, str]]]]:
         (group.name, [(tag.pk, tag.name) for tag in members])
         for group, members in groupby(tags, key=lambda tag: tag.group)
     ]
-
-
-def _free_name(name: str, now: datetime) -> str:
-    """Names of segments are unique: one that is taken gets the moment added."""
-    if not Segment.objects.filter(name__iexact=name).exists():
-        return name
-    return f"{name[:90]} {timezone.localtime(now):%Y-%m-%d %H:%M:%S.%f}"
 
 
 class ScheduleForm(forms.Form):

@@ -8,11 +8,10 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from contacts.models import Customer
-from crm.paging import whole_number
+from crm.paging import search_words, whole_number
 from crm.queries import quiet_among
 
 POOL = "pool"
-LONGEST_SEARCH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class CustomerFilter:
         """Read the filter from an address."""
         owner = query.get("owner", "")
         return cls(
-            words=query.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH],
+            words=search_words(query.get("q")),
             store=whole_number(query.get("store")),
             owner=whole_number(owner),
             tag=whole_number(query.get("tag")),

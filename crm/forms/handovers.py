@@ -13,6 +13,7 @@ from contacts.models import Handover, HandoverItem, Staff
 from contacts.queries import UNDECIDED
 from crm.access import Viewer
 from crm.handover_queries import receivers_of
+from crm.paging import whole_number
 
 
 class ReceiversForm(forms.Form):
@@ -39,7 +40,8 @@ class ReceiversForm(forms.Form):
             given = self.data.getlist(name)
         else:
             given = self.initial.get(name, [])
-        return {int(value) for value in given if str(value).isdigit() and len(str(value)) < 19}
+        ids = (whole_number(str(value)) for value in given)
+        return {pk for pk in ids if pk}
 
 
 class PlanForm(ReceiversForm):

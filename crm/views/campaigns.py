@@ -30,6 +30,7 @@ from campaigns.queries import AudiencePreview, audience_preview, campaign_progre
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, campaigns_of, require, viewer_of
+from crm.audiences import check_reach, narrowed
 from crm.campaign_queries import explain_batches, pace_of, recipients_of, steps_of, with_bars
 from crm.forms.campaigns import TEXT_BYTES, CampaignForm, ScheduleForm
 from crm.paging import page_of, whole_number
@@ -156,7 +157,7 @@ def _show(
     if not before:
         context |= _recipients(request, viewer, campaign)
     elif "audience" in request.GET:
-        context |= _audience(audience_preview(campaign.segment.rule))
+        context |= _audience(audience_preview(narrowed(campaign.segment.rule, viewer)))
     return render(request, "crm/campaign_page.html", context, status=status)
 
 
@@ -224,8 +225,9 @@ def campaign_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def campaign_audience(request: HttpRequest, pk: int) -> HttpResponse:
     """Return whom the campaign would reach if it were planned now."""
-    campaign = campaign_for(_marketer(request), pk)
-    context = _audience(audience_preview(campaign.segment.rule))
+    viewer = _marketer(request)
+    campaign = campaign_for(viewer, pk)
+    context = _audience(audience_preview(narrowed(campaign.segment.rule, viewer)))
     return render(request, "crm/parts/_campaign_audience.html", context)
 
 
@@ -241,6 +243,7 @@ def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
         return _show(request, viewer, campaign, schedule=form, status=400)
     send_at = form.cleaned_data["send_at"]
     try:
+        check_reach(campaign, viewer)
         schedule_campaign(campaign, send_at=send_at, actor=viewer.staff, now=now)
     except RuleBroken as error:
         form.add_error(None, str(error))

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from contacts.actions.customers import tag_customer, untag_customer
 from contacts.actions.interactions import log_interaction
-from contacts.enums import InteractionKind, Scope, StaffState
+from contacts.enums import InteractionKind, StaffState
 from contacts.errors import RuleBroken
 from contacts.models import Customer, CustomerTag, Tag
-from crm.access import Viewer, customer_for, customers_of, staff_of, stores_of, viewer_of
+from crm.access import Viewer, colleagues_of, customer_for, customers_of, stores_of, viewer_of
 from crm.customer_queries import customer_file, story_of
 from crm.forms.customers import CustomerFilter
 from crm.forms.interactions import InteractionForm
@@ -50,7 +50,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "after": after,
         "older": chosen.address(after=page.last.pk) if page.last else "",
         "chosen": chosen,
-        "sees_others": viewer.scope != Scope.OWN,
+        "sees_others": viewer.stores_for() != frozenset(),
     }
     part = request.headers.get("HX-Target", "")
     if part == "more":
@@ -62,7 +62,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
 
 
 def _filter_choices(viewer: Viewer) -> dict[str, Any]:
-    owners = staff_of(viewer).exclude(state=StaffState.DEPARTED).order_by("name_key", "pk")
+    owners = colleagues_of(viewer).exclude(state=StaffState.DEPARTED).order_by("name_key", "pk")
     stores = stores_of(viewer).order_by("name", "pk")
     return {
         "stores": stores,
@@ -98,7 +98,7 @@ def customer_interactions(request: HttpRequest, pk: int) -> HttpResponse:
     customer = customer_for(viewer, pk)
     form = InteractionForm(request.POST)
     if form.is_valid() and _log(form, customer, viewer):
-        messages.success(request, _("Saved on the timeline of %(name)s.") % {"name": customer.name})
+        messages.success(request, _("Saved on the timeline of %(name)s.") % {"name": customer})
         if not request.headers.get("HX-Request"):
             return redirect("customer_page", pk=pk)
         return _story(request, customer, InteractionForm())

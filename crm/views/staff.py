@@ -29,7 +29,7 @@ from crm.access import (
     viewer_of,
 )
 from crm.handover_queries import with_bars
-from crm.paging import Page, page_of, whole_number
+from crm.paging import Page, page_of, search_words, whole_number
 from crm.staff_queries import departure_outlook, with_customers
 from crm.views.refusals import moved_on
 
@@ -45,7 +45,7 @@ def staff_list(request: HttpRequest) -> HttpResponse:
     require(viewer, Role.MANAGER)
     departed = request.GET.get("show") == "departed"
     store = whole_number(request.GET.get("store"))
-    words = request.GET.get("q", "").strip()[:80]
+    words = search_words(request.GET.get("q"))
     found = staff_of(viewer).filter(state__in=[StaffState.DEPARTED] if departed else AT_WORK)
     if store:
         found = found.filter(store=store)
@@ -54,7 +54,7 @@ def staff_list(request: HttpRequest) -> HttpResponse:
     context = {
         "page": _page(found, viewer, whole_number(request.GET.get("after"))),
         "departed": departed,
-        "stores": stores_of(viewer).order_by("name", "pk"),
+        "stores": stores_of(viewer, Role.MANAGER).order_by("name", "pk"),
         "store": store,
         "words": words,
     }

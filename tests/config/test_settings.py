@@ -89,6 +89,15 @@ def test_without_variables_wecom_is_the_real_one_and_silent(show):
     }
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_hsts_speaks_for_neighbours_only_when_asked(show, asked):
+    names = ("SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
+
+    found = show(*names, **PUBLIC, **({"LIUKE_HSTS_PRELOAD": "true"} if asked else {}))
+
+    assert found == dict.fromkeys(names, asked)
+
+
 def test_what_keeps_work_from_getting_lost_is_set(settings):
     options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
 

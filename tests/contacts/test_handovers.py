@@ -8,6 +8,7 @@ from contacts.actions.departures import depart_staff
 from contacts.actions.handovers import (
     Share,
     cancel_handover,
+    customers_to_hand_over,
     finish_handover,
     plan_handover,
     plan_shares,
@@ -17,6 +18,7 @@ from contacts.actions.handovers import (
 )
 from contacts.actions.settlement import close_if_settled, settle_items
 from contacts.actions.sharing import Strategy
+from contacts.actions.staff import rehire_staff
 from contacts.enums import (
     FollowEnd,
     HandoverKind,
@@ -358,19 +360,40 @@ def test_whoever_would_return_to_somebody_who_left_meanwhile_goes_to_the_pool():
     assert owners(customers) == [None]
 
 
-def test_a_customer_accepted_by_somebody_who_left_meanwhile_waits_for_the_manager():
+def test_a_customer_accepted_by_somebody_who_left_meanwhile_is_in_a_plan_of_theirs():
+    handover, mei, customers = make_running(number=2)
+    first, second = handover.items.order_by("pk")
+    depart_staff(mei.pk, actor=None, now=NOON)
+    old = make_follow(handover.from_staff, customers[0])
+
+    settle_items(handover, handover.items.filter(pk=first.pk), ItemState.ACCEPTED, now=LATER)
+
+    first.refresh_from_db()
+    assert (first.state, first.closed_at) == (ItemState.ACCEPTED, LATER)
+    old.refresh_from_db()
+    assert old.end_reason == FollowEnd.TRANSFERRED
+    assert Follow.objects.active().get(customer=customers[0]).staff == mei
+    assert owners(customers) == [None, None]
+    plan_of_mei = Handover.objects.get(from_staff=mei, state=HandoverState.PLANNED)
+    assert (plan_of_mei.size, plan_of_mei.kind) == (1, HandoverKind.DEPARTURE)
+
+    settle_items(handover, handover.items.filter(pk=second.pk), ItemState.ACCEPTED, now=LATER)
+
+    plan_of_mei.refresh_from_db()
+    assert plan_of_mei.size == plan_of_mei.items.count() == 2
+    cancel_handover(plan_of_mei, actor=None, now=LATER)
+    assert set(customers_to_hand_over(Staff.objects.get(pk=mei.pk))) == set(customers)
+
+
+def test_whoever_comes_back_before_the_customer_accepts_answers_for_them():
     handover, mei, customers = make_running()
     depart_staff(mei.pk, actor=None, now=NOON)
+    rehire_staff(mei, actor=None, now=NOON)
 
     settle(handover, ItemState.ACCEPTED)
 
-    item = handover.items.get()
-    assert (item.state, item.closed_at) == (ItemState.FAILED, None)
-    assert "has departed" in item.reason
-    assert owners(customers) == [None]
-    assert not Follow.objects.active().filter(staff=mei).exists()
-    handover.refresh_from_db()
-    assert handover.state == HandoverState.RUNNING
+    assert owners(customers) == [mei]
+    assert states(handover) == {ItemState.ACCEPTED: 1}
 
 
 def test_an_answer_that_comes_twice_settles_once():
@@ -399,6 +422,20 @@ def test_refused_customers_are_offered_to_somebody_else():
     assert (first.state, first.to_staff) == (ItemState.ACCEPTED, sun)
     assert states(handover) == {ItemState.ACCEPTED: 1, ItemState.WAITING: 2}
     assert [owner.name for owner in owners(customers)] == ["Sun", "Mei", "Mei"]
+
+
+def test_a_refused_customer_whose_connection_is_gone_is_taken_over_with_a_word_of_it(settings):
+    settings.WECOM_CORP_ID = "ww0000000000000001"
+    handover, _mei, (chen,) = make_running()
+    HandoverItem.objects.update(tries=1)
+    make_follow(handover.from_staff, chen, ended=FollowEnd.REMOVED_BY_STAFF)
+    settle(handover, ItemState.REFUSED)
+
+    reassign_items(handover, [handover.items.get().pk], [make_staff("Sun")], actor=None, now=LATER)
+
+    item = handover.items.get()
+    assert item.state == ItemState.ACCEPTED
+    assert "connection there was lost" in item.reason
 
 
 def test_customers_on_their_way_are_not_offered_to_anybody():
@@ -431,6 +468,17 @@ def test_a_handover_that_is_over_offers_nobody():
         reassign_items(
             handover, [handover.items.get().pk], [make_staff("Sun")], actor=None, now=LATER
         )
+
+
+def test_nobody_is_offered_to_somebody_who_has_just_departed():
+    handover, mei, _customers = make_running(item_state=ItemState.REFUSED)
+    sun = make_staff("Sun")
+    depart_staff(sun.pk, actor=None, now=NOON)
+
+    with pytest.raises(RuleBroken, match="Sun is not at work"):
+        reassign_items(handover, [handover.items.get().pk], [sun], actor=None, now=LATER)
+
+    assert handover.items.get().to_staff == mei
 
 
 # --- finishing ----------------------------------------------------------------------------------
@@ -472,6 +520,19 @@ def test_finishing_waits_for_whoever_is_on_their_way(state):
 
     handover.refresh_from_db()
     assert handover.state == HandoverState.RUNNING
+
+
+def test_finishing_the_leave_of_somebody_who_left_meanwhile_shows_the_loss():
+    lin = make_staff("Lin")
+    handover, _mei, customers = make_running(kind=HandoverKind.LEAVE, giver=lin)
+    follow = make_follow(lin, customers[0])
+    settle(handover, ItemState.REFUSED)
+    depart_staff(lin.pk, actor=None, now=NOON)
+
+    finish_handover(handover, actor=None, now=LATER)
+
+    follow.refresh_from_db()
+    assert follow.end_reason == FollowEnd.LOST
 
 
 def test_a_plan_cannot_be_finished():
@@ -546,6 +607,21 @@ def test_cancelling_the_leave_of_somebody_who_left_meanwhile_uses_the_pool():
     assert owners(customers) == [None]
 
 
+def test_cancelling_a_second_offer_shows_the_loss_of_the_first(settings):
+    settings.WECOM_CORP_ID = "ww0000000000000001"
+    handover, _mei, customers = make_running()
+    HandoverItem.objects.update(tries=1)
+    follow = make_follow(handover.from_staff, customers[0])
+    settle(handover, ItemState.REFUSED)
+    items = [handover.items.get().pk]
+    reassign_items(handover, items, [make_staff("Sun")], actor=None, now=LATER)
+
+    assert cancel_handover(handover, actor=None, now=LATER) == 1
+
+    follow.refresh_from_db()
+    assert (follow.end_reason, owners(customers)) == (FollowEnd.LOST, [None])
+
+
 @pytest.mark.parametrize("state", [HandoverState.DONE, HandoverState.CANCELLED])
 def test_what_is_over_cannot_be_cancelled(state):
     handover = make_handover(to_staff=make_staff(), state=state, item_state=ItemState.ACCEPTED)
@@ -560,6 +636,7 @@ def test_customers_left_in_the_pool_can_be_planned_again():
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(3, owner=wei)
     first = depart_staff(wei.pk, actor=None, now=NOON)
+    assert first
     cancel_handover(first, actor=None, now=NOON)
     wei.refresh_from_db()
 
@@ -576,6 +653,7 @@ def test_whoever_has_no_wecom_account_takes_over_no_wecom_customers(settings):
     wei, lin = make_staff("Wei"), make_staff("Lin", wecom_userid=None)
     make_customers(1, owner=wei, followed=True)
     handover = depart_staff(wei.pk, actor=None, now=NOON)
+    assert handover
 
     with pytest.raises(RuleBroken, match="no WeCom account"):
         propose_receivers(handover, [lin], strategy=Strategy.EVENLY, actor=None, now=NOON)

@@ -19,9 +19,16 @@ from django.db import connection, connections, transaction
 from contacts.actions.customers import Profile, tag_customer
 from contacts.actions.departures import depart_staff
 from contacts.actions.follows import begin_follow
-from contacts.actions.handovers import cancel_handover, start_handover
+from contacts.actions.handovers import (
+    cancel_handover,
+    propose_receivers,
+    reassign_items,
+    start_handover,
+)
 from contacts.actions.ownership import move_ownership
-from contacts.enums import HandoverState, OwnershipReason, StaffState
+from contacts.actions.settlement import settle_items
+from contacts.actions.sharing import Strategy
+from contacts.enums import HandoverState, ItemState, OwnershipReason, StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import (
     Customer,
@@ -214,6 +221,82 @@ def test_a_receiver_who_departs_just_after_the_start_hands_everything_on():
 
     assert departure.result().size == 3
     assert not Customer.objects.filter(owner=lin).exists()
+    assert broken() == {}
+
+
+def make_waiting(receiver, number=3, state=ItemState.WAITING):
+    """A handover whose customers are provisionally with the receiver."""
+    return make_handover(
+        customers=make_customers(number, owner=receiver),
+        to_staff=receiver,
+        state=HandoverState.RUNNING,
+        item_state=state,
+    )
+
+
+def accept(handover):
+    return settle_items(handover, handover.items.all(), ItemState.ACCEPTED, now=NOON)
+
+
+def test_whoever_is_accepted_during_the_departure_of_the_receiver_is_handed_on():
+    lin = make_staff()
+    handover = make_waiting(lin)
+
+    accepting = overtake(
+        lambda: depart_staff(lin.pk, actor=None, now=NOON), lambda: accept(handover)
+    )
+
+    assert accepting.result() == 3
+    assert Handover.objects.get(from_staff=lin, state=HandoverState.PLANNED).size == 3
+    assert not Customer.objects.exclude(owner=None).exists()
+    assert Follow.objects.active().filter(staff=lin).count() == 3
+    assert broken() == {}
+
+
+def test_whoever_is_accepted_just_before_the_departure_of_the_receiver_is_handed_on():
+    lin = make_staff()
+    handover = make_waiting(lin)
+
+    departure = overtake(
+        lambda: accept(handover), lambda: depart_staff(lin.pk, actor=None, now=NOON)
+    )
+
+    assert departure.result().items.count() == 3
+    assert not Customer.objects.exclude(owner=None).exists()
+    assert broken() == {}
+
+
+def test_a_plan_that_starts_in_the_moment_of_an_acceptance_leaves_nobody_out():
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    handover, planned = make_waiting(lin), make_customers(2, owner=lin)
+    plan = depart_staff(lin.pk, actor=None, now=NOON)
+    assert plan
+    assert plan.size == len(planned)
+    propose_receivers(plan, [mei], strategy=Strategy.EVENLY, actor=None, now=NOON)
+
+    accepting = overtake(
+        lambda: start_handover(plan, actor=None, now=NOON), lambda: accept(handover)
+    )
+
+    assert accepting.result() == 3
+    assert Handover.objects.get(from_staff=lin, state=HandoverState.PLANNED).size == 3
+    assert Customer.objects.filter(owner=mei).count() == 2
+    assert broken() == {}
+
+
+def test_nobody_is_offered_again_to_somebody_who_departs():
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    handover = make_waiting(lin, state=ItemState.REFUSED)
+    items = list(handover.items.values_list("pk", flat=True))
+
+    offer = overtake(
+        lambda: depart_staff(mei.pk, actor=None, now=NOON),
+        lambda: reassign_items(handover, items, [mei], actor=None, now=NOON),
+    )
+
+    with pytest.raises(RuleBroken, match="Mei is not at work"):
+        offer.result()
+    assert set(handover.items.values_list("state", flat=True)) == {ItemState.REFUSED}
     assert broken() == {}
 
 

@@ -6,8 +6,9 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from contacts.actions.departures import depart_staff
 from contacts.actions.sync import SyncReport, sync_from_wecom
-from contacts.enums import IdentityKind, StaffState
+from contacts.enums import FollowEnd, IdentityKind, StaffState
 from contacts.models import Customer, CustomerTag, Follow, Handover, Identity, Staff
 from contacts.wecom import wecom
 from crm.invariants import check_rules
@@ -93,6 +94,24 @@ def test_leavers_of_wecom_are_taken_into_custody(shop: Shop) -> None:
     assert (report.departed, lin.state) == (1, StaffState.DEPARTED)
     assert Handover.objects.get(from_staff=lin).size == 4
     assert not Customer.objects.filter(owner=lin).exists()
+
+
+def test_whoever_the_button_let_go_is_a_leaver_once_wecom_says_so(shop: Shop) -> None:
+    fill(shop)
+    sync()
+    lin = Staff.objects.get(wecom_userid="Lin")
+    depart_staff(lin.pk, actor=None, now=timezone.now())
+    lost = Follow.objects.active().filter(staff=lin).order_by("pk")[0]
+    Follow.objects.filter(pk=lost.pk).update(ended_at=timezone.now(), end_reason=FollowEnd.LOST)
+    shop.control.depart("Lin")
+
+    report = sync()
+
+    lin.refresh_from_db()
+    assert lin.left_channel_at
+    assert report.departed == 0
+    assert Handover.objects.get(from_staff=lin).size == 4
+    assert not Follow.objects.active().filter(staff=lin, customer=lost.customer).exists()
 
 
 def test_the_command_says_what_it_did(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

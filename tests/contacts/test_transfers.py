@@ -1,6 +1,6 @@
 """A handover against the sandbox: asked in hundreds, answered a day later, settled one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,11 +16,20 @@ from contacts.actions.handovers import (
 )
 from contacts.actions.settlement import check_handover, note_transfer_failed
 from contacts.actions.sharing import Strategy
-from contacts.actions.staff import left_the_channel
+from contacts.actions.staff import left_the_channel, rehire_staff
 from contacts.actions.transfers import make_due_requests
 from contacts.enums import FollowEnd, HandoverKind, HandoverState, ItemState, RequestState
-from contacts.models import Customer, Follow, Handover, HandoverItem, HandoverRequest, Staff
+from contacts.models import (
+    Customer,
+    Follow,
+    Handover,
+    HandoverItem,
+    HandoverRequest,
+    Identity,
+    Staff,
+)
 from contacts.queries import handover_progress
+from crm.invariants import check_rules
 from tests.builders import make_customers, make_staff
 from tests.sandboxed import Shop, address_of, open_shop
 
@@ -244,3 +253,257 @@ def test_without_a_channel_a_handover_settles_at_once(now: datetime) -> None:
     assert handover.state == HandoverState.DONE
     assert states_of(handover) == {ItemState.ACCEPTED: 3}
     assert Customer.objects.filter(owner=lin).count() == 3
+
+
+# --- people who leave while their customers are on their way ------------------------------------
+
+
+def remove_from_wecom(shop: Shop, staff: Staff) -> None:
+    """WeCom removes somebody, and its callback has told us."""
+    shop.control.depart(staff.wecom_userid or "")
+    left_the_channel(staff, now=timezone.now())
+
+
+def start(handover: Handover, *receivers: Staff) -> None:
+    now = timezone.now()
+    propose_receivers(handover, receivers, strategy=Strategy.EVENLY, actor=None, now=now)
+    start_handover(handover, actor=None, now=now)
+
+
+def lay_off(wei: Staff) -> Handover:
+    """The manager's button: the company has let Wei go, WeCom has not."""
+    handover = depart_staff(wei.pk, actor=None, now=timezone.now())
+    assert handover
+    return handover
+
+
+def go_on_leave(wei: Staff) -> Handover:
+    return plan_handover(wei, kind=HandoverKind.LEAVE, actor=None, now=timezone.now())
+
+
+@pytest.mark.parametrize("begin", [lay_off, go_on_leave])
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_began_on_the_job_is_settled_after_the_giver_has_left_wecom(
+    shop: Shop, begin: Callable[[Staff], Handover], *, refused: bool
+) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = begin(wei)
+    hand_over(handover, lin)
+
+    remove_from_wecom(shop, wei)
+    if begin is go_on_leave:
+        depart_staff(wei.pk, actor=None, now=timezone.now())
+    shop.control.advance(DAY + 60)
+    if refused:
+        path = "externalcontact/resigned/transfer_result"
+        shop.control.faults(fail=[{"path": path, "errcode": 40003, "times": 1}])
+    check(handover)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 3}
+    assert handover.state == HandoverState.DONE
+
+
+def test_a_leaver_of_whom_nothing_is_known_on_the_job_is_settled_all_the_same(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = leave(shop, wei)
+    hand_over(handover, lin)
+    shop.control.advance(DAY + 60)
+    path = "externalcontact/transfer_result"
+    shop.control.faults(fail=[{"path": path, "errcode": 40003, "times": 1}])
+
+    check(handover)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 3}
+
+
+def test_a_leaver_who_comes_back_meanwhile_changes_nothing_for_the_customers(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = leave(shop, wei)
+    hand_over(handover, lin)
+    rehire_staff(wei, actor=None, now=timezone.now())
+    shop.control.advance(DAY + 60)
+
+    check(handover)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 3}
+
+
+def test_a_leave_that_became_a_departure_is_asked_for_as_one(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = go_on_leave(wei)
+    start(handover, lin)
+    shop.control.depart(wei.wecom_userid or "")
+    depart_staff(wei.pk, actor=None, now=timezone.now())
+
+    make_due_requests(handover.pk, now=timezone.now())
+
+    assert states_of(handover) == {ItemState.WAITING: 3}
+    shop.control.advance(DAY + 60)
+    check(handover)
+    assert states_of(handover) == {ItemState.ACCEPTED: 3}
+    assert shop.violations() == []
+
+
+def test_customers_of_whom_wecom_knows_nothing_are_given_up_after_three_days(shop: Shop) -> None:
+    wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
+    customers = make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin, mei, moods={address_of(customers[1]): "silent"})
+    handover = lay_off(wei)
+    hand_over(handover, lin)
+    shop.control.remove(external_userid=address_of(customers[0]), userid=wei.wecom_userid or "")
+    shop.control.advance(DAY + 60)
+
+    check_handover(handover.pk, now=timezone.now() + timedelta(days=2), early=True)
+    assert states_of(handover) == {ItemState.ACCEPTED: 1, ItemState.WAITING: 2}
+    check_handover(handover.pk, now=timezone.now() + timedelta(days=4), early=True)
+
+    assert states_of(handover) == {
+        ItemState.ACCEPTED: 1,
+        ItemState.WAITING: 1,
+        ItemState.FAILED: 1,
+    }
+    given_up = HandoverItem.objects.get(state=ItemState.FAILED)
+    assert (given_up.customer, given_up.closed_at) == (customers[0], None)
+    assert "no answer" in given_up.reason
+    assert Customer.objects.get(pk=customers[0].pk).owner is None
+    assert reassign_items(handover, [given_up.pk], [mei], actor=None, now=timezone.now()) == 1
+
+
+@pytest.mark.parametrize(("errcode", "state"), [(60111, "failed"), (48002, "waiting")])
+def test_only_an_answer_ends_the_waiting(shop: Shop, errcode: int, state: str) -> None:
+    """A refusal is one; that our connection is broken is not the customers' fault."""
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(2, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = leave(shop, wei)
+    hand_over(handover, lin)
+    shop.control.faults(fail=[{"path": "*", "errcode": errcode, "every": 1}])
+
+    check_handover(handover.pk, now=timezone.now() + timedelta(days=4), early=True)
+
+    assert states_of(handover) == {ItemState(state): 2}
+
+
+def test_one_receiver_whom_wecom_refuses_hides_nobody_after_her(shop: Shop) -> None:
+    wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
+    make_customers(4, owner=wei, followed=True)
+    shop.open(wei, lin, mei)
+    handover = leave(shop, wei)
+    hand_over(handover, lin, mei)
+    shop.control.advance(DAY + 60)
+    shop.control.faults(
+        fail=[{"path": "externalcontact/resigned/transfer_result", "errcode": 48002, "times": 1}]
+    )
+    now = timezone.now()
+
+    check_handover(handover.pk, now=now, early=True)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 2, ItemState.WAITING: 2}
+    handover.refresh_from_db()
+    assert handover.check_at
+    assert handover.check_at < now + timedelta(minutes=10)
+    check(handover)
+    assert states_of(handover) == {ItemState.ACCEPTED: 4}
+
+
+def test_whom_a_departed_receiver_got_is_in_the_plan_of_her_own_departure(shop: Shop) -> None:
+    wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
+    hers = make_customers(2, owner=lin, followed=True)
+    coming = make_customers(4, owner=wei, followed=True)
+    shop.open(wei, lin, mei)
+    handover = leave(shop, wei)
+    hand_over(handover, lin)
+    after_lin = lay_off(lin)
+    assert after_lin.size == 2
+
+    shop.control.advance(DAY + 60)
+    check(handover)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 4}
+    assert handover.state == HandoverState.DONE
+    after_lin.refresh_from_db()
+    assert after_lin.size == 6
+    hand_over(after_lin, mei)
+    assert states_of(after_lin) == {ItemState.WAITING: 6}
+    shop.control.advance(DAY + 60)
+    check(after_lin)
+    assert states_of(after_lin) == {ItemState.ACCEPTED: 6}
+    assert Customer.objects.filter(owner=mei).count() == len(hers) + len(coming)
+    assert Follow.objects.active().filter(staff=mei).count() == 6
+    assert not Follow.objects.active().exclude(staff=mei).exists()
+    assert sum(finding.rows for finding in check_rules(now=timezone.now())) == 0
+
+
+def test_whoever_lost_their_address_meanwhile_fails_visibly(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    customers = make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = leave(shop, wei)
+    start(handover, lin)
+    Identity.objects.filter(customer=customers[0]).delete()
+
+    make_due_requests(handover.pk, now=timezone.now())
+
+    assert states_of(handover) == {ItemState.WAITING: 2, ItemState.FAILED: 1}
+    failed = HandoverItem.objects.get(state=ItemState.FAILED)
+    assert failed.customer == customers[0]
+    assert "address" in failed.reason
+    assert Customer.objects.get(pk=customers[0].pk).owner is None
+
+
+def test_nobody_is_asked_on_behalf_of_a_receiver_who_has_departed(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = leave(shop, wei)
+    start(handover, lin)
+    depart_staff(lin.pk, actor=None, now=timezone.now())
+
+    make_due_requests(handover.pk, now=timezone.now())
+
+    assert states_of(handover) == {ItemState.FAILED: 3}
+    assert set(handover.items.values_list("reason", flat=True)) == {"The receiver has departed."}
+    assert shop.control.rows("transfer_calls") == []
+
+
+def test_whoever_was_taken_over_before_the_answer_was_lost_is_not_given_back(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = leave(shop, wei)
+    path = "externalcontact/resigned/transfer_customer"
+    shop.control.faults(lose=[{"path": path, "times": 1}])
+    hand_over(handover, lin)
+    shop.control.advance(DAY + 60)
+
+    unclear = HandoverRequest.objects.get(state=RequestState.UNCLEAR)
+    make_due_requests(handover.pk, now=unclear.next_attempt_at or timezone.now())
+    check(handover)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 3}
+    assert Customer.objects.filter(owner=lin).count() == 3
+
+
+def test_results_are_asked_where_the_transfer_was_asked_for(shop: Shop, now: datetime) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = depart_staff(wei.pk, actor=None, now=now)
+    assert handover
+    hand_over(handover, lin)
+    shop.control.depart(wei.wecom_userid or "")
+    left_the_channel(wei, now=now)
+    shop.control.advance(DAY + 60)
+
+    check(handover)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 3}
+    assert shop.violations() == []

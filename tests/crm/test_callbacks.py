@@ -3,9 +3,9 @@
 import itertools
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -38,7 +38,7 @@ def lin(shop: Shop) -> Staff:
 
 
 def event(
-    change: str, *, at: int | None = None, kind: str = "change_external_contact", **fields: str
+    change: str, /, *, at: int | None = None, kind: str = "change_external_contact", **fields: Any
 ) -> str:
     when = int(timezone.now().timestamp()) if at is None else at
     more = "".join(f"<{name}><![CDATA[{value}]]></{name}>" for name, value in fields.items())
@@ -50,11 +50,11 @@ def event(
 
 
 def added(staff: Staff, address: str = "woChen", **fields: str) -> str:
-    values = {"UserID": staff.wecom_userid or "", "ExternalUserID": address} | fields
-    return event("add_external_contact", **values)
+    values: dict[str, Any] = {"UserID": staff.wecom_userid or "", "ExternalUserID": address}
+    return event("add_external_contact", **values | fields)
 
 
-def tell(client: Client, xml: str) -> HttpResponse:
+def tell(client: Client, xml: str) -> Any:
     config = wecom_config()
     assert config
     sealed = seal_envelope(config, xml, timestamp=int(timezone.now().timestamp()), nonce="n")
@@ -126,7 +126,9 @@ def test_a_scan_brings_owner_follow_and_tags_and_is_greeted_once(
         contact_code=code, content=make_content("Hello {customer}, this is {guide}.")
     )
     shop.open(lin)
-    shop.control.scan([{"external_userid": "woChen", "name": "Chen"}], userid=lin.wecom_userid)
+    shop.control.scan(
+        [{"external_userid": "woChen", "name": "Chen"}], userid=lin.wecom_userid or ""
+    )
     (row,) = shop.control.rows("callbacks")
     welcome_code = row["fields"]["WelcomeCode"] if "fields" in row else _code_in(row)
 
@@ -163,7 +165,9 @@ def test_a_greeting_that_went_astray_is_tried_again_and_arrives_once(
 ) -> None:
     WelcomeRule.objects.create(content=make_content("Welcome"))
     shop.open(lin)
-    shop.control.scan([{"external_userid": "woChen", "name": "Chen"}], userid=lin.wecom_userid)
+    shop.control.scan(
+        [{"external_userid": "woChen", "name": "Chen"}], userid=lin.wecom_userid or ""
+    )
     (row,) = shop.control.rows("callbacks")
     tell(client, added(lin, WelcomeCode=_code_in(row)))
     work()

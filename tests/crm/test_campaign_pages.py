@@ -360,7 +360,7 @@ def test_an_unclear_batch_is_explained(marketer: Client):
     page = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
 
     assert "1 batch is unclear" in page
-    assert "never sent again blindly" in page
+    assert "sent again only if WeCom does not have it" in page
 
 
 def test_recipients_are_filtered_by_state_and_reason(marketer: Client):

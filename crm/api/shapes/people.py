@@ -19,7 +19,7 @@ from contacts.models import (
     Tag,
     TagGroup,
 )
-from crm.access import Viewer
+from crm.access import sees_numbers
 
 _SHOWN_AT_THE_END = 4
 _HIDDEN = 4
@@ -29,11 +29,6 @@ def masked(number: str) -> str:
     """Return the number with its middle hidden: ``+86138****5678``."""
     end = number[-_SHOWN_AT_THE_END:]
     return f"{number[: -_SHOWN_AT_THE_END - _HIDDEN]}{'*' * _HIDDEN}{end}"
-
-
-def sees_numbers(viewer: Viewer, owner_id: int | None) -> bool:
-    """Whether this person may see phone numbers: their owner's, and managers'."""
-    return viewer.has(Role.MANAGER, Role.ADMINISTRATOR) or viewer.staff.pk == owner_id
 
 
 class StoreRef(serializers.ModelSerializer[Store]):
@@ -100,8 +95,10 @@ class StaffShape(serializers.ModelSerializer[Staff]):
 
     def get_phone(self, staff: Staff) -> str:
         """Return the number, masked where it has to be."""
-        open_to_all = not staff.phone or sees_numbers(self.context["viewer"], staff.pk)
-        return staff.phone if open_to_all else masked(staff.phone)
+        viewer = self.context["viewer"]
+        if not staff.phone or staff == viewer.staff:
+            return staff.phone
+        return staff.phone if viewer.reaches(staff.store_id, Role.MANAGER) else masked(staff.phone)
 
 
 class DepartedShape(StaffShape):
@@ -140,7 +137,7 @@ class IdentityShape(serializers.ModelSerializer[Identity]):
         """Return the address, masked where it has to be."""
         if identity.kind != IdentityKind.PHONE:
             return identity.value
-        allowed = sees_numbers(self.context["viewer"], identity.customer.owner_id)
+        allowed = sees_numbers(self.context["viewer"], identity.customer)
         return identity.value if allowed else masked(identity.value)
 
 

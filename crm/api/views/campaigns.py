@@ -34,6 +34,7 @@ from crm.api.shapes.messages import (
     RemindedShape,
 )
 from crm.api.views.messages import MESSAGE_LENGTH, RuleField
+from crm.audiences import check_reach, free_segment_name, narrowed
 
 
 class CampaignFilters(django_filters.FilterSet):
@@ -82,7 +83,8 @@ class Campaigns(Listing, Verb):
     def act(self, data: dict[str, Any]) -> Campaign:
         """Draft a campaign.
 
-        A `text` or `rule` is kept as a content or segment of the campaign's name.
+        A `text` or `rule` is kept as a content or segment of the campaign's name. It never
+        reaches beyond your own scope: of a wider segment a narrowed copy is used.
         """
         require(self.viewer, Role.MARKETER)
         return create_campaign(
@@ -100,9 +102,16 @@ class Campaigns(Listing, Verb):
         return create_content(name=data["name"], text=data["text"], actor=self.actor, now=self.now)
 
     def _segment(self, data: dict[str, Any]) -> Segment:
+        name = data["name"]
         if "segment" in data:
-            return pick(Segment.objects.all(), [data["segment"]], "segment")[0]
-        return create_segment(name=data["name"], rule=data["rule"], actor=self.actor, now=self.now)
+            kept = pick(Segment.objects.all(), [data["segment"]], "segment")[0]
+            rule = narrowed(kept.rule, self.viewer)
+            if rule["all"] == (kept.rule or {}).get("all", []):
+                return kept
+            name = free_segment_name(name, now=self.now)
+        else:
+            rule = narrowed(data["rule"], self.viewer)
+        return create_segment(name=name, rule=rule, actor=self.actor, now=self.now)
 
 
 class CampaignPage(Reading):
@@ -151,7 +160,9 @@ class Schedule(CampaignVerb):
     def act(self, data: dict[str, Any], pk: int) -> Campaign:
         """Let a draft go out at a time; one that has passed means at once."""
         send_at = data.get("send_at", self.now)
-        schedule_campaign(self.campaign(pk), send_at=send_at, actor=self.actor, now=self.now)
+        campaign = self.campaign(pk)
+        check_reach(campaign, self.viewer)
+        schedule_campaign(campaign, send_at=send_at, actor=self.actor, now=self.now)
         return self.row(pk)
 
 

@@ -74,7 +74,7 @@ class ContactCodes(Listing, Verb):
         require(self.viewer, Role.MANAGER)
         return create_code(
             name=data["name"],
-            store=pick(stores_of(self.viewer), [data["store"]], "store")[0],
+            store=pick(stores_of(self.viewer, Role.MANAGER), [data["store"]], "store")[0],
             staff=pick(staff_of(self.viewer), data["staff"], "staff"),
             tags=pick(Tag.objects.all(), data["tags"], "tags"),
             welcome=data["welcome"],

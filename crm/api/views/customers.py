@@ -130,7 +130,7 @@ class Customers(Listing, Verb):
             owner = pick(staff_of(self.viewer), [data.pop("owner")], "owner")[0]
         store = owner.store if owner else self.actor.store
         if "store" in data:
-            store = pick(stores_of(self.viewer), [data.pop("store")], "store")[0]
+            store = pick(stores_of(self.viewer, Role.MANAGER), [data.pop("store")], "store")[0]
         if store is None:
             raise RuleBroken(_("Name the store of the customer."))
         return store, owner
@@ -153,7 +153,7 @@ class CustomerPage(Reading):
         require(self.viewer, Role.GUIDE, Role.MANAGER)
         checked = DetailsInput(data=request.data)
         checked.is_valid(raise_exception=True)
-        customer = customer_for(self.viewer, pk)
+        customer = customer_for(self.viewer, pk, Role.GUIDE, Role.MANAGER)
         edit_customer(customer, checked.validated_data, actor=self.actor, now=self.now)
         return Response(self.show(self.row(pk)))
 

@@ -55,7 +55,8 @@ class Interactions(Listing, Verb):
     def act(self, data: dict[str, Any]) -> Interaction:
         """Log an interaction with a customer."""
         require(self.viewer, Role.GUIDE, Role.MANAGER)
-        customer = pick(customers_of(self.viewer), [data.pop("customer")], "customer")[0]
+        mine = customers_of(self.viewer, Role.GUIDE, Role.MANAGER)
+        customer = pick(mine, [data.pop("customer")], "customer")[0]
         return log_interaction(
             customer, **{"happened_at": None} | data, actor=self.actor, now=self.now
         )
@@ -79,7 +80,7 @@ class CustomerInteractions(Listing, Verb):
     def act(self, data: dict[str, Any], pk: int) -> Interaction:
         """Log an interaction with this customer."""
         require(self.viewer, Role.GUIDE, Role.MANAGER)
-        customer = customer_for(self.viewer, pk)
+        customer = customer_for(self.viewer, pk, Role.GUIDE, Role.MANAGER)
         return log_interaction(
             customer, **{"happened_at": None} | data, actor=self.actor, now=self.now
         )

@@ -13,6 +13,7 @@ from contacts.enums import Role
 from crm.access import require
 from crm.api.base import Listing, Reading, StrictInput, Verb
 from crm.api.shapes.messages import ContentShape, PreviewShape, SegmentShape
+from crm.audiences import narrowed
 
 MESSAGE_LENGTH = 4000
 
@@ -122,6 +123,6 @@ class Preview(Verb):
         channel = serializers.ChoiceField(choices=["wecom"], default="wecom")
 
     def act(self, data: dict[str, Any]) -> AudiencePreview:
-        """Count whom a campaign to this rule would reach now, and whom not and why."""
+        """Count whom a campaign of yours to this rule would reach now, and whom not and why."""
         require(self.viewer, Role.MARKETER)
-        return audience_preview(data["rule"])
+        return audience_preview(narrowed(data["rule"], self.viewer))

@@ -5,16 +5,18 @@ from typing import Any
 import django_filters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 
 from contacts.actions.departures import depart_staff
 from contacts.enums import Role, StaffState
 from contacts.models import HistoryEntry, Staff, Store
 from crm.access import (
+    colleagues_of,
     customer_for,
+    history_of,
     refusal_to_depart,
     require,
     staff_member_for,
-    staff_of,
     stores_of,
 )
 from crm.api.base import Listing, Reading, Verb
@@ -50,7 +52,7 @@ class StaffList(Listing):
 
     def rows(self) -> QuerySet[Staff]:
         """Return the colleagues the person sees."""
-        return staff_of(self.viewer).select_related("store").prefetch_related("roles")
+        return colleagues_of(self.viewer).select_related("store").prefetch_related("roles")
 
 
 class StaffPage(Reading):
@@ -61,7 +63,7 @@ class StaffPage(Reading):
 
     def row(self, pk: int) -> Staff:
         """Return the colleague."""
-        return staff_member_for(self.viewer, pk)
+        return get_object_or_404(colleagues_of(self.viewer).select_related("store"), pk=pk)
 
 
 class Depart(StaffPage, Verb):
@@ -103,9 +105,9 @@ class History(Listing):
     filterset_class = HistoryFilters
 
     def rows(self) -> QuerySet[HistoryEntry]:
-        """Return everything: to administrators only."""
+        """Return what was done within an administrator's scope."""
         require(self.viewer)
-        return HistoryEntry.objects.select_related("actor")
+        return history_of(self.viewer).select_related("actor")
 
 
 class CustomerHistory(Listing):

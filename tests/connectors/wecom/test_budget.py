@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from connectors.wecom import budget as budget_module
 from connectors.wecom.api.messages import get_groupmsg_task, remind_groupmsg_send
@@ -196,3 +198,24 @@ def test_only_a_reminder_that_surely_had_no_effect_is_not_counted(
         remind_groupmsg_send(client, "m1")
 
     assert busy.value.retry_after > 86_000
+
+
+def test_without_redis_a_process_allows_itself_a_tenth_and_one_turn_at_a_time(
+    config: WeComConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
+    budget = CallBudget(config.corp_id, nowhere)
+    monkeypatch.setattr(budget_module, "SHORT_WAIT_SECONDS", 0)
+    monkeypatch.setattr(budget_module, "LIMITS", (Limit(1_000, 3_600),))
+
+    for _call in range(10):
+        budget.spend(LIST)
+    with pytest.raises(Busy, match="used up"):
+        budget.spend(LIST)
+    budget.spend(GET)
+
+    serial = "externalcontact/get_groupmsg_task"
+    with budget.turn(serial), pytest.raises(Busy), budget.turn(serial):
+        pytest.fail("a second turn at the same time")
+    with budget.turn(serial):
+        pass

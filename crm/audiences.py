@@ -1,0 +1,70 @@
+"""Whom a marketer may reach: a rule over customers, cut down to the marketer's own scope."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campaigns.models import Campaign, Segment
+from campaigns.segments import MOST_VALUES, check_rule
+from contacts.enums import Role, Scope
+from contacts.errors import RuleBroken
+from crm.access import Viewer
+
+
+def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
+    """Return the rule with a condition that keeps it within the person's scope as a marketer.
+
+    Whoever sees the whole company gets the rule as it is, and so does a rule that was narrowed
+    before. Raises ``RuleBroken`` if the rule cannot be run, or nothing of it lies in scope.
+    """
+    check_rule(rule)
+    conditions: list[dict[str, Any]] = list((rule or {}).get("all", []))
+    stores = viewer.stores_for(Role.MARKETER)
+    if stores is None:
+        return {"all": conditions}
+    if stores:
+        condition = _within(conditions, "store", stores)
+    elif _has_own_scope(viewer):
+        condition = _within(conditions, "owner", {viewer.staff.pk})
+    else:
+        raise RuleBroken(_("Your role reaches your store, and you stand in none yet."))
+    return {"all": conditions if condition in conditions else [*conditions, condition]}
+
+
+def check_reach(campaign: Campaign, viewer: Viewer) -> None:
+    """Raise ``RuleBroken`` if the campaign would reach beyond the person's scope of today."""
+    rule = campaign.segment.rule
+    if narrowed(rule, viewer)["all"] != (rule or {}).get("all", []):
+        raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
+
+
+def free_segment_name(name: str, *, now: datetime) -> str:
+    """Return the name, with the moment added if there is a segment of that name already."""
+    if not Segment.objects.filter(name__iexact=name).exists():
+        return name
+    return f"{name[:90]} {timezone.localtime(now):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def _has_own_scope(viewer: Viewer) -> bool:
+    roles = {Role.MARKETER, Role.ADMINISTRATOR} & viewer.scopes.keys()
+    return any(viewer.scopes[role] == Scope.OWN for role in roles)
+
+
+def _within(
+    conditions: Iterable[dict[str, Any]], field: str, reach: Iterable[int]
+) -> dict[str, Any]:
+    """Return the condition that leaves of ``reach`` what the conditions ask for."""
+    left = set(reach)
+    for condition in conditions:
+        if condition["field"] == field:
+            left &= set(condition["value"])
+    if not left:
+        raise RuleBroken(_("All that this asks for lies outside your scope."))
+    if len(left) > MOST_VALUES:
+        raise RuleBroken(
+            _("You reach more than %(n)s stores. Choose up to %(n)s of them.") % {"n": MOST_VALUES}
+        )
+    return {"field": field, "op": "in", "value": sorted(left)}
