@@ -33,11 +33,11 @@ from contacts.wecom import READING, wecom
 CHECK_EVERY = timedelta(hours=1)
 CHECK_MARGIN = timedelta(seconds=5)
 RETRY = timedelta(minutes=1)
-GIVE_UP = timedelta(days=3)
+GIVE_UP = timedelta(hours=26)
 """A customer is taken over within a day; of whom WeCom knows nothing by now, it never will."""
 
 MOVING = (ItemState.REQUESTED, ItemState.WAITING)
-NO_ANSWER = gettext_noop("WeCom gave no answer about this customer for three days.")
+NO_ANSWER = gettext_noop("WeCom knows of no transfer of this customer.")
 
 _OUTCOMES = {
     TransferState.DONE: ItemState.ACCEPTED,

@@ -14,9 +14,9 @@ from django.db.models import QuerySet
 
 from campaigns.actions.welcomes import receive_welcome, rule_for
 from campaigns.placeholders import used_in
-from connectors.wecom.api.customers import get_external_contact
+from connectors.wecom.api.customers import NO_RELATION, get_external_contact
 from connectors.wecom.callback import Event, read_event
-from connectors.wecom.errors import WeComError
+from connectors.wecom.errors import Refused, WeComError
 from contacts.actions.customers import Profile, from_channel, learn_profile
 from contacts.actions.departures import depart_staff
 from contacts.actions.follows import begin_follow, end_follow
@@ -222,13 +222,20 @@ _HANDLERS: dict[tuple[str, str], Callable[[Event, datetime], None]] = {
 def learn_customer(customer_id: int, address: str) -> None:
     """Fetch what WeCom knows of a new customer and fill in what we do not.
 
-    Raises ``WeComError``: right after a customer was added WeCom may not know them yet.
+    Raises ``WeComError``: right after a customer was added WeCom may not know them yet. Other
+    refusals are final and leave the customer as they are.
     """
     client = wecom()
     customer = Customer.objects.active().filter(pk=customer_id).first()
     if client is None or customer is None:
         return
-    learn_profile(customer, from_channel(get_external_contact(client, address).profile))
+    try:
+        person = get_external_contact(client, address).profile
+    except Refused as refused:
+        if refused.errcode == NO_RELATION:
+            raise
+        return
+    learn_profile(customer, from_channel(person))
 
 
 def _at(seconds: int, now: datetime) -> datetime:
