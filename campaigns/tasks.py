@@ -3,6 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
+from contacts.doorbell import ring
+
 
 @shared_task
 def plan_campaign_due(campaign_id: int) -> None:
@@ -18,7 +20,7 @@ def send_batches(campaign_id: int) -> None:
     from campaigns.actions.pump import pump_campaign
 
     if pump_campaign(campaign_id):
-        send_batches.delay(campaign_id)
+        ring(send_batches, campaign_id)
 
 
 @shared_task

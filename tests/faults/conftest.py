@@ -39,9 +39,7 @@ def port() -> int:
 def shop(redis: object, port: int) -> Iterator[Shop]:
     """A sandbox that sends its callbacks to the web of this test."""
     address = f"http://127.0.0.1:{port}/callbacks/wecom/"
-    with open_shop(
-        callback_url=address, callback_token=TOKEN, callback_aes_key=AES_KEY
-    ) as opened:
+    with open_shop(callback_url=address, callback_token=TOKEN, callback_aes_key=AES_KEY) as opened:
         yield opened
 
 

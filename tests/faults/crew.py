@@ -40,6 +40,7 @@ class Crew:
         self.places = places
         self.port = port
         self.redis_url = redis_url
+        self.broker: subprocess.Popen[bytes] | None = None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
@@ -62,6 +63,10 @@ class Crew:
             "DATABASE_URL": database._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
             "REDIS_URL": self.redis_url,
         }
+
+    def process_environment(self) -> Mapping[str, str]:
+        """What every process of the product gets, whoever starts it."""
+        return os.environ | {"LIUKE_NO_BOOTSTRAP": "1"}
 
     def kill(self, *names: str) -> None:
         """End them as the kernel does when memory runs out: no word to anybody."""

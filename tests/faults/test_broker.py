@@ -1,0 +1,156 @@
+"""The broker forgets everything, or is gone for good: the database is the queue."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from django.conf import settings
+from redis import Redis
+
+from campaigns.enums import BatchState, CampaignState, WelcomeState
+from campaigns.models import Campaign, Welcome, WelcomeRule
+from campaigns.tasks import send_batches
+from config import embedded
+from config.places import Places
+from config.processes import end_group
+from contacts.doorbell import ring
+from contacts.enums import CallbackState, ItemState
+from contacts.models import Callback, Customer, Handover, HandoverItem, Staff
+from tests.builders import make_content, make_customers, make_staff
+from tests.faults.crew import Crew, until
+from tests.faults.stories import (
+    begin_campaign,
+    begin_handover,
+    broken_promises,
+    count,
+    end_campaign_exactly,
+    end_handover_exactly,
+    staff_with_customers,
+)
+from tests.sandboxed import Shop
+
+pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+
+NEW = [f"wmNew{number}" for number in range(20)]
+
+
+@dataclass
+class Day:
+    """A busy day: a campaign goes out, then somebody leaves while new contacts come in."""
+
+    shop: Shop
+    guides: list[Staff]
+    campaign: Campaign = field(init=False)
+    left: list[Customer] = field(init=False)
+
+    def begin(self) -> None:
+        """The campaign goes out, each batch slowly."""
+        self.shop.control.faults(latency_ms=300)
+        self.campaign = begin_campaign()
+
+    def more(self) -> Handover:
+        """A handover begins, and new contacts scan a code."""
+        leaver = make_staff("Wei")
+        self.left = make_customers(250, owner=leaver, followed=True)
+        self.shop.open(leaver)
+        people = [{"external_userid": who, "name": who} for who in NEW]
+        self.shop.control.scan(people, userid=self.guides[0].wecom_userid or "")
+        return begin_handover(self.shop, leaver, self.guides[1])
+
+
+@pytest.fixture
+def day(transactional_db: None, shop: Shop) -> Day:
+    guides = staff_with_customers(10, 210)
+    WelcomeRule.objects.create(content=make_content("Welcome!"))
+    shop.open(*guides)
+    return Day(shop, guides)
+
+
+def everything_done(day: Day, handover: Handover) -> bool:
+    """Whether all that can be done without staff and customers is done."""
+    day.campaign.refresh_from_db()
+    items = HandoverItem.objects.filter(handover=handover)
+    return (
+        day.campaign.state == CampaignState.WAITING
+        and not items.exclude(state=ItemState.WAITING).exists()
+        and Callback.objects.count() == len(NEW) + 1
+        and not Callback.objects.exclude(state=CallbackState.DONE).exists()
+        and not Welcome.objects.exclude(state=WelcomeState.SENT).exists()
+    )
+
+
+def end_exactly(day: Day, handover: Handover) -> None:
+    """Each story to its end, recipient by recipient; the sandbox's callbacks come along."""
+    greeted = [row["external_userid"] for row in day.shop.control.rows("welcomes")]
+    assert sorted(greeted) == sorted(NEW)
+    assert Welcome.objects.count() == len(NEW)
+    assert broken_promises() == []
+    end_campaign_exactly(day.shop, day.campaign)
+    end_handover_exactly(day.shop, handover, day.left, day.guides[1])
+
+
+def test_everything_ends_although_the_broker_forgets_it(crew: Crew, day: Day) -> None:
+    workers = ("worker-bulk", "worker-realtime")
+    crew.start("web", *workers, "scheduler")
+    until(lambda: web_answers(crew), what="the web server")
+    until(lambda: "ready." in crew.log("worker-bulk"), what="the worker")
+    day.begin()
+    until(lambda: count(day.campaign, BatchState.HANDED) > 2, what="the beginning")
+    crew.freeze(*workers)
+    ring(send_batches, day.campaign.pk)  # a frozen worker may still be handed one message
+    handover = day.more()
+    redis = Redis.from_url(settings.REDIS_URL)
+    until(lambda: Callback.objects.count() > len(NEW), what="the callbacks in the inbox")
+    until(
+        lambda: redis.llen("bulk") and redis.llen("realtime"), what=f"full queues: {redis.keys()}"
+    )
+    assert count(day.campaign, BatchState.WAITING)
+
+    redis.flushall()
+    crew.thaw(*workers)
+
+    until(lambda: everything_done(day, handover), what="the end")
+    redis.close()
+    crew.kill("scheduler", *workers, "web")
+    end_exactly(day, handover)
+
+
+@pytest.fixture
+def lonely(crew: Crew, places: Places) -> Iterator[Crew]:
+    """A crew with a broker of its own, which the test may kill."""
+    process = embedded.valkey_program(places).start()
+    embedded.wait_for_valkey(places, lambda: process.poll() is None)
+    crew.redis_url = places.redis_url
+    crew.broker = process
+    yield crew
+    end_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_everything_ends_without_any_broker(lonely: Crew, day: Day) -> None:
+    lonely.start("web", "worker-bulk", "work")
+    until(lambda: web_answers(lonely), what="the web server")
+    day.begin()
+    until(lambda: count(day.campaign, BatchState.HANDED) > 2, what="the beginning")
+    assert lonely.broker
+    end_group(lonely.broker.pid, signal.SIGKILL)
+    lonely.broker.wait()
+    assert count(day.campaign, BatchState.WAITING)
+
+    handover = day.more()
+
+    until(lambda: everything_done(day, handover), what="the end")
+    assert lonely.lives("work")
+    lonely.kill("web", "worker-bulk", "work")
+    end_exactly(day, handover)
+
+
+def web_answers(crew: Crew) -> bool:
+    """Whether the web server is up."""
+    try:
+        address = f"http://127.0.0.1:{crew.port}/healthz"
+        return httpx.get(address, trust_env=False).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False

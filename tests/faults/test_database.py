@@ -1,0 +1,79 @@
+"""PostgreSQL goes down hard in the middle of a campaign and comes back."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from campaigns.actions.batches import expire_leases
+from campaigns.enums import BatchState
+from config import embedded
+from config.processes import end_group
+from config.pytest_plugin import _SERVERS
+from tests.faults.crew import Crew, until
+from tests.faults.stories import (
+    LEASE_OVER,
+    begin_campaign,
+    count,
+    end_campaign_exactly,
+    look_up_unclear,
+    staff_with_customers,
+    wait_until_sent,
+)
+from tests.sandboxed import Shop
+
+pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def durable(transactional_db: None) -> Iterator[None]:
+    """A commit is a commit, as in production; other tests do without for speed."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
+    connection.close()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
+    connection.close()
+
+
+def restart_postgres(config: pytest.Config) -> None:
+    """End the run's server at once, without a checkpoint, and start it on the same files."""
+    servers = config.stash[_SERVERS]
+    old = next(entry for entry in servers._running if entry[0].name == "postgres")
+    end_group(old[1].pid, signal.SIGQUIT)
+    old[1].wait()
+    servers._running.remove(old)
+    program = embedded.postgres_program(servers.places, durable=False)
+    embedded.wait_for_postgres(servers.places, servers._run(program))
+
+
+def test_a_campaign_survives_a_restart_of_the_database(
+    crew: Crew, shop: Shop, durable: None, pytestconfig: pytest.Config
+) -> None:
+    shop.open(*staff_with_customers(10, 210))
+    shop.control.faults(latency_ms=600)
+    campaign = begin_campaign()
+    crew.start("worker-bulk", "worker-realtime", "scheduler")
+    until(lambda: count(campaign, BatchState.HANDED) > 2, what="the beginning of the campaign")
+    assert count(campaign, BatchState.SENDING)
+    connection.close()
+
+    restart_postgres(pytestconfig)
+
+    struck = expire_leases(now=timezone.now() + LEASE_OVER)
+    assert struck, "calls must have been under way"
+    assert count(campaign, BatchState.WAITING), "the campaign must not have ended before"
+    open_states = (BatchState.WAITING, BatchState.SENDING)
+    until(lambda: not count(campaign, *open_states), what="workers that go on by themselves")
+    assert crew.lives("worker-bulk")
+    crew.kill("worker-bulk", "worker-realtime", "scheduler")
+    shop.control.faults(latency_ms=0)
+    found, missing = look_up_unclear(shop, campaign)
+    assert found + missing == struck
+    crew.start("worker-bulk")
+    wait_until_sent(campaign)
+    end_campaign_exactly(shop, campaign)
