@@ -165,12 +165,12 @@ class Supervisor:
         """Workers on threads: their work is waiting for the channel and for PostgreSQL.
 
         Two processes keep both cores busy, a thread costs no memory worth naming, and after a
-        `kill -9` there is one process to replace. The bulk queue has few threads, so that a
-        campaign never takes more database sessions than the people at their screens.
+        `kill -9` there is one process to replace. Some threads of the bulk queue may sleep while
+        WeCom pauses an endpoint; there are enough of them for everything else to go on.
         """
         celery = ("celery", "--app", "config", "--quiet")
         quiet = ("--loglevel", "INFO", "--without-gossip", "--without-mingle")
-        threads = {"realtime": "16", "bulk": "4"}
+        threads = {"realtime": "16", "bulk": "16"}
         workers = [
             self._program(
                 f"worker-{queue}",

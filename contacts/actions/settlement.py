@@ -58,7 +58,7 @@ def check_handover(handover_id: int, *, now: datetime, early: bool = False) -> b
     claimed = Handover.objects.filter(due, pk=handover_id, state=HandoverState.RUNNING).update(
         check_at=now + CHECK_EVERY
     )
-    client = wecom(patience=READING)
+    client = wecom(patience=0 if early else READING)  # somebody waits for the early answer
     if not claimed or client is None:
         return False
     handover = Handover.objects.select_related("from_staff").get(pk=handover_id)
