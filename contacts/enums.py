@@ -84,6 +84,10 @@ class OwnershipReason(TextChoices):
     HANDOVER = "handover", _("handover")
     RETURNED = "returned", _("handover refused")
     TRANSFER = "transfer", _("transfer")
+    CLAIMED = "claimed", _("claimed from the pool")
+    ASSIGNED = "assigned", _("assigned from the pool")
+    RECYCLED = "recycled", _("back to the pool, nobody was in contact")
+    UNDONE = "undone", _("handover undone")
 
 
 class InteractionKind(TextChoices):
@@ -103,6 +107,7 @@ class HandoverKind(TextChoices):
     DEPARTURE = "departure", _("departure")
     LEAVE = "leave", _("leave")
     REBALANCE = "rebalance", _("re-balance")
+    UNDO = "undo", _("undo")
 
 
 class HandoverState(TextChoices):
@@ -125,6 +130,45 @@ class ItemState(TextChoices):
     OVER_CAPACITY = "over_capacity", _("over capacity")
     FAILED = "failed", _("failed")
     CANCELLED = "cancelled", _("cancelled")
+
+
+class TaskKind(TextChoices):
+    """What somebody has to do, and so what the task is called where it has no words of its own."""
+
+    TO_DO = "to_do", _("to do")
+    PROMISE = "promise", _("promised")
+    FIRST_CONTACT = "first_contact", _("first contact")
+    WIN_BACK = "win_back", _("win back")
+    DECISION = "decision", _("decide")
+
+
+class TaskState(TextChoices):
+    """Dropped tasks are those that have become pointless."""
+
+    OPEN = "open", _("open")
+    DONE = "done", _("done")
+    DROPPED = "dropped", _("dropped")
+
+
+class NoticeKind(TextChoices):
+    """What people are told about, besides their tasks."""
+
+    CUSTOMER_LOST = "customer_lost", _("customer lost")
+    CUSTOMER_REMOVED = "customer_removed", _("customer removed by a colleague")
+    STAFF_LEAVING = "staff_leaving", _("a colleague is leaving")
+    STAFF_DEPARTED = "staff_departed", _("a colleague has departed")
+    HANDED_OVER = "handed_over", _("customers handed over to you")
+    NEEDS_DECISION = "needs_decision", _("a handover needs a decision")
+    FROM_POOL = "from_pool", _("customers from the pool")
+    UNUSUAL = "unusual", _("something unusual")
+
+
+class NoticeRhythm(TextChoices):
+    """When notices are also sent through the channel; on the screens they always stand at once."""
+
+    AT_ONCE = "at_once", _("at once")
+    DAILY = "daily", _("once a day")
+    NEVER = "never", _("only here")
 
 
 class RequestState(TextChoices):

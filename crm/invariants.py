@@ -48,8 +48,9 @@ MIGRATED_GUARDS = (
     "ownership_one_open",
     "ownership_open_owner",
     "customer_has_open_ownership",
+    "task_holder_is_employed",
 )
-"""The constraints of migration 0002, which no model names."""
+"""The constraints of migrations 0002 and 0005, which no model names."""
 
 RULES = (
     Rule(

@@ -9,14 +9,21 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
-from contacts.enums import HandoverKind, HandoverState, ItemState, OwnershipReason, StaffState
+from contacts.enums import (
+    HandoverKind,
+    HandoverState,
+    ItemState,
+    OwnershipReason,
+    StaffState,
+    TaskState,
+)
 from contacts.errors import MovedOn
-from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, User
+from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, Task, User
 
 _CUSTODY = """
 WITH owned AS (
     SELECT id, store_id FROM contacts_customer
-    WHERE owner_id = %(staff)s ORDER BY id FOR UPDATE
+    WHERE owner_id = %(staff)s ORDER BY id FOR NO KEY UPDATE
 ), moved AS (
     UPDATE contacts_customer AS customer SET owner_id = NULL
     FROM owned WHERE customer.id = owned.id
@@ -31,8 +38,8 @@ WITH owned AS (
     SELECT customer_id, NULL, store_id, %(handover)s, %(reason)s, ended_at FROM ended
 )
 INSERT INTO contacts_handoveritem
-    (handover_id, customer_id, state, state_at, tries, reason)
-SELECT %(handover)s, owned.id, 'planned', %(now)s, 0, '' FROM owned
+    (handover_id, customer_id, state, state_at, tries, tried, reason)
+SELECT %(handover)s, owned.id, 'planned', %(now)s, 0, '{}', '' FROM owned
 WHERE NOT EXISTS (
     SELECT FROM contacts_handoveritem AS other
     WHERE other.customer_id = owned.id AND other.closed_at IS NULL
@@ -60,6 +67,7 @@ def depart_staff(
             raise MovedOn(_("%(name)s has already departed.") % {"name": staff.name})
         handover = _take_custody(staff, actor=actor, now=now)
         _end_access(staff, now=now)
+        Task.objects.filter(staff=staff, state=TaskState.OPEN).update(staff=None)
         Staff.objects.filter(pk=staff.pk).update(
             state=StaffState.DEPARTED, state_at=now, departed_at=now
         )

@@ -17,13 +17,18 @@ _MOVE = """
 WITH target (customer_id, staff_id) AS (
     SELECT * FROM unnest(%(customers)s::bigint[], %(staff)s::bigint[])
 ), changed AS (
-    SELECT customer.id, target.staff_id, customer.store_id
+    SELECT customer.id, target.staff_id, customer.store_id, customer.owner_id AS was
     FROM contacts_customer AS customer
     JOIN target ON target.customer_id = customer.id
     WHERE customer.state = 'active' AND customer.owner_id IS DISTINCT FROM target.staff_id
 ), moved AS (
     UPDATE contacts_customer AS customer SET owner_id = changed.staff_id
     FROM changed WHERE customer.id = changed.id
+), tasks AS (
+    UPDATE contacts_task AS task SET staff_id = changed.staff_id
+    FROM changed
+    WHERE task.customer_id = changed.id AND task.state = 'open' AND task.kind <> 'decision'
+      AND task.staff_id IS NOT DISTINCT FROM changed.was
 ), ended AS (
     UPDATE contacts_ownershipperiod AS period
     SET ended_at = greatest(%(now)s, period.began_at)
@@ -47,7 +52,7 @@ def move_ownership(
     """Give each customer to a staff member, or to the pool of their store where that is ``None``.
 
     ``moves`` are pairs of customer id and staff id. The old period ends where the new one
-    begins; customers who already have that owner, and merged or erased ones, are left alone.
+    begins, and open tasks of the old owner about the customer are the new one's; customers who already have that owner, and merged or erased ones, are left alone.
     Returns how many changed hands. Raises ``IntegrityError`` on ``customer_owner_is_employed``
     if a receiver has departed.
 

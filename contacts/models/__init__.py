@@ -8,9 +8,11 @@ from contacts.models.follows import Follow
 from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
 from contacts.models.history import HistoryEntry
 from contacts.models.interactions import Interaction
+from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
 from contacts.models.tags import CustomerTag, Tag, TagGroup
+from contacts.models.tasks import Task
 
 __all__ = [
     "ApiKey",
@@ -28,11 +30,13 @@ __all__ = [
     "HistoryEntry",
     "Identity",
     "Interaction",
+    "Notice",
     "OwnershipPeriod",
     "RoleGrant",
     "Staff",
     "Store",
     "Tag",
     "TagGroup",
+    "Task",
     "User",
 ]

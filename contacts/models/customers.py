@@ -25,7 +25,8 @@ class Customer(models.Model):
     rests in the pool of ``store``. The row always agrees with the customer's one open
     ``OwnershipPeriod``: the database checks it when a transaction ends
     (constraint ``customer_has_open_ownership``), and refuses a departed owner at once
-    (``customer_owner_is_employed``). Rows are merged or erased, never deleted.
+    (``customer_owner_is_employed``). Rows are merged or erased, never deleted. ``spent`` is the
+    customer's value: what they have paid in all, in the company's currency.
     """
 
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="customers")
@@ -50,6 +51,8 @@ class Customer(models.Model):
     city = models.CharField(max_length=80, blank=True)
     note = models.TextField(blank=True)
     attributes = models.JSONField(default=dict, blank=True)
+    spent = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
+    last_order_at = models.DateTimeField(null=True, blank=True)
     last_interaction_at = models.DateTimeField(null=True, blank=True)
     opted_out_at = models.DateTimeField(null=True, blank=True)
 

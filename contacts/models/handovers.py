@@ -1,5 +1,6 @@
 """Handovers: customers moving from one staff member to others, one item each."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -14,7 +15,11 @@ REQUEST_LIMIT = 100
 class Handover(models.Model):
     """The handing over of ``size`` customers of one staff member.
 
-    The states of its items always add up to ``size``. Items are never deleted.
+    The states of its items always add up to ``size``. Items are never deleted. ``steps`` are the
+    rules by which the plan gave each customer a receiver, in order. A customer whom the first
+    colleague does not get is offered to others of the plan, to ``max_offers`` in all.
+    ``customer_message`` is what customers read, ``greeting`` what receivers may say first;
+    ``announced_at`` is when customers of a departure were told. An undo says what it ``undoes``.
     """
 
     from_staff = models.ForeignKey(Staff, on_delete=models.PROTECT, related_name="handovers")
@@ -23,9 +28,17 @@ class Handover(models.Model):
         Staff, on_delete=models.PROTECT, related_name="+", null=True, blank=True
     )
 
+    undoes = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="undone_by", null=True, blank=True
+    )
+
     kind = models.CharField(max_length=12, choices=HandoverKind.choices)
     size = models.PositiveIntegerField()
+    steps = models.JSONField(default=list, blank=True)
+    max_offers = models.PositiveSmallIntegerField(default=3)
     customer_message = models.CharField(max_length=200, blank=True)
+    greeting = models.CharField(max_length=400, blank=True)
+    announced_at = models.DateTimeField(null=True, blank=True)
 
     state = models.CharField(
         max_length=12, choices=HandoverState.choices, default=HandoverState.PLANNED
@@ -113,7 +126,8 @@ class HandoverItem(models.Model):
 
     ``slot`` numbers the items of one request, which caps it at 100. ``closed_at`` is set when
     nothing more will happen to the item in this handover; until then no other handover may
-    take the customer.
+    take the customer. ``tried`` are the colleagues who did not get the customer, ``tries`` counts
+    the requests made. ``undone_at`` is when an accepted item was undone.
     """
 
     handover = models.ForeignKey(
@@ -134,6 +148,7 @@ class HandoverItem(models.Model):
 
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
+    tried = ArrayField(models.BigIntegerField(), default=list, blank=True)
     errcode = models.IntegerField(null=True, blank=True)
     reason = models.CharField(max_length=200, blank=True)
 
@@ -141,6 +156,7 @@ class HandoverItem(models.Model):
     state_at = models.DateTimeField()
     takeover_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = [

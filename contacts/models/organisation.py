@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from contacts.enums import Role, Scope, StaffState
+from contacts.enums import NoticeRhythm, Role, Scope, StaffState
 
 
 class Company(models.Model):
@@ -103,6 +103,9 @@ class Staff(models.Model):
     capacity = models.PositiveIntegerField(default=5000)
     leaves_on = models.DateField(null=True, blank=True)
     left_channel_at = models.DateTimeField(null=True, blank=True)
+    notice_rhythm = models.CharField(
+        max_length=8, choices=NoticeRhythm.choices, default=NoticeRhythm.AT_ONCE
+    )
 
     state = models.CharField(max_length=12, choices=StaffState.choices, default=StaffState.ACTIVE)
     state_at = models.DateTimeField()
