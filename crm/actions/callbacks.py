@@ -18,7 +18,6 @@ from connectors.wecom.api.customers import NO_RELATION, get_external_contact
 from connectors.wecom.callback import Event, read_event
 from connectors.wecom.errors import Refused, WeComError
 from contacts.actions.customers import Profile, from_channel, learn_profile
-from contacts.actions.departures import depart_staff
 from contacts.actions.follows import begin_follow, end_follow
 from contacts.actions.settlement import note_transfer_failed
 from contacts.actions.staff import (
@@ -33,6 +32,7 @@ from contacts.errors import MovedOn
 from contacts.models import Callback, ContactCode, Customer, Follow
 from contacts.wecom import wecom
 from crm import tasks
+from crm.actions.departures import let_go
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ def _staff_removed(event: Event, now: datetime) -> None:
         return
     left_the_channel(staff, now=now)
     try:
-        depart_staff(staff.pk, actor=None, now=now, source="wecom")
+        let_go(staff.pk, actor=None, now=now, source="wecom")
     except MovedOn:
         return  # departed already, by a manager or an earlier callback
 

@@ -7,7 +7,6 @@ from django.db.models import Count
 from django.utils import timezone
 
 from connectors.wecom.sandbox.client import SandboxControl
-from contacts.actions.departures import depart_staff
 from contacts.actions.handovers import (
     finish_handover,
     propose_receivers,
@@ -26,6 +25,7 @@ from contacts.enums import (
 from contacts.models import Customer, Handover, HandoverItem, OwnershipPeriod, Staff
 from contacts.models.handovers import REQUEST_LIMIT
 from contacts.queries import UNDECIDED, handover_progress
+from crm.actions.departures import let_go
 from crm.demo import cast
 from crm.demo.report import Report
 from crm.demo.sandbox import REFUSES_EVERY
@@ -101,7 +101,7 @@ def _departure(stage: Stage) -> Handover:
         if stage.control:
             _remove_from_wecom(stage, stage.control, leaver)
         else:
-            depart_staff(leaver.pk, actor=stage.company.manager, now=timezone.now())
+            let_go(leaver.pk, actor=stage.company.manager, now=timezone.now())
         stage.wait(lambda: _has_departed(leaver), at_most=PATIENCE)
     handover = Handover.objects.get(from_staff=leaver)
     stage.terminal.say(

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from contacts.actions.departures import depart_staff
 from contacts.actions.handovers import customers_to_hand_over, plan_handover
 from contacts.enums import HandoverKind, Role, StaffState
 from contacts.errors import MovedOn, RuleBroken
@@ -28,6 +27,7 @@ from crm.access import (
     stores_of,
     viewer_of,
 )
+from crm.actions.departures import let_go
 from crm.handover_queries import with_bars
 from crm.paging import Page, page_of, search_words, whole_number
 from crm.staff_queries import departure_outlook, with_customers
@@ -111,7 +111,7 @@ def staff_depart(request: HttpRequest, pk: int) -> HttpResponse:
 def _let_go(request: HttpRequest, viewer: Viewer, person: Staff) -> HttpResponse:
     back = reverse("staff_page", args=[person.pk])
     try:
-        handover = depart_staff(person.pk, actor=viewer.staff, now=timezone.now())
+        handover = let_go(person.pk, actor=viewer.staff, now=timezone.now())
     except MovedOn as error:
         return moved_on(request, error, back=back)
     if handover is None:

@@ -7,7 +7,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
-from contacts.actions.departures import depart_staff
 from contacts.enums import Role, StaffState
 from contacts.models import HistoryEntry, Staff, Store
 from crm.access import (
@@ -19,6 +18,7 @@ from crm.access import (
     staff_member_for,
     stores_of,
 )
+from crm.actions.departures import let_go
 from crm.api.base import Listing, Reading, Verb
 from crm.api.filters import IdFilter
 from crm.api.shapes.people import DepartedShape, HistoryShape, StaffShape, StoreShape
@@ -84,7 +84,7 @@ class Depart(StaffPage, Verb):
         refusal = refusal_to_depart(self.viewer, person)
         if refusal and person.is_employed:
             raise PermissionDenied(refusal)
-        depart_staff(person.pk, actor=self.actor, now=self.now, source="api")
+        let_go(person.pk, actor=self.actor, now=self.now, source="api")
         return self.row(pk)
 
 
