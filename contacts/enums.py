@@ -132,6 +132,16 @@ class ItemState(TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class UndoNote(TextChoices):
+    """Why a customer of a handover that is undone stays where they are."""
+
+    NONE = "", ""
+    CHANGED = "changed", _("has changed hands since")
+    ASKED = "asked", _("WeCom has been asked and cannot be called back")
+    TOMBSTONE = "tombstone", _("has been merged or erased")
+    CHANNEL = "channel", _("WeCom did not give the customer back")
+
+
 class TaskKind(TextChoices):
     """What somebody has to do, and so what the task is called where it has no words of its own."""
 

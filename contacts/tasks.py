@@ -13,8 +13,24 @@ def make_requests(handover_id: int) -> None:
 
 
 @shared_task
+def move_customers(handover_id: int) -> None:
+    """Give the planned customers of a running handover to their receivers."""
+    from contacts.actions.moving import move_planned
+
+    move_planned(handover_id, now=timezone.now())
+
+
+@shared_task
 def check_handover(handover_id: int) -> None:
     """Ask the channel how the customers of a handover decided."""
     from contacts.actions.settlement import check_handover as check
 
     check(handover_id, now=timezone.now())
+
+
+@shared_task
+def undo_customers(handover_id: int) -> None:
+    """Give back the customers of a handover for whom that was asked."""
+    from contacts.actions.undo import undo_asked
+
+    undo_asked(handover_id, now=timezone.now())

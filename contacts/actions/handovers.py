@@ -9,15 +9,12 @@ from django.db.models import Count, F, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
+from contacts.actions.moving import move_on
+from contacts.actions.offers import decided
 from contacts.actions.ownership import move_ownership
-from contacts.actions.settlement import close_if_settled, home_of
+from contacts.actions.settlement import home_of
 from contacts.actions.sharing import Strategy, share_out
-from contacts.actions.transfers import (
-    goes_through_channel,
-    prepare_requests,
-    settle_without_channel,
-)
-from contacts.doorbell import ring
+from contacts.actions.transfers import goes_through_channel
 from contacts.enums import (
     FollowEnd,
     HandoverKind,
@@ -37,7 +34,6 @@ from contacts.models import (
     Staff,
     Store,
 )
-from contacts.tasks import make_requests
 
 RETRYABLE = (ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED)
 """Items that may be offered to somebody else while the handover is open."""
@@ -123,7 +119,7 @@ def propose_receivers(
     """
     _check_receivers(handover, receivers)
     with transaction.atomic():
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.PLANNED:
             raise MovedOn(_("This handover has already been started or cancelled."))
         items = list(
@@ -168,7 +164,7 @@ def start_handover(
     if not receivers:
         raise RuleBroken(_("Propose who takes these customers before starting the handover."))
     with transaction.atomic():
-        _check_receivers(handover, _locked(receivers))
+        _check_receivers(handover, _locked(handover, receivers))
         moved = Handover.objects.filter(pk=handover.pk, state=HandoverState.PLANNED).update(
             state=HandoverState.RUNNING,
             started_at=now,
@@ -180,7 +176,7 @@ def start_handover(
         HandoverItem.objects.filter(
             handover=handover, state=ItemState.PLANNED, to_staff=None
         ).update(state=ItemState.CANCELLED, state_at=now, closed_at=now, reason="pool")
-        _set_going(handover, now=now)
+        move_on(handover, now=now)
         record(handover, "handover.started", actor=actor, at=now)
 
 
@@ -199,8 +195,8 @@ def reassign_items(
     is over.
     """
     with transaction.atomic():
-        _check_receivers(handover, _locked(receivers))
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        _check_receivers(handover, _locked(handover, receivers))
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.RUNNING:
             raise MovedOn(_("This handover is not running any more."))
         items = list(
@@ -215,7 +211,7 @@ def reassign_items(
             state=ItemState.PLANNED, state_at=now, request=None, slot=None, takeover_at=None
         )
         _assign(items, receivers, Strategy.EVENLY)
-        _set_going(handover, now=now)
+        move_on(handover, now=now)
         record(handover, "handover.reassigned", actor=actor, at=now, data={"customers": len(items)})
     return len(items)
 
@@ -227,7 +223,7 @@ def finish_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
     """
     moving = (ItemState.PLANNED, ItemState.REQUESTED, ItemState.WAITING)
     with transaction.atomic():
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.RUNNING:
             raise MovedOn(_("This handover is not running any more."))
         if locked.items.filter(state__in=moving).exists():
@@ -240,6 +236,7 @@ def finish_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
         Handover.objects.filter(pk=handover.pk).update(
             state=HandoverState.DONE, closed_at=now, check_at=None
         )
+        decided(handover, now=now)
         record(handover, "handover.finished", actor=actor, at=now, data={"pool": rest})
     handover.refresh_from_db()
 
@@ -253,7 +250,7 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
     """
     with transaction.atomic():
         back_to = home_of(handover)
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state not in {HandoverState.PLANNED, HandoverState.RUNNING}:
             raise MovedOn(_("This handover has already ended."))
         withdrawn = locked.requests.filter(state=RequestState.PREPARED)
@@ -278,6 +275,7 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
             Handover.objects.filter(pk=locked.pk).update(
                 state=HandoverState.CANCELLED, closed_at=now, check_at=None
             )
+            decided(locked, now=now)
         record(
             locked, "handover.cancelled", actor=actor, at=now, data={"customers": len(customers)}
         )
@@ -285,10 +283,13 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
     return len(customers)
 
 
-def _locked(staff: Sequence[Staff]) -> list[Staff]:
-    """Read these people anew, who cannot depart before the transaction ends."""
-    people = Staff.objects.select_for_update(no_key=True).filter(pk__in=[one.pk for one in staff])
-    return list(people.order_by("pk"))
+def _locked(handover: Handover, receivers: Sequence[Staff]) -> list[Staff]:
+    """Read the receivers anew; neither they nor the giver can depart before the transaction ends."""
+    ids = {staff.pk for staff in receivers}
+    people = Staff.objects.select_for_update(no_key=True).filter(
+        pk__in=ids | {handover.from_staff_id}
+    )
+    return [person for person in people.order_by("pk") if person.pk in ids]
 
 
 def _check_receivers(handover: Handover, receivers: Sequence[Staff]) -> None:
@@ -325,23 +326,6 @@ def _assign(items: Sequence[int], receivers: Sequence[Staff], strategy: Strategy
             """,
             [list(items), dealt],
         )
-
-
-def _set_going(handover: Handover, *, now: datetime) -> None:
-    """Move planned items with a receiver on: into requests, or straight to accepted."""
-    planned = HandoverItem.objects.filter(
-        handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
-    )
-    move_ownership(
-        planned.values_list("customer_id", "to_staff_id"),
-        reason=OwnershipReason.HANDOVER,
-        now=now,
-        handover=handover,
-    )
-    prepare_requests(handover, now=now)
-    settle_without_channel(handover, now=now)
-    close_if_settled(handover, now=now)
-    ring(make_requests, handover.pk)
 
 
 def _end_follows_of(items: QuerySet[HandoverItem], handover: Handover, now: datetime) -> None:

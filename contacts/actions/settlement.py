@@ -17,6 +17,7 @@ from connectors.wecom.api.transfers import (
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
 from contacts.actions.departures import hand_on_late
+from contacts.actions.offers import another_may_get, ask_for_decision, decided, offer_again
 from contacts.actions.ownership import move_ownership
 from contacts.enums import (
     Channel,
@@ -26,13 +27,16 @@ from contacts.enums import (
     IdentityKind,
     ItemState,
     OwnershipReason,
+    UndoNote,
 )
 from contacts.models import Customer, Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import READING, wecom
 
 CHECK_EVERY = timedelta(hours=1)
 CHECK_MARGIN = timedelta(seconds=5)
+CHECK_LEASE = timedelta(minutes=5)
 RETRY = timedelta(minutes=1)
+PART = 500
 GIVE_UP = timedelta(hours=26)
 """A customer is taken over within a day; of whom WeCom knows nothing by now, it never will."""
 
@@ -56,7 +60,7 @@ def check_handover(handover_id: int, *, now: datetime, early: bool = False) -> b
     """
     due = Q() if early else Q(check_at__lte=now)
     claimed = Handover.objects.filter(due, pk=handover_id, state=HandoverState.RUNNING).update(
-        check_at=now + CHECK_EVERY
+        check_at=now + CHECK_LEASE  # should this worker die, the next one asks then
     )
     client = wecom(patience=0 if early else READING)  # somebody waits for the early answer
     if not claimed or client is None:
@@ -131,14 +135,27 @@ def _note_results(
         under_way.append(item)
         if result.takeover_at:
             takeovers.setdefault(result.takeover_at, []).append(item)
-    with transaction.atomic():
-        hold_people(handover, waiting)
-        for at, items in takeovers.items():
-            HandoverItem.objects.filter(pk__in=items).exclude(takeover_at=at).update(takeover_at=at)
-        for outcome, items in settled.items():
-            settle_items(handover, HandoverItem.objects.filter(pk__in=items), outcome, now=now)
-        unheard = waiting.filter(state_at__lt=now - GIVE_UP).exclude(pk__in=under_way)
-        settle_items(handover, unheard, ItemState.FAILED, reason=NO_ANSWER, now=now)
+    for at, items in takeovers.items():
+        waiting.filter(pk__in=items).exclude(takeover_at=at).update(takeover_at=at)
+    for outcome, items in settled.items():
+        _settle_in_parts(handover, items, outcome, now=now)
+    unheard = waiting.filter(state_at__lt=now - GIVE_UP).exclude(pk__in=under_way)
+    silent = list(unheard.values_list("pk", flat=True))
+    _settle_in_parts(handover, silent, ItemState.FAILED, reason=NO_ANSWER, now=now)
+
+
+def _settle_in_parts(
+    handover: Handover,
+    items: Sequence[int],
+    outcome: ItemState,
+    *,
+    now: datetime,
+    reason: str = "",
+) -> None:
+    """Settle a few hundred in a transaction, so that nobody waits long for their rows."""
+    for start in range(0, len(items), PART):
+        part = HandoverItem.objects.filter(pk__in=items[start : start + PART])
+        settle_items(handover, part, outcome, now=now, reason=reason)
 
 
 def _next_check(handover: Handover, now: datetime) -> datetime:
@@ -176,7 +193,7 @@ def settle_items(
     """
     moving = items.filter(state__in=MOVING)
     with transaction.atomic():
-        hold_people(handover, moving)
+        hold(handover, moving)
         rows = list(
             moving.select_for_update()
             .order_by("pk")
@@ -200,17 +217,42 @@ def settle_items(
                 now=now,
                 handover=handover,
             )
+            _go_on_without(handover, [row[0] for row in rows], outcome, errcode, reason, now)
     return len(rows)
 
 
-def hold_people(handover: Handover, items: QuerySet[HandoverItem]) -> None:
+def _go_on_without(
+    handover: Handover,
+    items: list[int],
+    outcome: ItemState,
+    errcode: int | None,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Offer customers who stay to somebody else, or leave them to the manager's decision."""
+    if handover.kind == HandoverKind.UNDO:
+        originals = HandoverItem.objects.filter(
+            handover=handover.undoes_id,
+            customer__in=HandoverItem.objects.filter(pk__in=items).values("customer"),
+        )
+        originals.update(undone_at=None, undo_note=UndoNote.CHANNEL)
+    if another_may_get(outcome, errcode, reason):
+        offer_again(handover, items, now=now)
+    else:
+        ask_for_decision(handover, now=now)
+
+
+def hold(handover: Handover, items: QuerySet[HandoverItem]) -> bool:
     """Let nobody who gives or receives these items depart before the transaction ends.
 
-    Staff are locked before anything else and in the order of their keys, as everywhere.
+    Returns whether the handover runs; it cannot be cancelled or finished meanwhile. Everywhere
+    locks are taken in this order: staff by key, handover, items by key, customers by key.
     """
     involved = Q(pk=handover.from_staff_id) | Q(pk__in=items.values("to_staff"))
     people = Staff.objects.select_for_update(no_key=True).filter(involved).order_by("pk")
     list(people.values_list("pk"))
+    held = Handover.objects.select_for_update(no_key=True).filter(pk=handover.pk)
+    return held.values_list("state", flat=True).get() == HandoverState.RUNNING
 
 
 def home_of(handover: Handover) -> int | None:
@@ -271,6 +313,7 @@ def close_if_settled(handover: Handover, *, now: datetime) -> None:
         Handover.objects.filter(pk=handover.pk, state=HandoverState.RUNNING).update(
             state=HandoverState.DONE, closed_at=now, check_at=None
         )
+        decided(handover, now=now)
 
 
 def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: datetime) -> bool:

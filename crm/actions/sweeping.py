@@ -16,7 +16,9 @@ from campaigns.actions import due
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
+from contacts.actions.moving import handovers_to_move
 from contacts.actions.transfers import handovers_to_check, handovers_to_request
+from contacts.actions.undo import handovers_to_undo
 from contacts.doorbell import ring
 from contacts.enums import CallbackState
 from contacts.models import Callback
@@ -42,6 +44,8 @@ _DUE: list[tuple[Finder, Task]] = [
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),
     (due.batches_to_check, campaign_tasks.check_batch),
+    (handovers_to_move, contact_tasks.move_customers),
+    (handovers_to_undo, contact_tasks.undo_customers),
     (handovers_to_request, contact_tasks.make_requests),
     (handovers_to_check, contact_tasks.check_handover),
 ]

@@ -1,0 +1,147 @@
+"""Moving the customers of a running handover to their receivers, a few hundred at a time.
+
+Each part is a transaction of its own, so that nobody waits long for the rows and a worker that
+dies leaves nothing half done: what is still planned is moved by the next one.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from connectors.wecom.errors import describe
+from contacts.actions.offers import RECEIVER_AWAY, RECEIVER_DEPARTED, ask_for_decision, offer_again
+from contacts.actions.ownership import move_ownership
+from contacts.actions.settlement import close_if_settled, hold
+from contacts.actions.transfers import prepare_requests, settle_without_channel
+from contacts.doorbell import ring
+from contacts.enums import (
+    CustomerState,
+    HandoverKind,
+    HandoverState,
+    ItemState,
+    OwnershipReason,
+    StaffState,
+)
+from contacts.models import Customer, Handover, HandoverItem, Staff
+from contacts.queries import transferred_twice
+from contacts.tasks import make_requests, move_customers
+
+CHUNK = 500
+"""Customers moved in one transaction."""
+
+TOO_OFTEN = 40128
+NO_MORE = gettext_noop("The customer has been merged or erased.")
+
+
+def move_planned(handover_id: int, *, now: datetime) -> int:
+    """Move every planned customer of a running handover; returns how many were looked at.
+
+    Any number of workers may do this at once, and it may be repeated.
+    """
+    handover = Handover.objects.select_related("from_staff", "store").get(pk=handover_id)
+    seen = 0
+    while part := move_some(handover, now=max(now, timezone.now())):
+        seen += part
+    return seen
+
+
+def move_on(handover: Handover, *, now: datetime) -> None:
+    """Move the first customers here and now, and have a worker move the rest."""
+    if move_some(handover, now=now) == CHUNK:
+        ring(move_customers, handover.pk)
+
+
+def handovers_to_move(now: datetime) -> list[int]:
+    """Running handovers with customers who are planned for somebody, for the sweeper."""
+    running = Handover.objects.filter(state=HandoverState.RUNNING)
+    waiting = HandoverItem.objects.filter(
+        handover__in=running, state=ItemState.PLANNED, to_staff__isnull=False
+    )
+    return list(waiting.values_list("handover", flat=True).distinct()[:50])
+
+
+def move_some(handover: Handover, *, now: datetime) -> int:
+    """Move at most ``CHUNK`` planned customers; returns how many were looked at.
+
+    The receivers answer for them from now on, provisionally. Customers whom the channel has to be
+    asked about are in requests afterwards, the others have been accepted. Whoever cannot take
+    theirs makes room for the next colleague of the plan.
+    """
+    planned = HandoverItem.objects.filter(
+        handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
+    )
+    # By receiver, so that requests are full.
+    first = list(planned.order_by("to_staff", "pk").values_list("pk", flat=True)[:CHUNK])
+    with transaction.atomic():
+        if not hold(handover, planned.filter(pk__in=first)):
+            return 0
+        chunk = planned.filter(pk__in=first)
+        _leave_out_tombstones(chunk, now)
+        _pass_over_absent(handover, chunk, now)
+        _leave_out_the_too_often(handover, chunk, now)
+        _move(handover, chunk, now)
+        close_if_settled(handover, now=now)
+        ring(make_requests, handover.pk)
+    return len(first)
+
+
+def _move(handover: Handover, chunk: QuerySet[HandoverItem], now: datetime) -> None:
+    rows = list(
+        chunk.select_for_update(no_key=True)
+        .order_by("pk")
+        .values_list("pk", "customer_id", "to_staff_id")
+    )
+    undo = handover.kind == HandoverKind.UNDO
+    move_ownership(
+        [(customer, receiver) for _, customer, receiver in rows],
+        reason=OwnershipReason.UNDONE if undo else OwnershipReason.HANDOVER,
+        now=now,
+        handover=handover,
+    )
+    items = [row[0] for row in rows]
+    prepare_requests(handover, items, now=now)
+    settle_without_channel(handover, items, now=now)
+
+
+def _leave_out_tombstones(chunk: QuerySet[HandoverItem], now: datetime) -> None:
+    customers = chunk.values("customer")
+    gone = Customer.objects.filter(pk__in=customers).exclude(state=CustomerState.ACTIVE)
+    if tombstones := list(gone.values_list("pk", flat=True)):
+        chunk.filter(customer__in=tombstones).update(
+            state=ItemState.CANCELLED, state_at=now, closed_at=now, reason=NO_MORE
+        )
+
+
+def _pass_over_absent(handover: Handover, chunk: QuerySet[HandoverItem], now: datetime) -> None:
+    """Receivers who cannot take customers now are not given any."""
+    receivers = Staff.objects.filter(pk__in=chunk.values("to_staff"))
+    absent = dict(receivers.exclude(state=StaffState.ACTIVE).values_list("pk", "state"))
+    for receiver, state in absent.items():
+        items = list(chunk.filter(to_staff=receiver).values_list("pk", flat=True))
+        reason = RECEIVER_DEPARTED if state == StaffState.DEPARTED else RECEIVER_AWAY
+        _fail(items, now, reason=reason)
+        offer_again(handover, items, now=now)
+
+
+def _leave_out_the_too_often(
+    handover: Handover, chunk: QuerySet[HandoverItem], now: datetime
+) -> None:
+    """WeCom hands nobody over a third time in 90 days while the giver works there (40128)."""
+    giver = handover.from_staff
+    if not giver.wecom_userid or giver.left_channel_at or not giver.is_employed:
+        return
+    customers = list(chunk.values_list("customer_id", flat=True))
+    if twice := transferred_twice(customers, now=now):
+        items = list(chunk.filter(customer__in=twice).values_list("pk", flat=True))
+        _fail(items, now, reason=describe(TOO_OFTEN), errcode=TOO_OFTEN)
+        ask_for_decision(handover, now=now)
+
+
+def _fail(items: Sequence[int], now: datetime, *, reason: str, errcode: int | None = None) -> None:
+    HandoverItem.objects.filter(pk__in=items, state=ItemState.PLANNED).update(
+        state=ItemState.FAILED, state_at=now, reason=reason[:200], errcode=errcode
+    )
