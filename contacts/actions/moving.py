@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from connectors.wecom.errors import describe
-from contacts.actions.offers import RECEIVER_AWAY, RECEIVER_DEPARTED, ask_for_decision, offer_again
+from contacts.actions.offers import (
+    RECEIVER_AWAY,
+    RECEIVER_DEPARTED,
+    ask_for_decision,
+    note_not_given_back,
+    offer_again,
+)
 from contacts.actions.ownership import move_ownership
 from contacts.actions.settlement import close_if_settled, hold
 from contacts.actions.transfers import prepare_requests, settle_without_channel
@@ -75,26 +80,28 @@ def move_some(handover: Handover, *, now: datetime) -> int:
         handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
     )
     # By receiver, so that requests are full.
-    first = list(planned.order_by("to_staff", "pk").values_list("pk", flat=True)[:CHUNK])
+    first = list(planned.order_by("to_staff", "pk").values_list(*_COLUMNS)[:CHUNK])
     with transaction.atomic():
-        if not hold(handover, planned.filter(pk__in=first)):
+        if not hold(handover, [receiver for *_, receiver in first]):
             return 0
-        chunk = planned.filter(pk__in=first)
-        _leave_out_tombstones(chunk, now)
-        _pass_over_absent(handover, chunk, now)
-        _leave_out_the_too_often(handover, chunk, now)
-        _move(handover, chunk, now)
+        # Read again under the lock: another worker may have moved them.
+        mine = planned.filter(pk__in=[item for item, *_ in first])
+        rows = list(mine.select_for_update(no_key=True).order_by("pk").values_list(*_COLUMNS))
+        rows = _without_tombstones(rows, now)
+        rows = _without_absent(handover, rows, now)
+        rows = _without_the_too_often(handover, rows, now)
+        _move(handover, rows, now)
         close_if_settled(handover, now=now)
         ring(make_requests, handover.pk)
     return len(first)
 
 
-def _move(handover: Handover, chunk: QuerySet[HandoverItem], now: datetime) -> None:
-    rows = list(
-        chunk.select_for_update(no_key=True)
-        .order_by("pk")
-        .values_list("pk", "customer_id", "to_staff_id")
-    )
+_COLUMNS = ("pk", "customer_id", "to_staff_id")
+Row = tuple[int, int, int]
+"""Item, customer, receiver."""
+
+
+def _move(handover: Handover, rows: Sequence[Row], now: datetime) -> None:
     undo = handover.kind == HandoverKind.UNDO
     move_ownership(
         [(customer, receiver) for _, customer, receiver in rows],
@@ -102,46 +109,48 @@ def _move(handover: Handover, chunk: QuerySet[HandoverItem], now: datetime) -> N
         now=now,
         handover=handover,
     )
-    items = [row[0] for row in rows]
+    items = [item for item, *_ in rows]
     prepare_requests(handover, items, now=now)
     settle_without_channel(handover, items, now=now)
 
 
-def _leave_out_tombstones(chunk: QuerySet[HandoverItem], now: datetime) -> None:
-    customers = chunk.values("customer")
-    gone = Customer.objects.filter(pk__in=customers).exclude(state=CustomerState.ACTIVE)
-    if tombstones := list(gone.values_list("pk", flat=True)):
-        chunk.filter(customer__in=tombstones).update(
-            state=ItemState.CANCELLED, state_at=now, closed_at=now, reason=NO_MORE
-        )
+def _without_tombstones(rows: list[Row], now: datetime) -> list[Row]:
+    customers = Customer.objects.filter(pk__in=[customer for _, customer, _ in rows])
+    gone = set(customers.exclude(state=CustomerState.ACTIVE).values_list("pk", flat=True))
+    if gone:
+        HandoverItem.objects.filter(
+            pk__in=[item for item, customer, _ in rows if customer in gone]
+        ).update(state=ItemState.CANCELLED, state_at=now, closed_at=now, reason=NO_MORE)
+    return [row for row in rows if row[1] not in gone]
 
 
-def _pass_over_absent(handover: Handover, chunk: QuerySet[HandoverItem], now: datetime) -> None:
+def _without_absent(handover: Handover, rows: list[Row], now: datetime) -> list[Row]:
     """Receivers who cannot take customers now are not given any."""
-    receivers = Staff.objects.filter(pk__in=chunk.values("to_staff"))
+    receivers = Staff.objects.filter(pk__in={receiver for *_, receiver in rows})
     absent = dict(receivers.exclude(state=StaffState.ACTIVE).values_list("pk", "state"))
-    for receiver, state in absent.items():
-        items = list(chunk.filter(to_staff=receiver).values_list("pk", flat=True))
+    for person, state in absent.items():
+        items = [item for item, _, receiver in rows if receiver == person]
         reason = RECEIVER_DEPARTED if state == StaffState.DEPARTED else RECEIVER_AWAY
         _fail(items, now, reason=reason)
         offer_again(handover, items, now=now)
+    return [row for row in rows if row[2] not in absent]
 
 
-def _leave_out_the_too_often(
-    handover: Handover, chunk: QuerySet[HandoverItem], now: datetime
-) -> None:
+def _without_the_too_often(handover: Handover, rows: list[Row], now: datetime) -> list[Row]:
     """WeCom hands nobody over a third time in 90 days while the giver works there (40128)."""
     giver = handover.from_staff
     if not giver.wecom_userid or giver.left_channel_at or not giver.is_employed:
-        return
-    customers = list(chunk.values_list("customer_id", flat=True))
-    if twice := transferred_twice(customers, now=now):
-        items = list(chunk.filter(customer__in=twice).values_list("pk", flat=True))
+        return rows
+    twice = transferred_twice([customer for _, customer, _ in rows], now=now)
+    if twice:
+        items = [item for item, customer, _ in rows if customer in twice]
         _fail(items, now, reason=describe(TOO_OFTEN), errcode=TOO_OFTEN)
+        note_not_given_back(handover, items)
         ask_for_decision(handover, now=now)
+    return [row for row in rows if row[1] not in twice]
 
 
 def _fail(items: Sequence[int], now: datetime, *, reason: str, errcode: int | None = None) -> None:
-    HandoverItem.objects.filter(pk__in=items, state=ItemState.PLANNED).update(
+    HandoverItem.objects.filter(pk__in=items).update(
         state=ItemState.FAILED, state_at=now, reason=reason[:200], errcode=errcode
     )

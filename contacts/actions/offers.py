@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop
 
 from contacts.actions.tasks import add_task
 from contacts.doorbell import ring
-from contacts.enums import HandoverKind, ItemState, StaffState, TaskKind, TaskState
+from contacts.enums import HandoverKind, ItemState, StaffState, TaskKind, TaskState, UndoNote
 from contacts.models import Customer, Handover, HandoverItem, Staff, Task
 from contacts.tasks import move_customers
 
@@ -67,6 +67,15 @@ def offer_again(handover: Handover, items: Collection[int], *, now: datetime) ->
     if len(dealt) < len(rows):
         ask_for_decision(handover, now=now)
     return len(dealt)
+
+
+def note_not_given_back(handover: Handover, items: Collection[int]) -> None:
+    """Of an undo: the customers of these items stay with the receiver, and their handover says so."""
+    if handover.kind == HandoverKind.UNDO:
+        customers = HandoverItem.objects.filter(pk__in=items).values_list("customer", flat=True)
+        HandoverItem.objects.filter(
+            handover=handover.undoes_id, customer__in=list(customers)
+        ).update(undone_at=None, undo_note=UndoNote.CHANNEL)
 
 
 def ask_for_decision(handover: Handover, *, now: datetime) -> None:

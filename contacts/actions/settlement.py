@@ -1,6 +1,6 @@
 """How the customers of a handover decided, and what follows from it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -17,7 +17,13 @@ from connectors.wecom.api.transfers import (
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
 from contacts.actions.departures import hand_on_late
-from contacts.actions.offers import another_may_get, ask_for_decision, decided, offer_again
+from contacts.actions.offers import (
+    another_may_get,
+    ask_for_decision,
+    decided,
+    note_not_given_back,
+    offer_again,
+)
 from contacts.actions.ownership import move_ownership
 from contacts.enums import (
     Channel,
@@ -27,7 +33,6 @@ from contacts.enums import (
     IdentityKind,
     ItemState,
     OwnershipReason,
-    UndoNote,
 )
 from contacts.models import Customer, Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import READING, wecom
@@ -193,7 +198,7 @@ def settle_items(
     """
     moving = items.filter(state__in=MOVING)
     with transaction.atomic():
-        hold(handover, moving)
+        hold(handover, moving.order_by().values_list("to_staff", flat=True).distinct())
         rows = list(
             moving.select_for_update()
             .order_by("pk")
@@ -230,27 +235,22 @@ def _go_on_without(
     now: datetime,
 ) -> None:
     """Offer customers who stay to somebody else, or leave them to the manager's decision."""
-    if handover.kind == HandoverKind.UNDO:
-        originals = HandoverItem.objects.filter(
-            handover=handover.undoes_id,
-            customer__in=HandoverItem.objects.filter(pk__in=items).values("customer"),
-        )
-        originals.update(undone_at=None, undo_note=UndoNote.CHANNEL)
+    note_not_given_back(handover, items)
     if another_may_get(outcome, errcode, reason):
         offer_again(handover, items, now=now)
     else:
         ask_for_decision(handover, now=now)
 
 
-def hold(handover: Handover, items: QuerySet[HandoverItem]) -> bool:
-    """Let nobody who gives or receives these items depart before the transaction ends.
+def hold(handover: Handover, receivers: Iterable[int | None]) -> bool:
+    """Let neither the giver nor these receivers depart before the transaction ends.
 
     Returns whether the handover runs; it cannot be cancelled or finished meanwhile. Everywhere
     locks are taken in this order: staff by key, handover, items by key, customers by key.
     """
-    involved = Q(pk=handover.from_staff_id) | Q(pk__in=items.values("to_staff"))
-    people = Staff.objects.select_for_update(no_key=True).filter(involved).order_by("pk")
-    list(people.values_list("pk"))
+    involved = {handover.from_staff_id, *filter(None, receivers)}
+    people = Staff.objects.select_for_update(no_key=True).filter(pk__in=involved)
+    list(people.order_by("pk").values_list("pk"))
     held = Handover.objects.select_for_update(no_key=True).filter(pk=handover.pk)
     return held.values_list("state", flat=True).get() == HandoverState.RUNNING
 

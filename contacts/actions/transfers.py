@@ -202,7 +202,7 @@ def _receiver_has_departed(request_id: int, *, now: datetime) -> bool:
     if request is None:
         return False
     with transaction.atomic():
-        hold(request.handover, request.items.all())
+        hold(request.handover, [request.to_staff_id])
         if not unasked.update(state=RequestState.REFUSED, error=RECEIVER_DEPARTED):
             return False
         settle_items(
@@ -285,7 +285,7 @@ def _write_down(
     An item whose customer had no address could not be asked about, and fails.
     """
     with transaction.atomic():
-        hold(request.handover, request.items.all())
+        hold(request.handover, [request.to_staff_id])
         made = HandoverRequest.objects.filter(pk=request.pk, state=RequestState.CALLING).update(
             state=RequestState.MADE, lease_until=None, made_at=now, error=""
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,6 +17,7 @@ from contacts.actions.handovers import cancel_handover
 from contacts.actions.history import record
 from contacts.actions.moving import move_on
 from contacts.actions.ownership import move_ownership
+from contacts.actions.settlement import hold
 from contacts.doorbell import ring
 from contacts.enums import (
     CustomerState,
@@ -115,18 +116,35 @@ def can_be_undone(handover: Handover, *, now: datetime) -> bool:
 def undo_some(handover: Handover, *, now: datetime) -> int:
     """Give back at most ``CHUNK`` customers; returns how many were looked at."""
     asked = handover.items.filter(TO_UNDO)
-    first = list(asked.order_by("to_staff", "pk").values_list("pk", flat=True)[:CHUNK])
+    first = list(asked.order_by("to_staff", "pk").values_list("pk", "to_staff_id")[:CHUNK])
     with transaction.atomic():
-        giver = _hold(handover, asked.filter(pk__in=first))
-        chunk = asked.filter(pk__in=first)
-        _leave_alone(handover, chunk)
-        through_channel = chunk.filter(request__isnull=False, errcode=None, reason="")
+        giver = _hold(handover, {receiver for _, receiver in first})
+        mine = asked.filter(pk__in=[item for item, _ in first])
+        items = list(mine.select_for_update(no_key=True).order_by("pk"))
+        items = _unchanged(handover, items)
+        HandoverItem.objects.filter(pk__in=[item.pk for item in items]).update(undone_at=now)
+        back: dict[int, list[HandoverItem]] = {}
         if giver and giver.wecom_userid and giver.left_channel_at is None:
-            for receiver in sorted(set(through_channel.values_list("to_staff", flat=True))):
-                mine = through_channel.filter(to_staff=receiver)
-                _transfer_back(handover, receiver, giver, mine, now)
-        _give_back(handover, chunk, giver, now)
+            for item in items:
+                if item.to_staff_id and _went_through_channel(item):
+                    back.setdefault(item.to_staff_id, []).append(item)
+            for receiver, theirs in sorted(back.items()):
+                _transfer_back(handover, receiver, giver, theirs, now)
+        by_channel = {item.pk for theirs in back.values() for item in theirs}
+        locally = [item.customer_id for item in items if item.pk not in by_channel]
+        move_ownership(
+            [(customer, giver.pk if giver else None) for customer in locally],
+            reason=OwnershipReason.UNDONE,
+            now=now,
+            handover=handover,
+        )
+        _drop_first_contacts([item.customer_id for item in items], now)
     return len(first)
+
+
+def _went_through_channel(item: HandoverItem) -> bool:
+    """Whether WeCom moved the customer; those taken over without it carry the reason why."""
+    return item.request_id is not None and not item.reason
 
 
 def _can_withdraw(handover: Handover) -> bool:
@@ -138,49 +156,53 @@ def _can_withdraw(handover: Handover) -> bool:
     return handover.state == HandoverState.RUNNING and handover.items.filter(unasked).exists()
 
 
-def _hold(handover: Handover, items: QuerySet[HandoverItem]) -> Staff | None:
-    """Lock the people involved, the handover and the items; return the giver if at work."""
-    involved = Q(pk=handover.from_staff_id) | Q(pk__in=items.values("to_staff"))
-    people = Staff.objects.select_for_update(no_key=True).filter(involved).order_by("pk")
-    by_id = {person.pk: person for person in people}
-    Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
-    list(items.select_for_update(no_key=True).order_by("pk").values_list("pk"))
-    giver = by_id[handover.from_staff_id]
+def _hold(handover: Handover, receivers: Collection[int | None]) -> Staff | None:
+    """Lock the people involved and the handover; return the giver if at work."""
+    hold(handover, receivers)
+    giver = Staff.objects.get(pk=handover.from_staff_id)
     return giver if giver.state == StaffState.ACTIVE else None
 
 
-def _leave_alone(handover: Handover, chunk: QuerySet[HandoverItem]) -> None:
-    """Note whom something has happened to since the handover."""
-    customers = chunk.values("customer")
-    gone = Customer.objects.filter(pk__in=customers).exclude(state=CustomerState.ACTIVE)
-    tombstones = list(gone.values_list("pk", flat=True))
-    chunk.filter(customer__in=tombstones).update(undo_note=UndoNote.TOMBSTONE)
-    unchanged = OwnershipPeriod.objects.filter(
+def _unchanged(handover: Handover, items: Sequence[HandoverItem]) -> list[HandoverItem]:
+    """Return those to whom nothing has happened since, and note what happened to the others."""
+    customers = [item.customer_id for item in items]
+    gone = set(
+        Customer.objects.filter(pk__in=customers)
+        .exclude(state=CustomerState.ACTIVE)
+        .values_list("pk", flat=True)
+    )
+    owned = OwnershipPeriod.objects.filter(
         customer__in=customers, ended_at=None, handover=handover, staff__isnull=False
     )
     held = HandoverItem.objects.filter(customer__in=customers, closed_at=None)
-    changed = chunk.exclude(customer__in=list(unchanged.values_list("customer", flat=True)))
-    busy = chunk.filter(customer__in=list(held.values_list("customer", flat=True)))
-    for rows in (changed, busy):
-        rows.update(undo_note=UndoNote.CHANGED)
+    same = set(owned.values_list("customer", flat=True)) - set(
+        held.values_list("customer", flat=True)
+    )
+    _note([item.pk for item in items if item.customer_id in gone], UndoNote.TOMBSTONE)
+    changed = [item.pk for item in items if item.customer_id not in same | gone]
+    _note(changed, UndoNote.CHANGED)
+    return [item for item in items if item.customer_id in same - gone]
+
+
+def _note(items: Sequence[int], note: UndoNote) -> None:
+    if items:
+        HandoverItem.objects.filter(pk__in=items).update(undo_note=note)
 
 
 def _transfer_back(
     handover: Handover,
     receiver: int,
     giver: Staff,
-    items: QuerySet[HandoverItem],
+    items: Sequence[HandoverItem],
     now: datetime,
 ) -> None:
     """Hand these customers of one receiver back through the channel, in a handover of their own."""
-    rows = list(items.order_by("pk").values_list("pk", "customer_id"))
     back, created = Handover.objects.get_or_create(
         undoes=handover,
         from_staff_id=receiver,
         state=HandoverState.RUNNING,
         defaults={
             "store": handover.store,
-            "planned_by": None,
             "kind": HandoverKind.UNDO,
             "size": 0,
             "planned_at": now,
@@ -189,32 +211,14 @@ def _transfer_back(
     )
     HandoverItem.objects.bulk_create(
         [
-            HandoverItem(handover=back, customer_id=customer, to_staff=giver, state_at=now)
-            for _, customer in rows
-        ],
-        batch_size=CHUNK,
+            HandoverItem(handover=back, customer_id=item.customer_id, to_staff=giver, state_at=now)
+            for item in items
+        ]
     )
-    Handover.objects.filter(pk=back.pk).update(size=F("size") + len(rows))
+    Handover.objects.filter(pk=back.pk).update(size=F("size") + len(items))
     if created:
         record(back, "handover.started", actor=None, at=now, data={"undoes": handover.pk})
-    HandoverItem.objects.filter(pk__in=[pk for pk, _ in rows]).update(undone_at=now)
-    _drop_first_contacts([customer for _, customer in rows], now)
     move_on(back, now=now)
-
-
-def _give_back(
-    handover: Handover, chunk: QuerySet[HandoverItem], giver: Staff | None, now: datetime
-) -> None:
-    rows = list(chunk.order_by("pk").values_list("pk", "customer_id"))
-    customers = [customer for _, customer in rows]
-    move_ownership(
-        [(customer, giver.pk if giver else None) for customer in customers],
-        reason=OwnershipReason.UNDONE,
-        now=now,
-        handover=handover,
-    )
-    HandoverItem.objects.filter(pk__in=[pk for pk, _ in rows]).update(undone_at=now)
-    _drop_first_contacts(customers, now)
 
 
 def _drop_first_contacts(customers: Sequence[int], now: datetime) -> None:

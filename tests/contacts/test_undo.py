@@ -245,6 +245,21 @@ def test_whom_wecom_does_not_give_back_stays_and_is_named(shop: Shop) -> None:
     assert Customer.objects.filter(owner=lin).count() == 2
 
 
+def test_whom_wecom_moved_twice_already_is_not_asked_for_a_third_time(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    there = on_leave(shop, lin, mei, 1)
+    undo_handover(there, actor=None, now=timezone.now())
+    a_day(shop, Handover.objects.get(undoes=there))
+    again = plan_handover(lin, kind=HandoverKind.LEAVE, actor=None, now=timezone.now())
+    propose_receivers(again, [mei], strategy=Strategy.EVENLY, actor=None, now=timezone.now())
+    start_handover(again, actor=None, now=timezone.now())
+
+    item = again.items.get()
+    assert (item.state, item.errcode) == (ItemState.FAILED, 40128)
+    assert Customer.objects.get().owner == lin
+    assert len(shop.control.rows("transfer_calls")) == 2
+
+
 def test_who_is_being_asked_is_left_alone(shop: Shop) -> None:
     lin, mei = make_staff("Lin"), make_staff("Mei")
     make_customers(3, owner=lin, followed=True)
