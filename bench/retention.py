@@ -57,12 +57,12 @@ def measure() -> list[Figure]:
     receivers = list(Staff.objects.filter(name__startswith="Receiver").order_by("pk"))
     ours: Times = {}
     bare: Times = {}
-    _walk(leavers[0], receivers, {})  # everything is warm from here on
-    _bare(leavers[1], receivers, {})
     with _somebody_reading() as latencies:
-        for turn in range(ROUNDS):
-            _walk(leavers[2 + 2 * turn], receivers, ours)
-            _bare(leavers[3 + 2 * turn], receivers, bare)
+        _walk(leavers[0], receivers, {})
+    _bare(leavers[1], receivers, {})  # everything is warm from here on
+    for turn in range(ROUNDS):
+        _walk(leavers[2 + 2 * turn], receivers, ours)
+        _bare(leavers[3 + 2 * turn], receivers, bare)
     mid = {name: statistics.median(times) for name, times in ours.items()}
     ref = {name: statistics.median(times) for name, times in bare.items()}
     quiet = _list_alone()

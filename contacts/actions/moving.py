@@ -7,7 +7,7 @@ dies leaves nothing half done: what is still planned is moved by the next one.
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -24,14 +24,13 @@ from contacts.actions.settlement import close_if_settled, hold
 from contacts.actions.transfers import prepare_requests, settle_without_channel
 from contacts.doorbell import ring
 from contacts.enums import (
-    CustomerState,
     HandoverKind,
     HandoverState,
     ItemState,
     OwnershipReason,
     StaffState,
 )
-from contacts.models import Customer, Handover, HandoverItem, Staff
+from contacts.models import Handover, HandoverItem, Staff
 from contacts.queries import transferred_twice
 from contacts.tasks import make_requests, move_customers
 
@@ -80,14 +79,12 @@ def move_some(handover: Handover, *, now: datetime) -> int:
         handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
     )
     # By receiver, so that requests are full.
-    first = list(planned.order_by("to_staff", "pk").values_list(*_COLUMNS)[:CHUNK])
+    by_receiver = planned.order_by("to_staff", "pk").values_list("pk", "to_staff_id")
+    first = list(by_receiver[:CHUNK])
     with transaction.atomic():
-        if not hold(handover, [receiver for *_, receiver in first]):
+        if not hold(handover, {receiver for _, receiver in first}):
             return 0
-        # Read again under the lock: another worker may have moved them.
-        mine = planned.filter(pk__in=[item for item, *_ in first])
-        rows = list(mine.select_for_update(no_key=True).order_by("pk").values_list(*_COLUMNS))
-        rows = _without_tombstones(rows, now)
+        rows = _still_planned([item for item, _ in first], now)
         rows = _without_absent(handover, rows, now)
         rows = _without_the_too_often(handover, rows, now)
         _move(handover, rows, now)
@@ -96,9 +93,29 @@ def move_some(handover: Handover, *, now: datetime) -> int:
     return len(first)
 
 
-_COLUMNS = ("pk", "customer_id", "to_staff_id")
 Row = tuple[int, int, int]
 """Item, customer, receiver."""
+
+# Conditions stand in the list of columns, where they cannot lure the planner away from the keys.
+_STILL_PLANNED = """
+SELECT id, customer_id, to_staff_id, state = 'planned', (
+    SELECT customer.state = 'active' FROM contacts_customer AS customer
+    WHERE customer.id = item.customer_id
+)
+FROM contacts_handoveritem AS item WHERE id = ANY(%s) ORDER BY id
+"""
+
+
+def _still_planned(items: list[int], now: datetime) -> list[Row]:
+    """Read the rows under the lock: another worker may have moved some. Tombstones drop out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STILL_PLANNED, [items])
+        rows = [row for row in cursor.fetchall() if row[3]]
+    if gone := [row[0] for row in rows if not row[4]]:
+        HandoverItem.objects.filter(pk__in=gone).update(
+            state=ItemState.CANCELLED, state_at=now, closed_at=now, reason=NO_MORE
+        )
+    return [row[:3] for row in rows if row[4]]
 
 
 def _move(handover: Handover, rows: Sequence[Row], now: datetime) -> None:
@@ -111,17 +128,7 @@ def _move(handover: Handover, rows: Sequence[Row], now: datetime) -> None:
     )
     items = [item for item, *_ in rows]
     prepare_requests(handover, items, now=now)
-    settle_without_channel(handover, items, now=now)
-
-
-def _without_tombstones(rows: list[Row], now: datetime) -> list[Row]:
-    customers = Customer.objects.filter(pk__in=[customer for _, customer, _ in rows])
-    gone = set(customers.exclude(state=CustomerState.ACTIVE).values_list("pk", flat=True))
-    if gone:
-        HandoverItem.objects.filter(
-            pk__in=[item for item, customer, _ in rows if customer in gone]
-        ).update(state=ItemState.CANCELLED, state_at=now, closed_at=now, reason=NO_MORE)
-    return [row for row in rows if row[1] not in gone]
+    settle_without_channel(items, now=now)
 
 
 def _without_absent(handover: Handover, rows: list[Row], now: datetime) -> list[Row]:

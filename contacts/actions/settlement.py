@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_noop
 
@@ -34,7 +34,7 @@ from contacts.enums import (
     ItemState,
     OwnershipReason,
 )
-from contacts.models import Customer, Follow, Handover, HandoverItem, HandoverRequest, Staff
+from contacts.models import Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import READING, wecom
 
 CHECK_EVERY = timedelta(hours=1)
@@ -44,6 +44,10 @@ RETRY = timedelta(minutes=1)
 PART = 500
 GIVE_UP = timedelta(hours=26)
 """A customer is taken over within a day; of whom WeCom knows nothing by now, it never will."""
+
+_POOLED = """
+SELECT id, owner_id IS NULL AND state = 'active' FROM contacts_customer WHERE id = ANY(%s)
+"""
 
 MOVING = (ItemState.REQUESTED, ItemState.WAITING)
 NO_ANSWER = gettext_noop("WeCom knows of no transfer of this customer.")
@@ -272,8 +276,9 @@ def _place_pooled(handover: Handover, pairs: Collection[tuple[int, int]], now: d
 
     The receiver may have come back, and answers for them then.
     """
-    resting = Customer.objects.active().filter(owner=None, pk__in=[pair[0] for pair in pairs])
-    pooled = set(resting.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_POOLED, [[customer for customer, _ in pairs]])
+        pooled = {customer for customer, rests in cursor.fetchall() if rests}
     got: dict[int, list[int]] = {}
     for customer, staff in pairs:
         if customer in pooled:

@@ -85,6 +85,15 @@ JOIN dealt ON dealt.to_staff_id = numbered.to_staff_id
 WHERE item.id = numbered.id
 """
 
+_SETTLE_AT_ONCE = """
+UPDATE contacts_handoveritem
+SET state = 'accepted', state_at = %(now)s, closed_at = %(now)s,
+    reason = CASE WHEN tries > 0 THEN %(lost)s ELSE reason END,
+    errcode = CASE WHEN tries > 0 THEN NULL ELSE errcode END
+WHERE id = ANY(%(items)s) AND state = 'planned'
+RETURNING customer_id, to_staff_id
+"""
+
 
 def goes_through_channel(handover: Handover) -> bool:
     """Whether WeCom has to be asked about any customer of the handover."""
@@ -121,14 +130,16 @@ def prepare_requests(handover: Handover, items: Sequence[int], *, now: datetime)
         return int(cursor.rowcount)
 
 
-def settle_without_channel(handover: Handover, items: Sequence[int], *, now: datetime) -> int:
+def settle_without_channel(items: Sequence[int], *, now: datetime) -> list[tuple[int, int]]:
     """Accept at once those of the planned items about whom no channel has to be asked.
 
-    Those whom the channel was asked about before have lost their connection, and say so.
+    Those whom the channel was asked about before have lost their connection, and say so. Returns
+    customer and receiver of each.
     """
-    planned = HandoverItem.objects.filter(pk__in=items, state=ItemState.PLANNED)
-    planned.filter(tries__gt=0).update(reason=NO_CONNECTION, errcode=None)
-    return planned.update(state=ItemState.ACCEPTED, state_at=now, closed_at=now)
+    values = {"items": list(items), "now": now, "lost": NO_CONNECTION}
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE_AT_ONCE, values)
+        return list(cursor.fetchall())
 
 
 def make_request(request_id: int, *, now: datetime, left: dict[int, bool] | None = None) -> bool:

@@ -7,8 +7,9 @@ them was: a worker that dies leaves the rest to the next one.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,7 +21,6 @@ from contacts.actions.ownership import move_ownership
 from contacts.actions.settlement import hold
 from contacts.doorbell import ring
 from contacts.enums import (
-    CustomerState,
     HandoverKind,
     HandoverState,
     ItemState,
@@ -32,7 +32,7 @@ from contacts.enums import (
     UndoNote,
 )
 from contacts.errors import RuleBroken
-from contacts.models import Customer, Handover, HandoverItem, OwnershipPeriod, Staff, Task
+from contacts.models import Handover, HandoverItem, Staff, Task
 from contacts.tasks import undo_customers
 
 UNDO_WITHIN = timedelta(days=7)
@@ -119,32 +119,67 @@ def undo_some(handover: Handover, *, now: datetime) -> int:
     first = list(asked.order_by("to_staff", "pk").values_list("pk", "to_staff_id")[:CHUNK])
     with transaction.atomic():
         giver = _hold(handover, {receiver for _, receiver in first})
-        mine = asked.filter(pk__in=[item for item, _ in first])
-        items = list(mine.select_for_update(no_key=True).order_by("pk"))
-        items = _unchanged(handover, items)
-        HandoverItem.objects.filter(pk__in=[item.pk for item in items]).update(undone_at=now)
-        back: dict[int, list[HandoverItem]] = {}
-        if giver and giver.wecom_userid and giver.left_channel_at is None:
-            for item in items:
-                if item.to_staff_id and _went_through_channel(item):
-                    back.setdefault(item.to_staff_id, []).append(item)
-            for receiver, theirs in sorted(back.items()):
-                _transfer_back(handover, receiver, giver, theirs, now)
-        by_channel = {item.pk for theirs in back.values() for item in theirs}
-        locally = [item.customer_id for item in items if item.pk not in by_channel]
+        rows = _judge([item for item, _ in first], now)
+        by_channel = giver is not None and giver.wecom_userid and giver.left_channel_at is None
+        back = [row for row in rows if by_channel and row.through_channel]
+        if giver:
+            _transfer_back(handover, giver, back, now)
         move_ownership(
-            [(customer, giver.pk if giver else None) for customer in locally],
+            [(row.customer, giver and giver.pk) for row in rows if row not in back],
             reason=OwnershipReason.UNDONE,
             now=now,
             handover=handover,
         )
-        _drop_first_contacts([item.customer_id for item in items], now)
+        _drop_first_contacts([row.customer for row in rows], now)
     return len(first)
 
 
-def _went_through_channel(item: HandoverItem) -> bool:
-    """Whether WeCom moved the customer; those taken over without it carry the reason why."""
-    return item.request_id is not None and not item.reason
+class Row(NamedTuple):
+    """A customer to give back; ``through_channel`` if WeCom has moved them."""
+
+    item: int
+    customer: int
+    receiver: int
+    through_channel: bool
+    note: str
+
+
+# Conditions stand in the list of columns, where they cannot lure the planner away from the keys.
+_JUDGE = """
+WITH judged AS (
+    SELECT item.id, item.undone_at IS NULL AND item.undo_note = '' AS is_asked,
+           CASE WHEN (
+                    SELECT customer.state FROM contacts_customer AS customer
+                    WHERE customer.id = item.customer_id
+                ) <> 'active' THEN 'tombstone'
+                WHEN (
+                    SELECT period.handover_id FROM contacts_ownershipperiod AS period
+                    WHERE period.open_customer_id = item.customer_id
+                      AND period.staff_id IS NOT NULL
+                ) IS DISTINCT FROM item.handover_id THEN 'changed'
+                WHEN EXISTS (
+                    SELECT FROM contacts_handoveritem AS other
+                    WHERE other.customer_id = item.customer_id AND other.closed_at IS NULL
+                ) THEN 'changed' ELSE '' END AS note
+    FROM contacts_handoveritem AS item WHERE item.id = ANY(%(items)s)
+)
+UPDATE contacts_handoveritem AS item
+SET undo_note = judged.note, undone_at = CASE WHEN judged.note = '' THEN %(now)s END
+FROM judged WHERE item.id = judged.id AND judged.is_asked
+RETURNING item.id, item.customer_id, item.to_staff_id,
+          item.request_id IS NOT NULL AND item.reason = '', judged.note
+"""
+
+
+def _judge(items: list[int], now: datetime) -> list[Row]:
+    """Note who goes back and who does not, because something has happened since; return the first.
+
+    The handover is locked, so nothing else moves its items.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_JUDGE, {"items": items, "now": now})
+        rows = [Row(*row) for row in cursor.fetchall()]
+    return sorted(row for row in rows if not row.note)
 
 
 def _can_withdraw(handover: Handover) -> bool:
@@ -163,62 +198,30 @@ def _hold(handover: Handover, receivers: Collection[int | None]) -> Staff | None
     return giver if giver.state == StaffState.ACTIVE else None
 
 
-def _unchanged(handover: Handover, items: Sequence[HandoverItem]) -> list[HandoverItem]:
-    """Return those to whom nothing has happened since, and note what happened to the others."""
-    customers = [item.customer_id for item in items]
-    gone = set(
-        Customer.objects.filter(pk__in=customers)
-        .exclude(state=CustomerState.ACTIVE)
-        .values_list("pk", flat=True)
-    )
-    owned = OwnershipPeriod.objects.filter(
-        customer__in=customers, ended_at=None, handover=handover, staff__isnull=False
-    )
-    held = HandoverItem.objects.filter(customer__in=customers, closed_at=None)
-    same = set(owned.values_list("customer", flat=True)) - set(
-        held.values_list("customer", flat=True)
-    )
-    _note([item.pk for item in items if item.customer_id in gone], UndoNote.TOMBSTONE)
-    changed = [item.pk for item in items if item.customer_id not in same | gone]
-    _note(changed, UndoNote.CHANGED)
-    return [item for item in items if item.customer_id in same - gone]
-
-
-def _note(items: Sequence[int], note: UndoNote) -> None:
-    if items:
-        HandoverItem.objects.filter(pk__in=items).update(undo_note=note)
-
-
-def _transfer_back(
-    handover: Handover,
-    receiver: int,
-    giver: Staff,
-    items: Sequence[HandoverItem],
-    now: datetime,
-) -> None:
-    """Hand these customers of one receiver back through the channel, in a handover of their own."""
-    back, created = Handover.objects.get_or_create(
-        undoes=handover,
-        from_staff_id=receiver,
-        state=HandoverState.RUNNING,
-        defaults={
-            "store": handover.store,
-            "kind": HandoverKind.UNDO,
-            "size": 0,
-            "planned_at": now,
-            "started_at": now,
-        },
-    )
-    HandoverItem.objects.bulk_create(
-        [
-            HandoverItem(handover=back, customer_id=item.customer_id, to_staff=giver, state_at=now)
-            for item in items
-        ]
-    )
-    Handover.objects.filter(pk=back.pk).update(size=F("size") + len(items))
-    if created:
-        record(back, "handover.started", actor=None, at=now, data={"undoes": handover.pk})
-    move_on(back, now=now)
+def _transfer_back(handover: Handover, giver: Staff, rows: Sequence[Row], now: datetime) -> None:
+    """Hand these customers back through the channel: a handover of its own for each receiver."""
+    for receiver in sorted({row.receiver for row in rows}):
+        customers = [row.customer for row in rows if row.receiver == receiver]
+        back, created = Handover.objects.get_or_create(
+            undoes=handover,
+            from_staff_id=receiver,
+            state=HandoverState.RUNNING,
+            defaults={
+                "store": handover.store,
+                "kind": HandoverKind.UNDO,
+                "size": 0,
+                "planned_at": now,
+                "started_at": now,
+            },
+        )
+        HandoverItem.objects.bulk_create(
+            HandoverItem(handover=back, customer_id=customer, to_staff=giver, state_at=now)
+            for customer in customers
+        )
+        Handover.objects.filter(pk=back.pk).update(size=F("size") + len(customers))
+        if created:
+            record(back, "handover.started", actor=None, at=now, data={"undoes": handover.pk})
+        move_on(back, now=now)
 
 
 def _drop_first_contacts(customers: Sequence[int], now: datetime) -> None:
