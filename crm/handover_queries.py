@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When, Window
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
+from contacts.actions.undo import TO_UNDO, UNDO_WITHIN
 from contacts.enums import Channel, HandoverKind, IdentityKind, ItemState, StaffState
 from contacts.models import Follow, Handover, HandoverItem, HistoryEntry, Identity, Staff
 from contacts.queries import UNDECIDED, HandoverProgress
@@ -221,6 +223,10 @@ def items_of(handover: Handover, state: str, after: int | None) -> QuerySet[Hand
     items = HandoverItem.objects.filter(handover=handover).select_related("customer", "to_staff")
     if state == "undecided":
         items = items.filter(state__in=UNDECIDED, closed_at=None)
+    elif state == "undone":
+        items = items.filter(undo_asked_at__isnull=False)
+    elif state == "not_undone":
+        items = items.exclude(undo_note="")
     elif state in ItemState.values:
         items = items.filter(state=state)
     if after:
@@ -228,8 +234,52 @@ def items_of(handover: Handover, state: str, after: int | None) -> QuerySet[Hand
     return items.order_by("pk")
 
 
+@dataclass(frozen=True, slots=True)
+class UndoOutlook:
+    """What an undo of a handover would do now, and what earlier ones have done."""
+
+    customers: int
+    until: datetime | None
+    undone: int
+    going_back: int
+    left_alone: int
+    to_giver: bool
+    handovers: list[Handover]
+
+    @property
+    def happened(self) -> bool:
+        """Whether somebody has asked for an undo."""
+        return bool(self.undone or self.going_back or self.left_alone)
+
+
+def undo_outlook(handover: Handover, *, now: datetime) -> UndoOutlook:
+    """Count whom an undo would give back, and whom undoing has given back: two queries."""
+    accepted = Q(state=ItemState.ACCEPTED)
+    recent = accepted & Q(undo_asked_at=None, closed_at__gte=now - UNDO_WITHIN)
+    figures = handover.items.aggregate(
+        customers=Count("pk", filter=recent),
+        first=Min("closed_at", filter=recent),
+        undone=Count("pk", filter=Q(undone_at__isnull=False)),
+        going_back=Count("pk", filter=TO_UNDO),
+        left_alone=Count("pk", filter=~Q(undo_note="")),
+    )
+    first = figures.pop("first")
+    return UndoOutlook(
+        until=first + UNDO_WITHIN if first else None,
+        to_giver=handover.from_staff.state == StaffState.ACTIVE,
+        handovers=list(handover.undone_by.select_related("from_staff").order_by("pk")),
+        **figures,
+    )
+
+
 def next_step(item: HandoverItem, handover: Handover) -> str:
     """Say what happens next to this customer, or what somebody has to do."""
+    if item.undone_at:
+        return _("Given back.")
+    if item.undo_note:
+        return _("Not given back: %(why)s.") % {"why": item.get_undo_note_display()}
+    if item.undo_asked_at:
+        return _("Is being given back.")
     if item.closed_at and item.state != ItemState.ACCEPTED:
         return rest_of(handover)
     steps = {

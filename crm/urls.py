@@ -48,6 +48,7 @@ urlpatterns = [
     path("handovers/<int:pk>/cancel/", handovers.handover_cancel, name="handover_cancel"),
     path("handovers/<int:pk>/reassign/", handovers.handover_reassign, name="handover_reassign"),
     path("handovers/<int:pk>/finish/", handovers.handover_finish, name="handover_finish"),
+    path("handovers/<int:pk>/undo/", handovers.handover_undo, name="handover_undo"),
     path("handovers/<int:pk>/refresh/", handovers.handover_refresh, name="handover_refresh"),
     path(
         "handovers/<int:pk>/progress/", handovers.handover_progress_part, name="handover_progress"

@@ -48,6 +48,7 @@ urlpatterns = [
     path("handovers/<int:pk>/cancel", handovers.Cancel.as_view(), name="handover-cancel"),
     path("handovers/<int:pk>/reassign", handovers.Reassign.as_view(), name="handover-reassign"),
     path("handovers/<int:pk>/finish", handovers.Finish.as_view(), name="handover-finish"),
+    path("handovers/<int:pk>/undo", handovers.Undo.as_view(), name="handover-undo"),
     path("handovers/<int:pk>/refresh", handovers.Refresh.as_view(), name="handover-refresh"),
     path("contact-codes", codes.ContactCodes.as_view(), name="contact-codes"),
     path("contact-codes/<int:pk>", codes.ContactCodePage.as_view(), name="contact-code"),

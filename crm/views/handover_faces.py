@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from contacts.enums import HandoverKind, HandoverState, ItemState, RequestState
@@ -21,6 +22,7 @@ from crm.handover_queries import (
     plan_preview,
     receiver_rows,
     rest_of,
+    undo_outlook,
 )
 from crm.paging import page_of, search_words, whole_number
 from crm.templatetags.liuke import listed
@@ -28,7 +30,7 @@ from crm.templatetags.liuke import listed
 ITEMS_SIZE = 25
 NAMES_SHOWN = 5
 
-SHOWN = (*ItemState.values, "undecided")
+SHOWN = (*ItemState.values, "undecided", "undone", "not_undone")
 
 Forms = dict[str, Any]
 
@@ -47,6 +49,8 @@ def show_face(
         )
     else:
         template, context = "crm/handover_done.html", _items_face(request, handover)
+    if handover.state != HandoverState.PLANNED:
+        context["undo"] = undo_outlook(handover, now=timezone.now())
     return render(request, template, context, status=status)
 
 

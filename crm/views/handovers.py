@@ -22,9 +22,10 @@ from contacts.actions.handovers import (
 )
 from contacts.actions.settlement import check_handover
 from contacts.actions.sharing import Strategy
+from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import Handover
+from contacts.models import Handover, HandoverItem
 from crm.access import Viewer, handover_for, handovers_of, require, viewer_of
 from crm.csv_files import csv_response
 from crm.forms.handovers import PlanForm, ReassignForm, StartForm
@@ -186,6 +187,42 @@ def handover_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def handover_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give customers back: everybody, or those of the ticked items."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    items = [number for value in request.POST.getlist("items") if (number := whole_number(value))]
+    if "chosen" in request.POST and not items:
+        messages.error(request, _("Tick the customers who are to go back."))
+        return redirect(f"{_address(handover)}?state=accepted#items")
+    chosen = items if "chosen" in request.POST else None
+    try:
+        undoing = undo_handover(handover, actor=viewer.staff, now=timezone.now(), items=chosen)
+    except RuleBroken as error:
+        messages.error(request, str(error))
+    except MovedOn as error:
+        return moved_on(request, error, back=_address(handover))
+    else:
+        messages.success(request, _said_of(undoing))
+    return redirect(_address(handover))
+
+
+def _said_of(undoing: Undoing) -> str:
+    going_back = undoing.withdrawn + undoing.giving_back
+    said = ngettext("%(n)s customer goes back.", "%(n)s customers go back.", going_back)
+    words = said % {"n": going_back}
+    if undoing.left_alone:
+        alone = ngettext(
+            "%(n)s has just been asked through WeCom and cannot be called back.",
+            "%(n)s have just been asked through WeCom and cannot be called back.",
+            undoing.left_alone,
+        )
+        words = f"{words} {alone % {'n': undoing.left_alone}}"
+    return words
+
+
+@login_required
+@require_POST
 def handover_refresh(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the channel now how the customers decided."""
     viewer = _manager(request)
@@ -216,6 +253,7 @@ def _report(handover: Handover) -> Iterator[tuple[object, ...]]:
         _("Reason"),
         _("Since"),
         _("Tries"),
+        _("Given back"),
         _("Id"),
     )
     yield heads
@@ -228,8 +266,15 @@ def _report(handover: Handover) -> Iterator[tuple[object, ...]]:
             channel_words(item.reason),
             timezone.localtime(item.state_at).isoformat(sep=" ", timespec="seconds"),
             item.tries,
+            _fate_of_undo(item),
             item.customer_id,
         )
+
+
+def _fate_of_undo(item: HandoverItem) -> str:
+    if item.undone_at:
+        return timezone.localtime(item.undone_at).isoformat(sep=" ", timespec="seconds")
+    return item.get_undo_note_display() if item.undo_note else ""
 
 
 def _manager(request: HttpRequest) -> Viewer:

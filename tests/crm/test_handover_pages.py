@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
+from contacts.actions.handovers import plan_handover, propose_receivers, start_handover
+from contacts.actions.sharing import Strategy
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
 from contacts.models import Customer, Handover, HandoverItem, Staff
 from crm.csv_files import safe_cell
@@ -492,3 +496,55 @@ def test_whatever_a_spreadsheet_could_run_is_made_harmless(text: str):
 @pytest.mark.parametrize("text", ["Chen", "陈静", "", "a=b", "3", "'=1", " x"])
 def test_other_cells_are_left_alone(text: str):
     assert safe_cell(text) == text
+
+
+# --- undo ---------------------------------------------------------------------------------------
+
+
+def test_undo_gives_everybody_back_and_says_so(client):
+    hua, lin, mei = make_staff("Hua", role=Role.MANAGER), make_staff("Lin"), make_staff("Mei")
+    handover = taken_over(lin, mei)
+    sign_in(client, hua)
+    page = client.get(reverse("handover_page", args=[handover.pk]))
+    assert "Give all 3 customers back" in page.text
+
+    answer = client.post(reverse("handover_undo", args=[handover.pk]), follow=True)
+
+    assert "3 customers go back." in answer.text
+    assert "3 customers were given back." in answer.text
+    assert Customer.objects.filter(owner=lin).count() == 3
+
+
+def test_undo_of_ticked_customers_leaves_the_others(client):
+    hua, lin, mei = make_staff("Hua", role=Role.MANAGER), make_staff("Lin"), make_staff("Mei")
+    handover = taken_over(lin, mei)
+    sign_in(client, hua)
+    address = reverse("handover_undo", args=[handover.pk])
+    item = handover.items.order_by("pk")[0]
+
+    nothing = client.post(address, {"chosen": "yes"}, follow=True)
+    client.post(address, {"chosen": "yes", "items": [item.pk]})
+
+    assert "Tick the customers" in nothing.text
+    assert list(Customer.objects.filter(owner=lin)) == [item.customer]
+
+
+def test_nobody_undoes_the_handover_of_another_store(client):
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    handover = taken_over(lin, mei)
+    sign_in(client, make_staff("Qi", role=Role.MANAGER, store=make_store("Xujiahui")))
+
+    answer = client.post(reverse("handover_undo", args=[handover.pk]))
+
+    assert answer.status_code == 404
+    assert Customer.objects.filter(owner=mei).count() == 3
+
+
+def taken_over(lin, mei):
+    """Three customers of Lin, whom Mei has taken over just now."""
+    make_customers(3, owner=lin)
+    now = timezone.now()
+    handover = plan_handover(lin, kind=HandoverKind.LEAVE, actor=None, now=now)
+    propose_receivers(handover, [mei], strategy=Strategy.EVENLY, actor=None, now=now)
+    start_handover(handover, actor=None, now=now)
+    return handover

@@ -94,6 +94,10 @@ def test_a_handover_survives_a_worker_killed_between_its_requests(crew: Crew, sh
     end_handover_exactly(shop, handover, customers, lin)
 
 
+def calls_beyond(shop: Shop, number: int) -> bool:
+    return len(shop.control.rows("transfer_calls")) > number
+
+
 def test_a_large_handover_survives_workers_killed_again_and_again(crew: Crew, shop: Shop) -> None:
     number = 4 * CHUNK
     wei, lin = make_staff("Wei"), make_staff("Lin")
@@ -104,11 +108,8 @@ def test_a_large_handover_survives_workers_killed_again_and_again(crew: Crew, sh
     for _kill in range(KILLS):
         crew.start("worker-bulk")
         ring_for_due(now=timezone.now())
-        done = len(shop.control.rows("transfer_calls"))
-        until(
-            lambda done=done: len(shop.control.rows("transfer_calls")) > done,
-            what="another request",
-        )
+        more = partial(calls_beyond, shop, len(shop.control.rows("transfer_calls")))
+        until(more, what="another request")
         time.sleep(random.uniform(0, LATENCY / 2))  # noqa: S311 -- a random moment of the work
         crew.kill("worker-bulk")
         assert handover_progress(handover).adds_up

@@ -203,10 +203,11 @@ def end_undo_exactly(shop: Shop, handover: Handover, lin: Staff) -> None:
     check_handover(back.pk, now=timezone.now(), early=True)
     assert states(back) == {ItemState.ACCEPTED: NUMBER}
     assert handover.items.exclude(undone_at=None).count() == NUMBER
-    follows = shop.control.rows("follows", userid=lin.wecom_userid)
+    follows = shop.control.rows("follows", userid=lin.wecom_userid or "")
     assert len(follows) == NUMBER
     asked = Counter(
-        row["external_userid"] for row in shop.control.rows("transfers", takeover=lin.wecom_userid)
+        row["external_userid"]
+        for row in shop.control.rows("transfers", takeover=lin.wecom_userid or "")
     )
     assert set(asked.values()) == {1}
     assert shop.violations() == []

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts.actions.handovers import plan_shares
+from contacts.actions.undo import Undoing
 from contacts.models import Handover, HandoverItem
 from contacts.queries import HandoverProgress, ReceiverProgress
 from crm.api.shapes.people import CustomerRef, StaffRef, StoreRef
@@ -22,7 +23,7 @@ class HandoverShape(serializers.ModelSerializer[Handover]):
         model = Handover
         fields: tuple[str, ...] = (
             "id", "from_staff", "store", "kind", "size", "state", "customer_message",
-            "planned_by", "planned_at", "started_at", "closed_at",
+            "planned_by", "planned_at", "started_at", "closed_at", "max_offers", "greeting", "undoes",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -59,9 +60,17 @@ class HandoverItemShape(serializers.ModelSerializer[HandoverItem]):
         model = HandoverItem
         fields = (
             "id", "customer", "to_staff", "state", "state_at", "reason", "tries",
-            "takeover_at", "closed_at",
+            "takeover_at", "closed_at", "errcode", "undo_asked_at", "undone_at", "undo_note",
         )  # fmt: skip
         read_only_fields = fields
+
+
+class UndoingShape(serializers.Serializer[Undoing]):
+    """What an undo does."""
+
+    withdrawn = serializers.IntegerField(help_text="Had not been asked yet.")
+    giving_back = serializers.IntegerField(help_text="Go back, now or within minutes.")
+    left_alone = serializers.IntegerField(help_text="Are being asked and cannot be called back.")
 
 
 class ReceiverShape(serializers.Serializer[ReceiverProgress]):

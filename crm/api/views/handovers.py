@@ -19,6 +19,7 @@ from contacts.actions.handovers import (
 )
 from contacts.actions.settlement import check_handover
 from contacts.actions.sharing import Strategy
+from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
 from contacts.models import Handover, HandoverItem, Staff
 from contacts.queries import HandoverProgress, handover_progress
@@ -30,6 +31,7 @@ from crm.api.shapes.handovers import (
     HandoverPageShape,
     HandoverProgressShape,
     HandoverShape,
+    UndoingShape,
 )
 
 
@@ -212,6 +214,33 @@ class Finish(HandoverVerb):
         """Close a handover: what nobody accepted rests in the pool."""
         finish_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now)
         return self.row(pk)
+
+
+class Undo(HandoverVerb):
+    """An undo."""
+
+    shape = UndoingShape
+
+    class Input(StrictInput):
+        """Which items; all of them if none are named."""
+
+        example: ClassVar = {"items": [41, 42]}
+
+        items = IdsField(required=False, min_length=1)
+
+    def act(self, data: dict[str, Any], pk: int) -> Undoing:
+        """Give customers of a handover back.
+
+        Before customers were asked everything can be undone. Those who were taken over within the
+        last seven days go back to the giver if at work, through WeCom where WeCom moved them, else
+        to the pool. Whoever has changed hands since, or is being asked, stays: `undo_note` of the
+        item says why.
+        """
+        handover = handover_for(self.viewer, pk)
+        items = None
+        if "items" in data:
+            items = [item.pk for item in pick(handover.items.all(), data["items"], "items")]
+        return undo_handover(handover, actor=self.actor, now=self.now, items=items)
 
 
 class Refresh(HandoverVerb):

@@ -43,6 +43,7 @@ MATRIX = {
     "POST handover-cancel": (404, 404, 200, 404, 404, 200),
     "POST handover-reassign": (404, 404, 409, 404, 404, 409),
     "POST handover-finish": (404, 404, 409, 404, 404, 409),
+    "POST handover-undo": (404, 404, 200, 404, 404, 200),
     "POST handover-refresh": (404, 404, 200, 404, 404, 200),
     "GET contact-codes": EVERYBODY,
     "POST contact-codes": (403, 403, 201, 400, 403, 201),
