@@ -126,7 +126,8 @@ class HandoverItem(models.Model):
 
     ``slot`` numbers the items of one request, which caps it at 100. ``closed_at`` is set when
     nothing more will happen to the item in this handover; until then no other handover may
-    take the customer. ``tried`` are the colleagues who did not get the customer, ``tries`` counts
+    take the customer. ``step`` is the step of the plan that found the receiver; ``by_hand`` items
+    were moved by a person, and steps leave their receiver alone. ``tried`` are the colleagues who did not get the customer, ``tries`` counts
     the requests made. ``undone_at`` is when an accepted item was undone.
     """
 
@@ -146,6 +147,8 @@ class HandoverItem(models.Model):
         db_index=False,
     )
 
+    step = models.PositiveSmallIntegerField(null=True, blank=True)
+    by_hand = models.BooleanField(default=False, db_default=False)
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
     tried = ArrayField(models.BigIntegerField(), default=list, blank=True)

@@ -134,6 +134,9 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST interactions": note | {"customer": ids["customer"]},
         "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
         "POST handover-propose": {"receivers": [ids["lin"]]},
+        "POST handover-plan": {"steps": [{"receivers": [ids["lin"]]}]},
+        "POST handover-move": {"items": [ids["item"]], "to": ids["lin"]},
+        "POST handover-plans": {"name": "Evenly"},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
         "POST contact-codes": {
             "name": "Door",
