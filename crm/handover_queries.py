@@ -82,7 +82,15 @@ def colleagues_for(
         Colleague(person, getattr(person, "owned", 0), person.store_id == handover.store_id)
         for person in first
     ]
-    return sorted(rows, key=lambda row: (not row.is_near, row.staff.name_key, row.staff.pk))
+    return sorted(
+        rows,
+        key=lambda row: (
+            not row.is_near,
+            row.staff.pk not in chosen,
+            row.staff.name_key,
+            row.staff.pk,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

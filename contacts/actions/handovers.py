@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.actions.dealing import deal_out
 from contacts.actions.history import record
 from contacts.actions.ownership import move_ownership
 from contacts.actions.receivers import check_receivers, locked_receivers
+from contacts.actions.selecting import EVERY_CUSTOMER, Selection, take_in
 from contacts.actions.settlement import close_if_settled, home_of
-from contacts.actions.sharing import Order, Strategy, share_out
+from contacts.actions.sharing import Strategy, share_out
 from contacts.actions.transfers import prepare_requests, settle_without_channel
 from contacts.doorbell import ring
 from contacts.enums import (
@@ -38,11 +39,6 @@ from contacts.plan_steps import EVERYBODY, Step
 from contacts.promises import check_promise
 from contacts.tasks import make_requests
 
-_TAKE_IN = """
-INSERT INTO contacts_handoveritem (handover_id, customer_id, state, state_at, tries, tried, reason)
-SELECT %s, chosen.id, 'planned', %s, 0, '{{}}', '' FROM ({customers}) AS chosen (id)
-"""
-
 RETRYABLE = (ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED)
 """Items that may be offered to somebody else while the handover is open."""
 
@@ -53,18 +49,6 @@ class Share:
 
     staff: Staff | None
     customers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which of a person's customers a handover takes: these, in this order, up to a number."""
-
-    customers: QuerySet[Customer] | None = None
-    order: Order = Order.QUIET
-    at_most: int | None = None
-
-
-EVERY_CUSTOMER = Selection()
 
 
 def plan_handover(
@@ -94,7 +78,8 @@ def plan_handover(
                 size=0,
                 planned_at=now,
             )
-            handover.size = _take_in(handover, _selected(from_staff, select), now=now)
+            chosen = select.of(customers_to_hand_over(from_staff))
+            handover.size = take_in(handover, chosen, now=now)
             if not handover.size:
                 raise RuleBroken(_nobody_to_hand_over(from_staff, select))
             handover.save(update_fields=["size"])
@@ -110,26 +95,6 @@ def plan_handover(
             % {"name": from_staff.name}
         ) from error
     return handover
-
-
-def _selected(staff: Staff, select: Selection) -> QuerySet[Customer]:
-    found = customers_to_hand_over(staff)
-    if select.customers is not None:
-        found = found.filter(pk__in=select.customers.order_by().values("pk"))
-    first = {
-        Order.RECENT: F("last_interaction_at").desc(nulls_last=True),
-        Order.VALUE: F("spent").desc(),
-        Order.QUIET: F("last_interaction_at").asc(nulls_first=True),
-    }
-    return found.order_by(first[select.order], "pk")[: select.at_most]
-
-
-def _take_in(handover: Handover, customers: QuerySet[Customer], *, now: datetime) -> int:
-    """Make an item of each of these customers, in one statement; returns how many."""
-    sql, values = customers.values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE_IN.format(customers=sql), [handover.pk, now, *values])
-        return int(cursor.rowcount)
 
 
 def _nobody_to_hand_over(staff: Staff, select: Selection) -> str:

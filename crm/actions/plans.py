@@ -5,16 +5,27 @@ from datetime import datetime
 from typing import Any
 
 from django.core import signing
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.models import Segment
 from campaigns.segments import customers_in
-from contacts.actions.handovers import Selection, customers_to_hand_over, start_handover
+from contacts.actions.handovers import customers_to_hand_over, plan_handover, start_handover
 from contacts.actions.plans import Segments, apply_steps, keep_words, take_plan
-from contacts.actions.sharing import Order
+from contacts.actions.selecting import Selection
+from contacts.actions.sharing import Order, Strategy
+from contacts.enums import HandoverKind
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import Handover, HandoverPlan, Staff
-from contacts.plan_steps import Ground, Step, check_condition, check_steps, customers_meeting
+from contacts.levels import Load, level_loads
+from contacts.models import Handover, HandoverPlan, Staff, Store
+from contacts.plan_steps import (
+    EVERYBODY,
+    Ground,
+    Step,
+    check_condition,
+    check_steps,
+    customers_meeting,
+)
 from contacts.promises import plan_fingerprint
 
 PURPOSE = "liuke.handover-plan"
@@ -72,6 +83,36 @@ def selection_of(
             )
         at_most = surplus if at_most is None else min(surplus, at_most)
     return Selection(customers=chosen, order=order, at_most=at_most)
+
+
+def plan_levelling(store: Store, *, actor: Staff | None, now: datetime) -> list[Handover]:
+    """Plan a handover for each guide of a store who holds clearly more than their part.
+
+    Nothing moves yet: each plan can be looked at, changed, started or cancelled. It takes the
+    customers who have not been met for longest. Raises ``RuleBroken`` if the load is even, or a
+    guide's customers are in another open handover; then nothing is planned.
+    """
+    overloaded = [load for load in level_loads(store) if load.gives]
+    if not overloaded:
+        raise RuleBroken(_("The load of %(store)s is even.") % {"store": store.name})
+    with transaction.atomic():
+        return [_plan_level(load, actor=actor, now=now) for load in overloaded]
+
+
+def _plan_level(load: Load, *, actor: Staff | None, now: datetime) -> Handover:
+    handover = plan_handover(
+        load.staff,
+        kind=HandoverKind.REBALANCE,
+        actor=actor,
+        now=now,
+        select=Selection(at_most=load.given),
+    )
+    steps = [
+        Step(EVERYBODY, (taker,), Strategy.ONE, limit=number)
+        for taker, number in load.gives.items()
+    ]
+    apply_steps(handover, steps, actor=actor, now=now)
+    return handover
 
 
 def plan_token(handover: Handover) -> str:

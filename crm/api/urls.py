@@ -8,6 +8,7 @@ from crm.api.views import (
     customers,
     handovers,
     interactions,
+    levels,
     messages,
     organisation,
     plans,
@@ -18,6 +19,7 @@ app_name = "api"
 
 urlpatterns = [
     path("stores", organisation.Stores.as_view(), name="stores"),
+    path("stores/<int:pk>/level", levels.Level.as_view(), name="store-level"),
     path("staff", organisation.StaffList.as_view(), name="staff"),
     path("staff/<int:pk>", organisation.StaffPage.as_view(), name="staff-member"),
     path("staff/<int:pk>/depart", organisation.Depart.as_view(), name="staff-depart"),

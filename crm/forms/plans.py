@@ -46,11 +46,19 @@ FIGURES = {
 WANTED = {"tag any": "tags", "tag all": "tags", "segment is": "segment", "store in": "stores"}
 
 
+class Defaulted(forms.ChoiceField):
+    """A choice that is made already: what is not said is the initial one."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the choice."""
+        return super().clean(value or self.initial)
+
+
 class StepForm(ReceiversForm):
     """One step of a plan: whom it takes, who gets them, and how they are spread."""
 
     step = forms.CharField(required=False, widget=forms.HiddenInput)
-    who = forms.ChoiceField(label=_("Which customers"), choices=WHO, required=False)
+    who = Defaulted(label=_("Which customers"), choices=WHO, initial="everybody")
     tags = forms.TypedMultipleChoiceField(
         label=_("Tags"), coerce=int, required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -63,14 +71,14 @@ class StepForm(ReceiversForm):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    figure = forms.IntegerField(label=_("Figure for “…”"), min_value=0, required=False)
+    figure = forms.IntegerField(label=_("Figure for the …"), min_value=0, required=False)
     strategy = forms.ChoiceField(
         label=_("Share out"),
         choices=Strategy.choices,
         initial=Strategy.EVENLY,
         widget=forms.RadioSelect,
     )
-    order = forms.ChoiceField(label=_("Who first"), choices=Order.choices, required=False)
+    order = Defaulted(label=_("Who first"), choices=Order.choices, initial=Order.RECENT)
     limit = forms.IntegerField(
         label=_("At most so many customers"), min_value=1, max_value=MOST, required=False
     )
@@ -101,7 +109,7 @@ class StepForm(ReceiversForm):
     def clean(self) -> dict[str, Any]:
         """Ask for what the chosen condition needs."""
         cleaned = super().clean() or self.cleaned_data
-        who = cleaned.get("who") or "everybody"
+        who = cleaned.get("who", "")
         needed = WANTED.get(who)
         if needed and not cleaned.get(needed) and not self.errors.get(needed):
             self.add_error(needed, gettext("Choose at least one."))
@@ -120,7 +128,7 @@ class StepForm(ReceiversForm):
             "who": self._condition(),
             "receivers": [staff.pk for staff in data["receivers"]],
             "strategy": data["strategy"],
-            "order": data["order"] or Order.RECENT.value,
+            "order": str(data["order"]),
             "limit": data["limit"],
         }
 
@@ -142,7 +150,7 @@ class StepForm(ReceiversForm):
 
     def _condition(self) -> dict[str, Any]:
         data = self.cleaned_data
-        who = data["who"] or "everybody"
+        who = data["who"]
         if who == CHOSEN and self.kept:
             return dict(self.kept["who"])
         field, _space, operator = who.partition(" ")
@@ -152,7 +160,7 @@ class StepForm(ReceiversForm):
             "store": lambda: [store.pk for store in data["stores"]],
             "last_interaction": lambda: data["figure"],
             "value": lambda: data["figure"],
-            "connected": lambda: operator == "yes",
+            "connected": lambda: who == "connected yes",
         }
         if field not in values:
             return {"field": field}

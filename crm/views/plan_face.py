@@ -42,6 +42,7 @@ def plan_face(
         "handover": handover,
         "token": token,
         "steps": step_rows(handover),
+        "has_steps": len(handover.steps) > 1 or (plan is not None and plan.place() == "new"),
         "plan": plan,
         "place": plan.place() if plan else "",
         "colleagues": colleagues_for(viewer, handover, chosen=plan.ticked(), words=words)

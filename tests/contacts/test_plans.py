@@ -6,13 +6,13 @@ import pytest
 
 from contacts.actions.departures import depart_staff
 from contacts.actions.handovers import (
-    Selection,
     plan_handover,
     plan_shares,
     propose_receivers,
     start_handover,
 )
 from contacts.actions.plans import apply_steps, move_customers, save_plan, take_plan
+from contacts.actions.selecting import Selection
 from contacts.actions.sharing import Order, Strategy
 from contacts.enums import HandoverKind, HandoverState, ItemState, StaffState
 from contacts.errors import MovedOn, RuleBroken

@@ -15,6 +15,8 @@ WHO = ("guide", "other guide", "manager", "other manager", "marketer", "administ
 EVERYBODY = (200, 200, 200, 200, 200, 200)
 MATRIX = {
     "GET stores": EVERYBODY,
+    "GET store-level": (403, 403, 200, 404, 403, 200),
+    "POST store-level": (403, 403, 400, 404, 403, 400),
     "GET staff": EVERYBODY,
     "GET staff-member": (200, 404, 200, 404, 200, 200),
     "POST staff-depart": (403, 403, 200, 404, 403, 200),

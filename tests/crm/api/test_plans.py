@@ -273,3 +273,20 @@ def queries(client, plan):
     with CaptureQueriesContext(connection) as found:
         assert len(preview(client, plan)["shares"]) in {1, 3}
     return len(found)
+
+
+def test_the_api_reads_and_plans_the_level(api):
+    lin, _mei = make_staff("Lin", capacity=100), make_staff("Mei", capacity=100)
+    make_customers(20, owner=lin)
+    client = api(make_staff("Hua", role=Role.MANAGER))
+    address = f"/api/v1/stores/{lin.store_id}/level"
+
+    read = client.get(address).json()
+    planned = client.post(address)
+
+    assert [(row["staff"]["name"], row["gives"], row["gets"]) for row in read["loads"]] == [
+        ("Lin", 10, 0),
+        ("Mei", 0, 10),
+    ]
+    assert planned.status_code == 201
+    assert [plan["size"] for plan in planned.json()["handovers"]] == [10]

@@ -91,7 +91,7 @@ class Route:
 
     def address(self, world: World) -> str:
         """Return the address, with the id of the row that the world has for it."""
-        kinds = {"staff": "lin", "customers": "customer", "handovers": "handover",
+        kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign"}  # fmt: skip
         start = self.template.split("/")[0]
