@@ -30,8 +30,9 @@ from contacts.actions.sharing import Strategy  # noqa: E402
 from contacts.actions.undo import undo_asked, undo_handover  # noqa: E402
 from contacts.enums import ItemState  # noqa: E402
 from contacts.models import Handover, HandoverItem, Staff  # noqa: E402
+from crm.access import viewer_for  # noqa: E402
 from crm.actions.departures import let_go  # noqa: E402
-from crm.handover_queries import plan_preview  # noqa: E402
+from crm.plan_queries import plan_preview  # noqa: E402
 
 PART = 500
 ROUNDS = 3
@@ -101,11 +102,12 @@ def _walk(leaver: Staff, receivers: list[Staff], times: Times) -> None:
     with _timed(times, "custody"):
         handover = let_go(leaver.pk, actor=None, now=timezone.now())
     assert handover
+    viewer = viewer_for(Staff.objects.get(name="Manager"))
     with _timed(times, "plan"):
         propose_receivers(
             handover, receivers, strategy=Strategy.CAPACITY, actor=None, now=timezone.now()
         )
-        plan_preview(handover)
+        plan_preview(handover, viewer, now=timezone.now())
     handover.refresh_from_db()
     with _timed(times, "handover"):
         start_handover(handover, actor=None, now=timezone.now())

@@ -1,8 +1,8 @@
 """Reads that join several tables: the progress of a handover, the timeline of a customer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, F
 from django.db.models.lookups import IsNull
@@ -22,9 +22,6 @@ from contacts.models import (
 )
 
 MOVING = frozenset({ItemState.PLANNED, ItemState.REQUESTED, ItemState.WAITING})
-TRANSFER_WINDOW = timedelta(days=90)
-TRANSFERS_ALLOWED = 2
-
 UNDECIDED = frozenset({ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED})
 
 
@@ -94,26 +91,6 @@ def handover_progress(handover: Handover) -> HandoverProgress:
         undecided=undecided,
         requests={RequestState(state): count for state, count in requests},
     )
-
-
-def transferred_twice(customers: Sequence[int], *, now: datetime) -> set[int]:
-    """Return those of the customers who changed hands on the job twice in the last 90 days.
-
-    WeCom takes no third transfer of them (docs 92125, errcode 40128).
-    """
-    rows = (
-        HandoverItem.objects.filter(
-            customer__in=customers,
-            state=ItemState.ACCEPTED,
-            request__as_leaver=False,
-            state_at__gt=now - TRANSFER_WINDOW,
-        )
-        .order_by()
-        .values_list("customer")
-        .annotate(n=Count("pk"))
-        .filter(n__gte=TRANSFERS_ALLOWED)
-    )
-    return {customer for customer, _ in rows}
 
 
 @dataclass(frozen=True, slots=True)

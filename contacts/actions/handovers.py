@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
+from contacts.actions.dealing import deal_out
 from contacts.actions.history import record
 from contacts.actions.moving import move_on
 from contacts.actions.offers import decided
 from contacts.actions.ownership import move_ownership
+from contacts.actions.receivers import check_receivers, locked_receivers
+from contacts.actions.selecting import EVERY_CUSTOMER, Selection, take_in
 from contacts.actions.settlement import home_of
 from contacts.actions.sharing import Strategy, share_out
-from contacts.actions.transfers import goes_through_channel
 from contacts.enums import (
     FollowEnd,
     HandoverKind,
@@ -22,7 +24,6 @@ from contacts.enums import (
     ItemState,
     OwnershipReason,
     RequestState,
-    StaffState,
 )
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
 from contacts.models import (
@@ -34,6 +35,8 @@ from contacts.models import (
     Staff,
     Store,
 )
+from contacts.plan_steps import EVERYBODY, Step
+from contacts.promises import check_promise
 
 RETRYABLE = (ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED)
 """Items that may be offered to somebody else while the handover is open."""
@@ -48,9 +51,14 @@ class Share:
 
 
 def plan_handover(
-    from_staff: Staff, *, kind: HandoverKind, actor: Staff | None, now: datetime
+    from_staff: Staff,
+    *,
+    kind: HandoverKind,
+    actor: Staff | None,
+    now: datetime,
+    select: Selection = EVERY_CUSTOMER,
 ) -> Handover:
-    """Plan to hand over everybody whom a working colleague owns; nothing moves yet.
+    """Plan to hand over those whom a working colleague owns, all or some; nothing moves yet.
 
     A departure plans its own handover (``depart_staff``). For somebody who has departed this
     plans once more those who still rest in the pool, whatever ``kind`` says. Raises
@@ -61,24 +69,20 @@ def plan_handover(
     store = from_staff.store or Store.objects.order_by("id")[0]
     try:
         with transaction.atomic():
-            owned = list(customers_to_hand_over(from_staff).values_list("pk", flat=True))
-            if not owned:
-                raise RuleBroken(
-                    _("%(name)s answers for no customers.") % {"name": from_staff.name}
-                )
             handover = Handover.objects.create(
                 from_staff=from_staff,
                 store=store,
                 planned_by=actor,
                 kind=kind,
-                size=len(owned),
+                size=0,
                 planned_at=now,
             )
-            HandoverItem.objects.bulk_create(
-                [HandoverItem(handover=handover, customer_id=pk, state_at=now) for pk in owned],
-                batch_size=500,
-            )
-            record(handover, "handover.planned", actor=actor, at=now, data={"size": len(owned)})
+            chosen = select.of(customers_to_hand_over(from_staff))
+            handover.size = take_in(handover, chosen, now=now)
+            if not handover.size:
+                raise RuleBroken(_nobody_to_hand_over(from_staff, select))
+            handover.save(update_fields=["size"])
+            record(handover, "handover.planned", actor=actor, at=now, data={"size": handover.size})
     except IntegrityError as error:
         if broken_constraint(error) not in {
             "handover_item_one_open_per_customer",
@@ -90,6 +94,14 @@ def plan_handover(
             % {"name": from_staff.name}
         ) from error
     return handover
+
+
+def _nobody_to_hand_over(staff: Staff, select: Selection) -> str:
+    if select == EVERY_CUSTOMER or not customers_to_hand_over(staff).exists():
+        return _("%(name)s answers for no customers.") % {"name": staff.name}
+    return _("None of the customers of %(name)s is like that. Choose others.") % {
+        "name": staff.name
+    }
 
 
 def customers_to_hand_over(staff: Staff) -> QuerySet[Customer]:
@@ -112,22 +124,19 @@ def propose_receivers(
     actor: Staff | None,
     now: datetime,
 ) -> list[Share]:
-    """Spread the plan's customers over these colleagues, and return the shares.
+    """Spread the plan's customers over these colleagues, and return the shares: a plan of one step.
 
     The most recently met customers are dealt out first, so that everyone gets a fair part of
     them. May be called again until the handover starts; the last proposal holds.
     """
-    _check_receivers(handover, receivers)
+    check_receivers(handover, receivers)
+    step = Step(EVERYBODY, tuple(staff.pk for staff in receivers), strategy)
     with transaction.atomic():
         locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.PLANNED:
             raise MovedOn(_("This handover has already been started or cancelled."))
-        items = list(
-            HandoverItem.objects.filter(handover=handover, state=ItemState.PLANNED)
-            .order_by(F("customer__last_interaction_at").desc(nulls_last=True), "id")
-            .values_list("pk", flat=True)
-        )
-        _assign(items, receivers, strategy)
+        deal_out(locked, [step], now=now, keep_moves=False)
+        Handover.objects.filter(pk=handover.pk).update(steps=[step.as_json()])
         record(
             handover,
             "handover.proposed",
@@ -151,20 +160,27 @@ def plan_shares(handover: Handover) -> list[Share]:
 
 
 def start_handover(
-    handover: Handover, *, actor: Staff | None, now: datetime, customer_message: str = ""
+    handover: Handover,
+    *,
+    actor: Staff | None,
+    now: datetime,
+    customer_message: str = "",
+    fingerprint: str | None = None,
 ) -> None:
     """Start the handover: receivers answer for their customers from now on, provisionally.
 
     Customers whom the channel connects with the leaver are asked for in requests of at most
     100; the others are settled at once; those without a receiver rest in the pool. Raises
-    ``MovedOn`` if somebody started or cancelled it first, ``RuleBroken`` if a receiver can no
-    longer take customers or nobody has been proposed.
+    ``MovedOn`` if somebody started or cancelled it first, or the preview that is promised by
+    ``fingerprint`` holds no more; ``RuleBroken`` if a receiver can no longer take customers or
+    nobody has been proposed.
     """
     receivers = list(Staff.objects.filter(received_items__handover=handover).distinct())
     if not receivers:
         raise RuleBroken(_("Propose who takes these customers before starting the handover."))
     with transaction.atomic():
-        _check_receivers(handover, _locked(handover, receivers))
+        check_receivers(handover, locked_receivers(handover, receivers))
+        check_promise(handover, fingerprint)
         moved = Handover.objects.filter(pk=handover.pk, state=HandoverState.PLANNED).update(
             state=HandoverState.RUNNING,
             started_at=now,
@@ -195,7 +211,7 @@ def reassign_items(
     is over.
     """
     with transaction.atomic():
-        _check_receivers(handover, _locked(handover, receivers))
+        check_receivers(handover, locked_receivers(handover, receivers))
         locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.RUNNING:
             raise MovedOn(_("This handover is not running any more."))
@@ -281,34 +297,6 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
         )
     handover.refresh_from_db()
     return len(customers)
-
-
-def _locked(handover: Handover, receivers: Sequence[Staff]) -> list[Staff]:
-    """Read the receivers anew; neither they nor the giver can depart before the transaction ends."""
-    ids = {staff.pk for staff in receivers}
-    people = Staff.objects.select_for_update(no_key=True).filter(
-        pk__in=ids | {handover.from_staff_id}
-    )
-    return [person for person in people.order_by("pk") if person.pk in ids]
-
-
-def _check_receivers(handover: Handover, receivers: Sequence[Staff]) -> None:
-    if not receivers:
-        raise RuleBroken(_("Choose at least one colleague."))
-    for staff in receivers:
-        if staff.pk == handover.from_staff_id:
-            raise RuleBroken(
-                _("%(name)s cannot take over their own customers.") % {"name": staff.name}
-            )
-        if staff.state != StaffState.ACTIVE:
-            raise RuleBroken(
-                _("%(name)s is not at work and cannot take customers.") % {"name": staff.name}
-            )
-        if not staff.wecom_userid and goes_through_channel(handover):
-            raise RuleBroken(
-                _("%(name)s has no WeCom account and cannot take over WeCom customers.")
-                % {"name": staff.name}
-            )
 
 
 def _assign(items: Sequence[int], receivers: Sequence[Staff], strategy: Strategy) -> None:

@@ -31,7 +31,7 @@ from contacts.enums import (
     StaffState,
 )
 from contacts.models import Handover, HandoverItem, Staff
-from contacts.queries import transferred_twice
+from contacts.promises import transferred_twice
 from contacts.tasks import make_requests, move_customers
 
 CHUNK = 500
@@ -148,8 +148,9 @@ def _without_the_too_often(handover: Handover, rows: list[Row], now: datetime) -
     giver = handover.from_staff
     if not giver.wecom_userid or giver.left_channel_at or not giver.is_employed:
         return rows
-    twice = transferred_twice([customer for _, customer, _ in rows], now=now)
-    if twice:
+    customers = [customer for _, customer, _ in rows]
+    moved_before = transferred_twice(now).filter(customer__in=customers)
+    if twice := set(moved_before.values_list("customer", flat=True)):
         items = [item for item, customer, _ in rows if customer in twice]
         _fail(items, now, reason=describe(TOO_OFTEN), errcode=TOO_OFTEN)
         note_not_given_back(handover, items)

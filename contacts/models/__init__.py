@@ -11,6 +11,7 @@ from contacts.models.interactions import Interaction
 from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
+from contacts.models.plans import HandoverPlan
 from contacts.models.tags import CustomerTag, Tag, TagGroup
 from contacts.models.tasks import Task
 
@@ -26,6 +27,7 @@ __all__ = [
     "Follow",
     "Handover",
     "HandoverItem",
+    "HandoverPlan",
     "HandoverRequest",
     "HistoryEntry",
     "Identity",

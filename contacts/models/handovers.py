@@ -131,9 +131,11 @@ class HandoverItem(models.Model):
 
     ``slot`` numbers the items of one request, which caps it at 100. ``closed_at`` is set when
     nothing more will happen to the item in this handover; until then no other handover may
-    take the customer. ``tried`` are the colleagues who did not get the customer, ``tries`` counts
-    the requests made. An accepted item that is to be undone has ``undo_asked_at``, and then either
-    ``undone_at`` or an ``undo_note`` that says why not.
+    take the customer. ``step`` is the step of the plan that found the receiver; ``by_hand`` items
+    were moved by a person, and steps leave their receiver alone. ``tried`` are the colleagues who
+    did not get the customer, ``tries`` counts the requests made. An accepted item that is to be
+    undone has ``undo_asked_at``, and then either ``undone_at`` or an ``undo_note`` that says why
+    not.
     """
 
     handover = models.ForeignKey(
@@ -152,6 +154,8 @@ class HandoverItem(models.Model):
         db_index=False,
     )
 
+    step = models.PositiveSmallIntegerField(null=True, blank=True)
+    by_hand = models.BooleanField(default=False, db_default=False)
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
     tried = ArrayField(models.BigIntegerField(), default=list, blank=True)

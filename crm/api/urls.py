@@ -8,8 +8,10 @@ from crm.api.views import (
     customers,
     handovers,
     interactions,
+    levels,
     messages,
     organisation,
+    plans,
 )
 from crm.api.views.nowhere import Nowhere
 
@@ -17,6 +19,7 @@ app_name = "api"
 
 urlpatterns = [
     path("stores", organisation.Stores.as_view(), name="stores"),
+    path("stores/<int:pk>/level", levels.Level.as_view(), name="store-level"),
     path("staff", organisation.StaffList.as_view(), name="staff"),
     path("staff/<int:pk>", organisation.StaffPage.as_view(), name="staff-member"),
     path("staff/<int:pk>/depart", organisation.Depart.as_view(), name="staff-depart"),
@@ -44,7 +47,11 @@ urlpatterns = [
     path("handovers/<int:pk>/items", handovers.HandoverItems.as_view(), name="handover-items"),
     path("handovers/<int:pk>/progress", handovers.Progress.as_view(), name="handover-progress"),
     path("handovers/<int:pk>/propose", handovers.Propose.as_view(), name="handover-propose"),
-    path("handovers/<int:pk>/start", handovers.Start.as_view(), name="handover-start"),
+    path("handovers/<int:pk>/preview", plans.Preview.as_view(), name="handover-preview"),
+    path("handovers/<int:pk>/plan", plans.Plan.as_view(), name="handover-plan"),
+    path("handovers/<int:pk>/move", plans.Move.as_view(), name="handover-move"),
+    path("handovers/<int:pk>/plans", plans.Plans.as_view(), name="handover-plans"),
+    path("handovers/<int:pk>/start", plans.Start.as_view(), name="handover-start"),
     path("handovers/<int:pk>/cancel", handovers.Cancel.as_view(), name="handover-cancel"),
     path("handovers/<int:pk>/reassign", handovers.Reassign.as_view(), name="handover-reassign"),
     path("handovers/<int:pk>/finish", handovers.Finish.as_view(), name="handover-finish"),

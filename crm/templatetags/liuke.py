@@ -4,6 +4,7 @@ import re
 from calendar import isleap
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
@@ -152,6 +153,18 @@ def _anniversary(birthday: date, year: int) -> date:
 def capped(count: int) -> str:
     """A figure that was counted up to a limit: ``1,000+`` beyond it."""
     return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+
+
+@register.filter
+def money(value: Decimal) -> str:
+    """A customer's value: whole units, in groups of three."""
+    return f"{value:,.0f}"
+
+
+@register.filter
+def signed(number: int) -> str:
+    """A difference with its sign."""
+    return f"{number:+,}".replace("-", "\u2212")
 
 
 @register.filter

@@ -16,19 +16,16 @@ from django.views.decorators.http import require_GET, require_POST
 from contacts.actions.handovers import (
     cancel_handover,
     finish_handover,
-    propose_receivers,
     reassign_items,
-    start_handover,
 )
 from contacts.actions.settlement import check_handover
-from contacts.actions.sharing import Strategy
 from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Handover, HandoverItem
 from crm.access import Viewer, handover_for, handovers_of, require, viewer_of
 from crm.csv_files import csv_response
-from crm.forms.handovers import PlanForm, ReassignForm, StartForm
+from crm.forms.handovers import ReassignForm
 from crm.handover_queries import (
     items_of,
     with_bars,
@@ -84,59 +81,6 @@ def handover_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
     if handover.state != HandoverState.RUNNING:
         response["HX-Refresh"] = "true"
     return response
-
-
-@login_required
-@require_POST
-def handover_propose(request: HttpRequest, pk: int) -> HttpResponse:
-    """Spread the plan over the ticked colleagues; the button *find* only looks for more people."""
-    viewer = _manager(request)
-    handover = handover_for(viewer, pk)
-    form = PlanForm(viewer, handover, request.POST)
-    if "find" in request.POST:
-        form.errors.clear()
-        return show_face(request, viewer, handover, plan=form, words=request.POST.get("q", ""))
-    if not form.is_valid():
-        return show_face(request, viewer, handover, status=400, plan=form)
-    try:
-        propose_receivers(
-            handover,
-            list(form.cleaned_data["receivers"]),
-            strategy=Strategy(form.cleaned_data["strategy"]),
-            actor=viewer.staff,
-            now=timezone.now(),
-        )
-    except RuleBroken as error:
-        form.add_error(None, str(error))
-        return show_face(request, viewer, handover, status=400, plan=form)
-    except MovedOn as error:
-        return moved_on(request, error, back=_address(handover))
-    return redirect(f"{_address(handover)}#preview")
-
-
-@login_required
-@require_POST
-def handover_start(request: HttpRequest, pk: int) -> HttpResponse:
-    """Start the planned handover."""
-    viewer = _manager(request)
-    handover = handover_for(viewer, pk)
-    form = StartForm(handover, request.POST)
-    if not form.is_valid():
-        return show_face(request, viewer, handover, status=400, start=form)
-    try:
-        start_handover(
-            handover,
-            actor=viewer.staff,
-            now=timezone.now(),
-            customer_message=form.cleaned_data.get("customer_message", ""),
-        )
-    except RuleBroken as error:
-        form.add_error(None, str(error))
-        return show_face(request, viewer, handover, status=400, start=form)
-    except MovedOn as error:
-        return moved_on(request, error, back=_address(handover))
-    messages.success(request, _("The handover has started."))
-    return redirect(_address(handover))
 
 
 @login_required

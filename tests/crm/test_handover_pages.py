@@ -51,6 +51,11 @@ def propose(client: Client, handover: Handover, *receivers: Staff, **more: Any) 
     return client.post(f"/handovers/{handover.pk}/propose/", data)
 
 
+def start(client: Client, handover: Handover, **more: Any) -> Any:
+    token = client.get(f"/handovers/{handover.pk}/").context["token"]
+    return client.post(f"/handovers/{handover.pk}/start/", {"token": token} | more)
+
+
 def state_of(handover: Handover) -> str:
     handover.refresh_from_db()
     return handover.state
@@ -232,7 +237,7 @@ def test_starting_gives_the_customers_to_their_new_owners(manager: Client, plan:
     mei = make_staff("Mei")
     propose(manager, plan, mei)
 
-    response = manager.post(f"/handovers/{plan.pk}/start/")
+    response = start(manager, plan)
 
     assert response["Location"] == f"/handovers/{plan.pk}/"
     assert Customer.objects.filter(owner=mei).count() == 10
@@ -246,36 +251,35 @@ def test_starting_without_a_plan_says_what_is_missing(manager: Client, plan: Han
     assert state_of(plan) == HandoverState.PLANNED
 
 
-def test_words_to_the_customer_are_only_asked_for_on_the_job(manager: Client, plan: Handover):
-    mei = make_staff("Mei")
+def test_words_to_the_customer_are_kept_when_they_are_too_long(manager: Client, hua: Staff):
     lin = make_staff("Lin")
+    customers = make_customers(2, owner=lin)
     leave = make_handover(
-        lin, customers=make_customers(2, owner=lin), to_staff=mei, kind=HandoverKind.LEAVE
+        lin, customers=customers, to_staff=make_staff("Mei"), kind=HandoverKind.LEAVE
     )
-    propose(manager, plan, mei)
 
-    assert "customer_message" not in manager.get(f"/handovers/{plan.pk}/").content.decode()
-    assert "customer_message" in manager.get(f"/handovers/{leave.pk}/").content.decode()
+    response = start(manager, leave, customer_message="好" * 201, greeting="Hello")
 
-    response = manager.post(f"/handovers/{leave.pk}/start/", {"customer_message": "好" * 201})
     assert "好" * 201 in refusal(response)
+    assert response.context["start"]["greeting"].value() == "Hello"
     assert state_of(leave) == HandoverState.PLANNED
 
-    manager.post(f"/handovers/{leave.pk}/start/", {"customer_message": "好" * 200})
+    start(manager, leave, customer_message="好" * 200, greeting="Hello", max_offers=2)
     leave.refresh_from_db()
-    assert leave.customer_message == "好" * 200
+    assert (leave.customer_message, leave.greeting, leave.max_offers) == ("好" * 200, "Hello", 2)
 
 
 def test_the_second_of_two_starters_is_told_and_sees_the_fresh_page(
     manager: Client, plan: Handover
 ):
     propose(manager, plan, make_staff("Mei"))
-    manager.post(f"/handovers/{plan.pk}/start/")
+    data = {"token": manager.get(f"/handovers/{plan.pk}/").context["token"]}
+    manager.post(f"/handovers/{plan.pk}/start/", data)
 
-    again = manager.post(f"/handovers/{plan.pk}/start/", follow=True)
+    again = manager.post(f"/handovers/{plan.pk}/start/", data, follow=True)
 
     assert "Someone else has just started or cancelled" in again.content.decode()
-    answer = manager.post(f"/handovers/{plan.pk}/start/", headers={"HX-Request": "true"})
+    answer = manager.post(f"/handovers/{plan.pk}/start/", data, headers={"HX-Request": "true"})
     assert answer.status_code == 409
 
 
@@ -365,7 +369,7 @@ def test_each_face_takes_the_same_queries_for_3_and_300_customers(
 
     cost = queries_for(manager, f"/handovers/{few.pk}/")
 
-    assert queries_for(manager, f"/handovers/{many.pk}/") == cost <= 16
+    assert queries_for(manager, f"/handovers/{many.pk}/") == cost <= 26
 
 
 def test_refused_customers_can_be_offered_to_somebody_else(manager: Client, hua: Staff):

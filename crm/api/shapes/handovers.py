@@ -23,7 +23,7 @@ class HandoverShape(serializers.ModelSerializer[Handover]):
         model = Handover
         fields: tuple[str, ...] = (
             "id", "from_staff", "store", "kind", "size", "state", "customer_message",
-            "planned_by", "planned_at", "started_at", "closed_at", "max_offers", "greeting", "undoes",
+            "greeting", "max_offers", "planned_by", "planned_at", "started_at", "closed_at", "undoes",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -41,7 +41,7 @@ class HandoverPageShape(HandoverShape):
     shares = serializers.SerializerMethodField(help_text="What is still planned, by receiver.")
 
     class Meta(HandoverShape.Meta):
-        fields = (*HandoverShape.Meta.fields, "shares")
+        fields = (*HandoverShape.Meta.fields, "steps", "shares")
         read_only_fields = fields
 
     @extend_schema_field(ShareShape(many=True))

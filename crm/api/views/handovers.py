@@ -15,15 +15,16 @@ from contacts.actions.handovers import (
     plan_handover,
     propose_receivers,
     reassign_items,
-    start_handover,
 )
 from contacts.actions.settlement import check_handover
-from contacts.actions.sharing import Strategy
+from contacts.actions.sharing import Order, Strategy
 from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
 from contacts.models import Handover, HandoverItem, Staff
+from contacts.plan_steps import MOST
 from contacts.queries import HandoverProgress, handover_progress
 from crm.access import handover_for, handovers_of, require, staff_of
+from crm.actions.plans import selection_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
 from crm.api.shapes.handovers import (
@@ -44,6 +45,21 @@ class HandoverFilters(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(choices=HandoverKind.choices)
 
 
+class SelectInput(StrictInput):
+    """Some of a person's customers: those who meet a condition, so many, or down to a load."""
+
+    who = serializers.JSONField(required=False, help_text="A condition, as in the steps of a plan.")
+    at_most = serializers.IntegerField(required=False, min_value=1, max_value=MOST)
+    down_to = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST, help_text="Leave them with this many."
+    )
+    order = serializers.ChoiceField(choices=Order.choices, default=Order.QUIET)
+
+    def validate_order(self, value: str) -> Order:
+        """Return the order that actions know."""
+        return Order(value)
+
+
 class Handovers(Listing, Verb):
     """List the handovers of the people you manage."""
 
@@ -53,12 +69,13 @@ class Handovers(Listing, Verb):
     success = 201
 
     class Input(StrictInput):
-        """Whose customers, and why. A departure plans its own handover."""
+        """Whose customers, why, and which of them. A departure plans its own handover."""
 
-        example: ClassVar = {"from_staff": 5, "kind": "leave"}
+        example: ClassVar = {"from_staff": 5, "kind": "rebalance", "select": {"down_to": 300}}
 
         from_staff = IdField()
         kind = serializers.ChoiceField(choices=[HandoverKind.LEAVE, HandoverKind.REBALANCE])
+        select = SelectInput(required=False, help_text="Without it everybody.")
 
     @property
     def verb_shape(self) -> type[HandoverPageShape]:
@@ -70,11 +87,14 @@ class Handovers(Listing, Verb):
         return handovers_of(self.viewer).select_related("from_staff", "store", "planned_by")
 
     def act(self, data: dict[str, Any]) -> Handover:
-        """Plan to hand over everybody whom a colleague owns; nothing moves yet."""
+        """Plan to hand over those whom a colleague owns, all or some; nothing moves yet."""
         require(self.viewer, Role.MANAGER)
         giver = pick(staff_of(self.viewer), [data["from_staff"]], "from_staff")[0]
         kind = HandoverKind(data["kind"])
-        return plan_handover(giver, kind=kind, actor=self.actor, now=self.now)
+        if "select" not in data:
+            return plan_handover(giver, kind=kind, actor=self.actor, now=self.now)
+        select = selection_of(giver, now=self.now, **data["select"])
+        return plan_handover(giver, kind=kind, actor=self.actor, now=self.now, select=select)
 
 
 class HandoverPage(Reading):
@@ -148,22 +168,6 @@ class Propose(HandoverVerb):
         handover = handover_for(self.viewer, pk)
         receivers, strategy = self.receivers(data["receivers"]), Strategy(data["strategy"])
         propose_receivers(handover, receivers, strategy=strategy, actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class Start(HandoverVerb):
-    """Start a handover."""
-
-    class Input(StrictInput):
-        """What customers are told, if anything."""
-
-        example: ClassVar = {"customer_message": "From today Mei is there for you."}
-
-        customer_message = serializers.CharField(max_length=200, default="", allow_blank=True)
-
-    def act(self, data: dict[str, Any], pk: int) -> Handover:
-        """Start a handover: the receivers answer for their customers from now on."""
-        start_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now, **data)
         return self.row(pk)
 
 

@@ -15,6 +15,8 @@ WHO = ("guide", "other guide", "manager", "other manager", "marketer", "administ
 EVERYBODY = (200, 200, 200, 200, 200, 200)
 MATRIX = {
     "GET stores": EVERYBODY,
+    "GET store-level": (403, 403, 200, 404, 403, 200),
+    "POST store-level": (403, 403, 400, 404, 403, 400),
     "GET staff": EVERYBODY,
     "GET staff-member": (200, 404, 200, 404, 200, 200),
     "POST staff-depart": (403, 403, 200, 404, 403, 200),
@@ -39,6 +41,11 @@ MATRIX = {
     "GET handover-items": (404, 404, 200, 404, 404, 200),
     "GET handover-progress": (404, 404, 200, 404, 404, 200),
     "POST handover-propose": (404, 404, 200, 404, 404, 200),
+    "GET handover-preview": (404, 404, 200, 404, 404, 200),
+    "POST handover-plan": (404, 404, 200, 404, 404, 200),
+    "POST handover-move": (404, 404, 200, 404, 404, 200),
+    "GET handover-plans": (404, 404, 200, 404, 404, 200),
+    "POST handover-plans": (404, 404, 201, 404, 404, 201),
     "POST handover-start": (404, 404, 400, 404, 404, 400),
     "POST handover-cancel": (404, 404, 200, 404, 404, 200),
     "POST handover-reassign": (404, 404, 409, 404, 404, 409),

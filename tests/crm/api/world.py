@@ -91,7 +91,7 @@ class Route:
 
     def address(self, world: World) -> str:
         """Return the address, with the id of the row that the world has for it."""
-        kinds = {"staff": "lin", "customers": "customer", "handovers": "handover",
+        kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign"}  # fmt: skip
         start = self.template.split("/")[0]
@@ -134,6 +134,9 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST interactions": note | {"customer": ids["customer"]},
         "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
         "POST handover-propose": {"receivers": [ids["lin"]]},
+        "POST handover-plan": {"steps": [{"receivers": [ids["lin"]]}]},
+        "POST handover-move": {"items": [ids["item"]], "to": ids["lin"]},
+        "POST handover-plans": {"name": "Evenly"},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
         "POST contact-codes": {
             "name": "Door",
