@@ -63,7 +63,6 @@ LEAVER = "ShenQing"
 RECEIVERS = ("LinYue", "HeMiao")
 """The colleagues of her store who take them over; the first is the persona ``guide``."""
 
-STAND_IN = "TangYi"
 """The colleague to whom those are offered whom the receivers did not get."""
 
 POSTS = (

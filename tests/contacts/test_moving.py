@@ -144,7 +144,7 @@ def made_on_the_job(customer, times, *, at, as_leaver=False):
             as_leaver=as_leaver,
             created_at=at,
         )
-        handover.items.update(request=request, slot=0, state_at=at)
+        handover.items.update(request=request, slot=0, state_at=at, closed_at=at)
 
 
 @pytest.mark.parametrize(
