@@ -11,6 +11,7 @@ from contacts.models.interactions import Interaction
 from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
+from contacts.models.reconciliation import Finding, Reconciliation, SeenFollow
 from contacts.models.tags import CustomerTag, Tag, TagGroup
 from contacts.models.tasks import Task
 
@@ -23,6 +24,7 @@ __all__ = [
     "Customer",
     "CustomerTag",
     "Department",
+    "Finding",
     "Follow",
     "Handover",
     "HandoverItem",
@@ -32,7 +34,9 @@ __all__ = [
     "Interaction",
     "Notice",
     "OwnershipPeriod",
+    "Reconciliation",
     "RoleGrant",
+    "SeenFollow",
     "Staff",
     "Store",
     "Tag",
