@@ -88,8 +88,8 @@ def _leavers(run: Run, rows: Sequence[Unassigned]) -> dict[str, Staff]:
         left_the_channel(person, now=run.now)
         if person.is_employed:
             _let_go(run, person)
+            run.save()
         gone[userid] = person
-        run.save()
     return gone
 
 

@@ -45,7 +45,7 @@ def _meet(run: Run, userids: Sequence[str]) -> None:
             met = meet_member(run.client, userid, person, now=run.now)
             if person is None:
                 run.repaired([Difference(FindingKind.STAFF_NEW, met.pk)])
-            run.save()
+                run.save()
     run.list(departed)
 
 
@@ -54,9 +54,12 @@ def compare_absent(run: Run) -> Iterator[None]:
     userids = {userid.lower() for userid in get_follow_user_list(run.client)}
     while people := _employed(run.place.get("after", 0)):
         for person in people:
-            if (person.wecom_userid or "").lower() not in userids:
+            is_absent = (person.wecom_userid or "").lower() not in userids
+            if is_absent:
                 _look_for(run, person)
             run.place = {"after": person.pk}
+            if is_absent:
+                run.save()
         run.save()
         yield
 
@@ -73,4 +76,3 @@ def _look_for(run: Run, person: Staff) -> None:
         run.list([Difference(FindingKind.STAFF_GONE, person.pk)])
     elif follows.exists():
         run.list([Difference(FindingKind.UNREADABLE, person.pk)])
-    run.save()

@@ -596,10 +596,3 @@ def test_every_loss_at_once_is_made_up_for_in_one_night(shop: Shop) -> None:
     assert shop.violations() == []
 
 
-def test_many_customers_need_no_more_statements_per_page(
-    filled: Shop, django_assert_max_num_queries: Any
-) -> None:
-    filled.control.faults(page_size=7)
-    with django_assert_max_num_queries(80):
-        compare()
-    make_customers(1)
