@@ -214,6 +214,7 @@ CELERY_TASK_ROUTES = {
     "contacts.tasks.*": {"queue": "bulk"},
     "crm.tasks.learn_customer": {"queue": "bulk"},
     "crm.tasks.sync_wecom": {"queue": "bulk"},
+    "crm.tasks.reconcile": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

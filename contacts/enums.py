@@ -73,6 +73,7 @@ class FollowEnd(TextChoices):
     TRANSFERRED = "transferred", _("handed over")
     DEPARTED = "departed", _("staff member departed")
     LOST = "lost", _("lost on handover")
+    MISSING = "missing", _("not in WeCom any more")
 
 
 class OwnershipReason(TextChoices):
@@ -197,3 +198,49 @@ class CallbackState(TextChoices):
     RECEIVED = "received", _("received")
     DONE = "done", _("done")
     DEAD = "dead", _("dead")
+
+
+class ReconciliationState(TextChoices):
+    """A comparison with WeCom that was killed goes on; one that failed needs a person."""
+
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class ReconcileStep(TextChoices):
+    """What is being compared, in this order."""
+
+    TAGS = "tags", _("tags")
+    MEMBERS = "members", _("colleagues")
+    LEAVERS = "leavers", _("customers of leavers")
+    ABSENT = "absent", _("colleagues who are not in WeCom")
+    FOLLOWS = "follows", _("connections with customers")
+    HANDOVERS = "handovers", _("handovers")
+    OWNERS = "owners", _("owners")
+
+
+class FindingKind(TextChoices):
+    """What a comparison with WeCom can find."""
+
+    FOLLOW_NEW = "follow_new", _("connected in WeCom, not known here")
+    FOLLOW_GONE = "follow_gone", _("connected here, not in WeCom any more")
+    STAFF_NEW = "staff_new", _("in WeCom, not known here")
+    STAFF_GONE = "staff_gone", _("at work here, not in WeCom any more")
+    STAFF_BACK = "staff_back", _("departed here, still in WeCom")
+    RETURNED = "returned", _("back at work, customers of before still wait in WeCom")
+    UNREADABLE = "unreadable", _("connections that WeCom does not show")
+    LEFT_BEHIND = "left_behind", _("left behind by somebody who departed")
+    NOT_MOVED = "not_moved", _("taken over here, not in WeCom")
+    NOT_CONNECTED = "not_connected", _("taken over, but not connected")
+    OVERDUE = "overdue", _("a handover without an answer")
+    OWNER_APART = "owner_apart", _("the owner is not connected, a colleague is")
+
+
+class FindingState(TextChoices):
+    """Open ones wait for a person; gone ones were not found again."""
+
+    OPEN = "open", _("open")
+    REPAIRED = "repaired", _("repaired")
+    DISMISSED = "dismissed", _("dismissed")
+    GONE = "gone", _("gone by itself")

@@ -1,13 +1,12 @@
-"""Doors for Celery into crm: callbacks, and the sweeper."""
+"""Doors for Celery into crm: callbacks, comparisons, and the sweeper."""
+
+from contextlib import suppress
 
 from celery import shared_task
-from django.core.cache import cache
 from django.utils import timezone
 
 from connectors.wecom.errors import WeComError
-
-ONE_SYNC = 6 * 3600
-"""Seconds in which a task that the broker delivers again does not start a second one."""
+from contacts.errors import MovedOn
 
 
 @shared_task
@@ -28,13 +27,21 @@ def learn_customer(customer_id: int, address: str) -> None:
 
 @shared_task
 def sync_wecom() -> None:
-    """Bring in what callbacks never told, once a night."""
-    from contacts.actions.sync import sync_from_wecom
-    from contacts.wecom import SYNCHRONISING, wecom
+    """Start the nightly comparison with WeCom, unless one is under way."""
+    from contacts.wecom import wecom
+    from crm.actions.reconcile import start_reconciliation
 
-    client = wecom(patience=SYNCHRONISING)
-    if client is not None and cache.add("sync_wecom", "running", timeout=ONE_SYNC):
-        sync_from_wecom(client, now=timezone.now())
+    if wecom() is not None:
+        with suppress(MovedOn):
+            start_reconciliation(actor=None, now=timezone.now())
+
+
+@shared_task
+def reconcile(run_id: int) -> None:
+    """Go on with a comparison for a while."""
+    from crm.actions.reconcile import go_on
+
+    go_on(run_id, now=timezone.now())
 
 
 @shared_task

@@ -1,8 +1,10 @@
 """People at work: hired by the channel or by hand, leaving, and coming back."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
@@ -19,6 +21,17 @@ def staff_by_channel_userid(userid: str) -> Staff | None:
         .filter(wecom_userid__iexact=userid)
         .first()
     )
+
+
+def staff_by_channel_userids(userids: Iterable[str]) -> dict[str, Staff]:
+    """Return the staff members with these WeCom userids, by userid in lower case: one query."""
+    wanted = {userid.lower() for userid in userids}
+    people = Staff.objects.select_related("store", "department").annotate(
+        userid=Lower("wecom_userid")
+    )
+    return {
+        (person.wecom_userid or "").lower(): person for person in people.filter(userid__in=wanted)
+    }
 
 
 def rename_channel_userid(old: str, new: str) -> None:

@@ -12,6 +12,7 @@ from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
 from contacts.models.plans import HandoverPlan
+from contacts.models.reconciliation import Finding, Reconciliation, SeenFollow
 from contacts.models.tags import CustomerTag, Tag, TagGroup
 from contacts.models.tasks import Task
 
@@ -24,6 +25,7 @@ __all__ = [
     "Customer",
     "CustomerTag",
     "Department",
+    "Finding",
     "Follow",
     "Handover",
     "HandoverItem",
@@ -34,7 +36,9 @@ __all__ = [
     "Interaction",
     "Notice",
     "OwnershipPeriod",
+    "Reconciliation",
     "RoleGrant",
+    "SeenFollow",
     "Staff",
     "Store",
     "Tag",

@@ -23,6 +23,7 @@ from contacts.doorbell import ring
 from contacts.enums import CallbackState
 from contacts.models import Callback
 from crm import tasks as crm_tasks
+from crm.actions.reconcile import reconciliations_to_go_on
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (handovers_to_undo, contact_tasks.undo_customers),
     (handovers_to_request, contact_tasks.make_requests),
     (handovers_to_check, contact_tasks.check_handover),
+    (reconciliations_to_go_on, crm_tasks.reconcile),
 ]
 
 
