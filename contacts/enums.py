@@ -192,6 +192,34 @@ class RequestState(TextChoices):
     REFUSED = "refused", _("refused")
 
 
+class StaffFileState(TextChoices):
+    """A file of the human resources department is read, looked at, and then carried out."""
+
+    READ = "read", _("read")
+    RUNNING = "running", _("under way")
+    DONE = "done", _("done")
+
+
+class StaffFileAction(TextChoices):
+    """What one row of such a file asks for."""
+
+    NOTHING = "nothing", _("nothing")
+    LEAVE_NOW = "leave_now", _("leaves now")
+    LEAVE_ON = "leave_on", _("leaves on a date")
+    SUSPEND = "suspend", _("on leave from now on")
+    RESUME = "resume", _("back from leave")
+    REHIRE = "rehire", _("comes back")
+
+
+class RowState(TextChoices):
+    """How far one row of a file is. Skipped rows change nothing, and say why."""
+
+    READY = "ready", _("ready")
+    DONE = "done", _("done")
+    SKIPPED = "skipped", _("skipped")
+    FAILED = "failed", _("failed")
+
+
 class CallbackState(TextChoices):
     """The fate of a callback in the inbox. Dead ones are kept and can be replayed."""
 

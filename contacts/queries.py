@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Count, F
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from contacts.enums import ItemState, RequestState
+from contacts.enums import ItemState, RequestState, Role
 from contacts.models import (
     Customer,
     Handover,
@@ -91,6 +92,35 @@ def handover_progress(handover: Handover) -> HandoverProgress:
         undecided=undecided,
         requests={RequestState(state): count for state, count in requests},
     )
+
+
+_MANAGERS = """
+WITH RECURSIVE above AS (
+    SELECT department_id AS id FROM contacts_store WHERE id = %(store)s
+    UNION
+    SELECT parent.parent_id FROM contacts_department AS parent
+    JOIN above ON above.id = parent.id WHERE parent.parent_id IS NOT NULL
+)
+SELECT staff.id FROM contacts_staff AS staff
+JOIN contacts_rolegrant AS grant_ ON grant_.staff_id = staff.id AND grant_.role = %(role)s
+WHERE staff.state IN ('active', 'leaving') AND (
+    grant_.scope = 'company'
+    OR (grant_.scope = 'department' AND staff.department_id IN (SELECT id FROM above))
+    OR (grant_.scope = 'store' AND staff.store_id = %(store)s)
+    OR EXISTS (
+        SELECT FROM contacts_rolegrant_stores AS place
+        WHERE place.rolegrant_id = grant_.id AND place.store_id = %(store)s
+    )
+)
+ORDER BY CASE grant_.scope WHEN 'store' THEN 0 WHEN 'department' THEN 1 ELSE 2 END, staff.id
+"""
+
+
+def managers_of(store_id: int | None, role: Role = Role.MANAGER) -> list[int]:
+    """Return the ids of those at work whose role reaches the store, the nearest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MANAGERS, {"store": store_id, "role": role.value})
+        return [row[0] for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)

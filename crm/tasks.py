@@ -45,6 +45,23 @@ def reconcile(run_id: int) -> None:
 
 
 @shared_task
+def let_go_due(staff_id: int) -> None:
+    """Let somebody go whose last day is over."""
+    from crm.actions.departures import let_go_due as let_go
+
+    with suppress(MovedOn):
+        let_go(staff_id, now=timezone.now())
+
+
+@shared_task
+def carry_out_staff_file(file_id: int) -> None:
+    """Carry out the rows of a file of the human resources department."""
+    from crm.actions.staff_files import carry_out
+
+    carry_out(file_id, now=timezone.now())
+
+
+@shared_task
 def sweep() -> None:
     """Ring for everything that is due and may have been forgotten."""
     from crm.actions.sweeping import ring_for_due

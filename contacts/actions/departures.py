@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
+from contacts.actions.staff import close_account
 from contacts.enums import (
     HandoverKind,
     HandoverState,
@@ -18,7 +19,7 @@ from contacts.enums import (
     TaskState,
 )
 from contacts.errors import MovedOn
-from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, Task, User
+from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, Task
 
 _CUSTODY = """
 WITH owned AS (
@@ -144,6 +145,6 @@ def _drop_plans(staff: Staff, *, now: datetime) -> None:
 
 
 def _end_access(staff: Staff, *, now: datetime) -> None:
-    """Sessions end with the account: an inactive user is anonymous on the next request."""
-    User.objects.filter(staff=staff).update(is_active=False)
+    """Nothing that let the person in does so any more, here or after a re-hire."""
+    close_account(staff)
     ApiKey.objects.filter(staff=staff, revoked_at=None).update(revoked_at=now)

@@ -13,6 +13,7 @@ from contacts.models.organisation import Company, Department, RoleGrant, Staff, 
 from contacts.models.ownership import OwnershipPeriod
 from contacts.models.plans import HandoverPlan
 from contacts.models.reconciliation import Finding, Reconciliation, SeenFollow
+from contacts.models.staff_files import StaffFile, StaffFileRow
 from contacts.models.tags import CustomerTag, Tag, TagGroup
 from contacts.models.tasks import Task
 
@@ -40,6 +41,8 @@ __all__ = [
     "RoleGrant",
     "SeenFollow",
     "Staff",
+    "StaffFile",
+    "StaffFileRow",
     "Store",
     "Tag",
     "TagGroup",

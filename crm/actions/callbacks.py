@@ -202,11 +202,16 @@ def _staff_removed(event: Event, now: datetime) -> None:
         return  # departed already, by a manager or an earlier callback
 
 
-def _staff_updated(event: Event, _now: datetime) -> None:
+def _staff_updated(event: Event, now: datetime) -> None:
+    if event.fields.get("Status") == LEFT:
+        _staff_removed(event, now)
     new = event.fields.get("NewUserID", "")
     if new and new != event.user_id:
         rename_channel_userid(event.user_id, new)
 
+
+LEFT = "5"
+"""The status of a member who has left the company (WeCom docs 90971)."""
 
 _HANDLERS: dict[tuple[str, str], Callable[[Event, datetime], None]] = {
     ("change_external_contact", "add_external_contact"): _customer_added,

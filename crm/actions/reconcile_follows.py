@@ -164,8 +164,12 @@ def _read_fewer(run: Run) -> None:
 
 
 def _finish_reading(run: Run) -> None:
-    run.place |= {"read": True, "cursor": "", "missing_after": 0}
-    run.save()
+    if not run.place["read"]:
+        run.place |= _READ
+        run.save()
+
+
+_READ = {"read": True, "cursor": "", "missing_after": 0}
 
 
 def _leave_unread(run: Run, guides: Sequence[int]) -> None:
@@ -207,6 +211,8 @@ def _take_in(run: Run, page: FollowPage, by_userid: dict[str, Staff]) -> None:
             _leave_unread(run, failed)
         run.place["seen"] += _mark(seen)
         run.place["cursor"] = page.next_cursor
+        if not page.next_cursor:
+            run.place |= _READ
         run.saw("follows", len(told))
         run.save()
 

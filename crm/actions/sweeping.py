@@ -14,6 +14,7 @@ from celery import Task
 from campaigns import tasks as campaign_tasks
 from campaigns.actions import due
 from campaigns.actions.batches import expire_leases
+from campaigns.actions.codes import codes_to_tell
 from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
 from contacts.actions.moving import handovers_to_move
@@ -23,7 +24,9 @@ from contacts.doorbell import ring
 from contacts.enums import CallbackState
 from contacts.models import Callback
 from crm import tasks as crm_tasks
+from crm.actions.departures import leavers_due
 from crm.actions.reconcile import reconciliations_to_go_on
+from crm.actions.staff_files import staff_files_to_carry_out
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,9 @@ _DUE: list[tuple[Finder, Task]] = [
     (handovers_to_undo, contact_tasks.undo_customers),
     (handovers_to_request, contact_tasks.make_requests),
     (handovers_to_check, contact_tasks.check_handover),
+    (leavers_due, crm_tasks.let_go_due),
+    (staff_files_to_carry_out, crm_tasks.carry_out_staff_file),
+    (codes_to_tell, campaign_tasks.tell_duty),
     (reconciliations_to_go_on, crm_tasks.reconcile),
 ]
 

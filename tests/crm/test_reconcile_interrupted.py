@@ -110,7 +110,7 @@ def test_a_comparison_killed_at_any_point_goes_on_where_it_was(
     row = begin()
     kills = 0
 
-    while killed_after(1, monkeypatch, row):
+    while killed_after(2, monkeypatch, row):
         kills += 1
         row.refresh_from_db()
         assert row.state == ReconciliationState.RUNNING
@@ -134,7 +134,7 @@ def test_after_a_departure_a_killed_comparison_forgets_nobody(
     shop.control.depart("Lin")
     row = begin()
 
-    while killed_after(1, monkeypatch, row):
+    while killed_after(2, monkeypatch, row):
         Reconciliation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
     plan = Handover.objects.get(from_staff__wecom_userid="Lin")
@@ -163,7 +163,7 @@ def test_a_crash_of_the_database_in_the_middle_ends_no_connection(
     to_the_end(begin())
     row = begin()
     while SeenFollow.objects.count() < 7:
-        assert killed_after(1, monkeypatch, row)
+        assert killed_after(2, monkeypatch, row)
         Reconciliation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     SeenFollow.objects.all().delete()  # what a crash does to a table without a log
     calls = asked(shop)
@@ -186,7 +186,7 @@ def test_wecom_that_forgot_its_cursor_is_read_from_the_first_page(
     people(shop, 7)
     row = begin()
     while not row.place.get("cursor"):
-        assert killed_after(1, monkeypatch, row)
+        assert killed_after(2, monkeypatch, row)
         Reconciliation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         row.refresh_from_db()
     path = "externalcontact/batch/get_by_user"
