@@ -74,7 +74,7 @@ def check_promise(handover: Handover, fingerprint: str | None) -> None:
         raise MovedOn(_("Things have changed since this preview. Look at it again, then start."))
 
 
-def transferred_twice(now: datetime) -> QuerySet[HandoverItem]:
+def transferred_twice(now: datetime) -> QuerySet[HandoverItem, Any]:
     """Return the ids of customers whom WeCom transfers no more while their guide works.
 
     They changed hands twice on the job within 90 days; use it as a subquery, narrowed down by

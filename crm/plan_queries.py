@@ -218,7 +218,7 @@ def _figures(
             twice=Count("pk", filter=asked & is_moved_too_often(handover, now=now)),
         )
     )
-    return list(rows)
+    return [dict(row) for row in rows]
 
 
 def _samples(items: QuerySet[HandoverItem]) -> dict[int | None, list[str]]:

@@ -93,6 +93,8 @@ def deal_out(
         for number, step in enumerate(steps):
             seats = _seats(step, people)
             _take(cursor, number, step, seats, ground)
+            # Else the planner believes that nobody was taken, and joins row by row.
+            cursor.execute("ANALYZE plan_deal (step, bucket, place)")
             _deal(cursor, number, step, seats, rooms)
         cursor.execute(_WRITE, {"keep": keep_moves})
         cursor.execute("DROP TABLE plan_deal")

@@ -1,6 +1,6 @@
 """What a person may write into a plan: a step, words, a name, customers to move."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from django import forms
@@ -154,7 +154,7 @@ class StepForm(ReceiversForm):
         if who == CHOSEN and self.kept:
             return dict(self.kept["who"])
         field, _space, operator = who.partition(" ")
-        values = {
+        values: dict[str, Callable[[], Any]] = {
             "tag": lambda: data["tags"],
             "segment": lambda: data["segment"].pk,
             "store": lambda: [store.pk for store in data["stores"]],
@@ -277,7 +277,7 @@ class MoveForm(forms.Form):
         given = self.cleaned_data["receiver"]
         if given == POOL:
             return None
-        found = self.able.filter(pk=whole_number(given)).first()
+        found = self.able.filter(pk=whole_number(given) or 0).first()
         if found is None:
             raise forms.ValidationError(
                 gettext("One of these colleagues cannot take customers any more. Look again.")

@@ -26,7 +26,7 @@ def level_page(request: HttpRequest) -> HttpResponse:
     require(viewer, Role.MANAGER)
     stores = stores_of(viewer, Role.MANAGER).order_by("name", "pk")
     given = request.POST.get("store") or request.GET.get("store")
-    store = get_object_or_404(stores, pk=whole_number(given)) if given else _own(viewer)
+    store = get_object_or_404(stores, pk=whole_number(given) or 0) if given else _own(viewer)
     if request.method == "POST" and store:
         return _plan(request, viewer, store)
     loads = level_loads(store) if store else []
@@ -41,7 +41,7 @@ def level_page(request: HttpRequest) -> HttpResponse:
 
 
 def _own(viewer: Viewer) -> Store | None:
-    mine = stores_of(viewer, Role.MANAGER).filter(pk=viewer.staff.store_id).first()
+    mine = stores_of(viewer, Role.MANAGER).filter(pk=viewer.staff.store_id or 0).first()
     return mine or stores_of(viewer, Role.MANAGER).order_by("name", "pk").first()
 
 

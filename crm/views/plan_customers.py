@@ -67,7 +67,8 @@ def handover_move(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _chosen(handover: Handover, form: MoveForm, given: Any) -> QuerySet[HandoverItem]:
-    which, ticked = form.cleaned_data["which"], form.cleaned_data["items"]
+    which = form.cleaned_data["which"]
+    ticked: QuerySet[HandoverItem] = form.cleaned_data["items"]
     if which not in {MoveForm.ALL, MoveForm.ALL_BUT}:
         return ticked
     chosen = PlanFilter.check({name: given.get(name, "") for name in FILTERS})

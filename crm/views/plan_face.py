@@ -24,6 +24,7 @@ from crm.plan_queries import (
 from crm.templatetags.liuke import listed
 
 NAMES_SHOWN = 5
+SHARES_SHOWN = 8
 LIVE_SIZE = 2000
 """Plans up to this size are previewed with every change of a step, before it is kept."""
 
@@ -63,10 +64,13 @@ def plan_face(
 def preview_context(handover: Handover, viewer: Viewer) -> dict[str, Any]:
     """Return what the plan would do, as its part of the page shows it."""
     preview = plan_preview(handover, viewer, now=timezone.now())
+    first, more = _folded(preview.shares)
     return {
         "handover": handover,
         "preview": preview,
         "shares": preview.shares,
+        "shares_first": first,
+        "shares_more": more,
         "is_proposed": bool(preview.given),
         "has_conflicts": bool(preview.conflicts),
         "moving": preview.total("customers"),
@@ -78,6 +82,17 @@ def preview_context(handover: Handover, viewer: Viewer) -> dict[str, Any]:
         "left_over": preview.total("customers", given=False) - preview.total("customers"),
         "rest": rest_of(handover),
     }
+
+
+def _folded(shares: list[PlannedShare]) -> tuple[list[PlannedShare], list[PlannedShare]]:
+    """Keep all that need a look, and some more; of a long plan the others are folded away."""
+    if len(shares) <= SHARES_SHOWN + 1:
+        return shares, []
+    loud = [share for share in shares if share.conflicts or not share.staff]
+    quiet = [share for share in shares if share.staff and not share.conflicts]
+    room = max(0, SHARES_SHOWN - len(loud))
+    folded = quiet[room:]
+    return [share for share in shares if share not in folded], folded
 
 
 def _step_form(request: HttpRequest, viewer: Viewer, handover: Handover) -> StepForm | None:

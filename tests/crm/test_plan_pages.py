@@ -214,6 +214,19 @@ def test_the_editor_takes_the_same_queries_for_1_and_30_receivers(
     assert queries_for(manager, f"/handovers/{plan.pk}/") <= 26
 
 
+def test_a_long_plan_folds_all_but_what_needs_a_look(manager: Client):
+    handover = make_handover(customers=make_customers(40))
+    people = [make_staff(f"Mei {index:02}") for index in range(19)]
+    full = make_staff("Zhou", capacity=0)
+    step(manager, handover, *people, full)
+
+    context = page(manager, handover).context
+
+    shown = [share.staff for share in context["shares_first"]]
+    assert shown == [*people[:7], full]
+    assert len(context["shares_more"]) == 12
+
+
 # --- what speaks against it ---------------------------------------------------------------------
 
 

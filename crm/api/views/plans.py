@@ -12,7 +12,7 @@ from contacts.actions.sharing import Order, Strategy
 from contacts.enums import HandoverState
 from contacts.errors import RuleBroken
 from contacts.models import Handover, HandoverItem, HandoverPlan
-from contacts.plan_steps import MOST, MOST_RECEIVERS, MOST_STEPS
+from contacts.plan_steps import MOST, MOST_RECEIVERS
 from crm.access import handover_for, staff_of
 from crm.actions.plans import plan_by_steps, plan_token, start_plan, take_saved
 from crm.api.base import ApiView, IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
@@ -50,9 +50,11 @@ class StepInput(StrictInput):
     )
 
 
-class PlanVerb(HandoverVerb):
+class PlanVerb(Reading, Verb):
     """Something that changes a plan; the answer is the new preview."""
 
+    http_method_names = ["post"]
+    resource = "handovers"
     shape = PlanPreviewShape
 
     def row(self, pk: int) -> Any:
@@ -73,7 +75,7 @@ class Plan(PlanVerb):
             ]
         }
 
-        steps = StepInput(many=True, required=False, max_length=MOST_STEPS)
+        steps = StepInput(many=True, required=False)
         saved = IdField(required=False)
         keep_moves = serializers.BooleanField(
             default=True, help_text="Leave customers moved by hand where they are."
