@@ -5,32 +5,87 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0002_welcome_attempts_and_withdrawals'),
-        ('contacts', '0009_departures'),
+        ("campaigns", "0002_welcome_attempts_and_withdrawals"),
+        ("contacts", "0009_departures"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='delivery',
-            name='reason',
-            field=models.CharField(blank=True, choices=[('', ''), ('opted_out', 'opted out'), ('no_address', 'no address in the channel'), ('no_sender', 'nobody to send it'), ('sender_left', 'the sender has departed'), ('changed_hands', 'customer changed hands'), ('gone', 'merged or erased'), ('invalid', 'refused by the channel'), ('not_friend', 'no longer connected'), ('quota', 'receive limit reached'), ('not_confirmed', 'not confirmed by staff'), ('channel_error', 'the channel refused the batch')], max_length=16),
+            model_name="delivery",
+            name="reason",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("", ""),
+                    ("opted_out", "opted out"),
+                    ("no_address", "no address in the channel"),
+                    ("no_sender", "nobody to send it"),
+                    ("sender_left", "the sender has departed"),
+                    ("changed_hands", "customer changed hands"),
+                    ("gone", "merged or erased"),
+                    ("invalid", "refused by the channel"),
+                    ("not_friend", "no longer connected"),
+                    ("quota", "receive limit reached"),
+                    ("not_confirmed", "not confirmed by staff"),
+                    ("channel_error", "the channel refused the batch"),
+                ],
+                max_length=16,
+            ),
         ),
         migrations.CreateModel(
-            name='QuickReply',
+            name="QuickReply",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=80)),
-                ('created_at', models.DateTimeField()),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('content', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='quick_replies', to='campaigns.content')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='quick_replies', to='contacts.staff')),
-                ('store', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='quick_replies', to='contacts.store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("title", models.CharField(max_length=80)),
+                ("created_at", models.DateTimeField()),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "content",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="quick_replies",
+                        to="campaigns.content",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="quick_replies",
+                        to="contacts.staff",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="quick_replies",
+                        to="contacts.store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'quick replies',
-                'constraints': [models.CheckConstraint(condition=models.Q(('owner', None), ('store', None), _connector='OR'), name='quick_reply_one_level'), models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='quick_reply_has_title')],
+                "verbose_name_plural": "quick replies",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("owner", None), ("store", None), _connector="OR"),
+                        name="quick_reply_one_level",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("title", ""), _negated=True),
+                        name="quick_reply_has_title",
+                    ),
+                ],
             },
         ),
     ]

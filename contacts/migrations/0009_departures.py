@@ -5,92 +5,191 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('contacts', '0008_reconciliations'),
+        ("contacts", "0008_reconciliations"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StaffFile',
+            name="StaffFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('digest', models.CharField(max_length=64)),
-                ('source', models.CharField(max_length=12)),
-                ('state', models.CharField(choices=[('read', 'read'), ('running', 'under way'), ('done', 'done')], default='read', max_length=8)),
-                ('created_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('done_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("digest", models.CharField(max_length=64)),
+                ("source", models.CharField(max_length=12)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("read", "read"), ("running", "under way"), ("done", "done")],
+                        default="read",
+                        max_length=8,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("done_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='StaffFileRow',
+            name="StaffFileRow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('cells', models.JSONField(default=dict)),
-                ('action', models.CharField(choices=[('nothing', 'nothing'), ('leave_now', 'leaves now'), ('leave_on', 'leaves on a date'), ('suspend', 'on leave from now on'), ('resume', 'back from leave'), ('rehire', 'comes back')], max_length=12)),
-                ('leaves_on', models.DateField(blank=True, null=True)),
-                ('state', models.CharField(choices=[('ready', 'ready'), ('done', 'done'), ('skipped', 'skipped'), ('failed', 'failed')], max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=200)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("cells", models.JSONField(default=dict)),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("nothing", "nothing"),
+                            ("leave_now", "leaves now"),
+                            ("leave_on", "leaves on a date"),
+                            ("suspend", "on leave from now on"),
+                            ("resume", "back from leave"),
+                            ("rehire", "comes back"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("leaves_on", models.DateField(blank=True, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("ready", "ready"),
+                            ("done", "done"),
+                            ("skipped", "skipped"),
+                            ("failed", "failed"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=200)),
             ],
         ),
         migrations.AddField(
-            model_name='contactcode',
-            name='duty_changed_at',
+            model_name="contactcode",
+            name="duty_changed_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='user',
-            name='session_version',
+            model_name="user",
+            name="session_version",
             field=models.PositiveIntegerField(db_default=0, default=0),
         ),
         migrations.AddIndex(
-            model_name='contactcode',
-            index=models.Index(condition=models.Q(('duty_changed_at__isnull', False)), fields=['duty_changed_at'], name='contact_code_duty_changed'),
+            model_name="contactcode",
+            index=models.Index(
+                condition=models.Q(("duty_changed_at__isnull", False)),
+                fields=["duty_changed_at"],
+                name="contact_code_duty_changed",
+            ),
         ),
         migrations.AddField(
-            model_name='stafffile',
-            name='uploaded_by',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='contacts.staff'),
+            model_name="stafffile",
+            name="uploaded_by",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="contacts.staff",
+            ),
         ),
         migrations.AddField(
-            model_name='stafffilerow',
-            name='file',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rows', to='contacts.stafffile'),
+            model_name="stafffilerow",
+            name="file",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="rows",
+                to="contacts.stafffile",
+            ),
         ),
         migrations.AddField(
-            model_name='stafffilerow',
-            name='staff',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='contacts.staff'),
+            model_name="stafffilerow",
+            name="staff",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="contacts.staff",
+            ),
         ),
         migrations.AddIndex(
-            model_name='stafffile',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='staff_file_running'),
+            model_name="stafffile",
+            index=models.Index(
+                condition=models.Q(("state", "running")), fields=["id"], name="staff_file_running"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stafffile',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['read', 'running', 'done'])), name='staff_file_state_known'),
+            model_name="stafffile",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["read", "running", "done"])),
+                name="staff_file_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stafffile',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('started_at', None), ('state', 'read')), models.Q(models.Q(('state', 'read'), _negated=True), ('started_at__isnull', False)), _connector='OR'), name='staff_file_started_has_time'),
+            model_name="stafffile",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("started_at", None), ("state", "read")),
+                    models.Q(
+                        models.Q(("state", "read"), _negated=True), ("started_at__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="staff_file_started_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stafffilerow',
-            constraint=models.UniqueConstraint(fields=('file', 'number'), name='staff_file_row_once'),
+            model_name="stafffilerow",
+            constraint=models.UniqueConstraint(
+                fields=("file", "number"), name="staff_file_row_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stafffilerow',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['nothing', 'leave_now', 'leave_on', 'suspend', 'resume', 'rehire']), ('state__in', ['ready', 'done', 'skipped', 'failed'])), name='staff_file_row_state_known'),
+            model_name="stafffilerow",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "action__in",
+                        ["nothing", "leave_now", "leave_on", "suspend", "resume", "rehire"],
+                    ),
+                    ("state__in", ["ready", "done", "skipped", "failed"]),
+                ),
+                name="staff_file_row_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stafffilerow',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), ('staff__isnull', False), _connector='OR'), name='staff_file_row_ready_has_person'),
+            model_name="stafffilerow",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "ready"), _negated=True),
+                    ("staff__isnull", False),
+                    _connector="OR",
+                ),
+                name="staff_file_row_ready_has_person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stafffilerow',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['skipped', 'failed']), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='staff_file_row_says_why'),
+            model_name="stafffilerow",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["skipped", "failed"]), _negated=True),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="staff_file_row_says_why",
+            ),
         ),
     ]
