@@ -19,8 +19,13 @@ _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf
 _SEPARATORS = ",;\t|"
 
 
+def gettext_noop(text: str) -> str:
+    """Mark a text for the catalogues; connectors know no Django."""
+    return text
+
+
 class Unreadable(Exception):
-    """The file is not a table we can read; the message says why, in English, for ``gettext``."""
+    """The file is not a table we can read; the message says why, to be translated."""
 
 
 def read_table(content: bytes, name: str) -> list[list[str]]:
@@ -30,13 +35,13 @@ def read_table(content: bytes, name: str) -> list[list[str]]:
     dates come as ``2026-03-31``. Raises ``Unreadable``.
     """
     if not content.strip():
-        raise Unreadable("The file is empty.")
+        raise Unreadable(gettext_noop("The file is empty."))
     if len(content) > LARGEST:
-        raise Unreadable("The file is larger than 5 MB. Split it.")
+        raise Unreadable(gettext_noop("The file is larger than 5 MB. Split it."))
     rows = _sheet(content) if content.startswith(b"PK") else _lines(content, name)
     table = [row for row in rows if any(row)]
     if len(table) > MOST_ROWS + 1:
-        raise Unreadable("The file has more than 20,000 rows. Split it.")
+        raise Unreadable(gettext_noop("The file has more than 20,000 rows. Split it."))
     return table
 
 
@@ -46,7 +51,9 @@ def _sheet(content: bytes) -> Iterator[list[str]]:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheet = book.get_sheet_by_index(0).to_python(nrows=MOST_ROWS + 2)
     except (CalamineError, ValueError, IndexError) as error:
-        raise Unreadable("This is not an XLSX file, or it is damaged or protected.") from error
+        raise Unreadable(
+            gettext_noop("This is not an XLSX file, or it is damaged or protected.")
+        ) from error
     for row in sheet:
         yield [_text(cell) for cell in row[:MOST_COLUMNS]]
 
@@ -57,15 +64,19 @@ def _refuse_bombs(content: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
     except zipfile.BadZipFile as error:
-        raise Unreadable("This is not an XLSX file, or it is damaged or protected.") from error
+        raise Unreadable(
+            gettext_noop("This is not an XLSX file, or it is damaged or protected.")
+        ) from error
     unpacked = sum(part.file_size for part in parts)
     if unpacked > LARGEST_UNPACKED or unpacked > MOST_RATIO * max(len(content), 1):
-        raise Unreadable("The file is packed in a way that no spreadsheet does. Save it anew.")
+        raise Unreadable(
+            gettext_noop("The file is packed in a way that no spreadsheet does. Save it anew.")
+        )
 
 
 def _lines(content: bytes, name: str) -> Iterator[list[str]]:
     if b"\0" in content and content[:2] not in _MARKS:
-        raise Unreadable("This is neither a CSV nor an XLSX file.")
+        raise Unreadable(gettext_noop("This is neither a CSV nor an XLSX file."))
     text = _decoded(content)
     heading = text.partition("\n")[0]
     separator = max(_SEPARATORS, key=heading.count)
@@ -73,7 +84,9 @@ def _lines(content: bytes, name: str) -> Iterator[list[str]]:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
             yield [_text(cell) for cell in row[:MOST_COLUMNS]]
     except csv.Error as error:
-        raise Unreadable("The quotation marks of this CSV file do not match.") from error
+        raise Unreadable(
+            gettext_noop("The quotation marks of this CSV file do not match.")
+        ) from error
 
 
 def _decoded(content: bytes) -> str:
@@ -84,7 +97,7 @@ def _decoded(content: bytes) -> str:
             return content.decode(encoding or "utf-8")
         except UnicodeDecodeError:
             continue
-    raise Unreadable("The characters of this file cannot be read. Save it as UTF-8.")
+    raise Unreadable(gettext_noop("The characters of this file cannot be read. Save it as UTF-8."))
 
 
 def _text(cell: object) -> str:

@@ -19,9 +19,9 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
-from campaigns.models import Batch, Campaign, Delivery
+from campaigns.models import Batch, Campaign, Delivery, QuickReply
 from contacts.enums import Role, Scope, StaffState
-from contacts.models import Customer, Handover, HistoryEntry, Staff, Store
+from contacts.models import Customer, Handover, HistoryEntry, Staff, StaffFile, Store
 
 _DEPARTMENTS_BELOW = """
 WITH RECURSIVE below AS (
@@ -190,6 +190,30 @@ def refusal_to_depart(viewer: Viewer, person: Staff) -> str:
     if is_administrator and not viewer.reaches(person.store_id, Role.ADMINISTRATOR):
         return _("Only an administrator can record the departure of an administrator.")
     return ""
+
+
+def quick_replies_of(viewer: Viewer) -> QuerySet[QuickReply]:
+    """Return the quick replies at hand: one's own, those of visible stores, the company's."""
+    mine = Q(owner=viewer.staff) | Q(store__in=stores_of(viewer)) | Q(owner=None, store=None)
+    return QuickReply.objects.filter(mine, archived_at=None)
+
+
+def quick_reply_for(viewer: Viewer, pk: int) -> QuickReply:
+    """Return one quick reply at hand, or answer 404."""
+    found = quick_replies_of(viewer).select_related("content", "owner", "store")
+    return get_object_or_404(found, pk=pk)
+
+
+def staff_files_of(viewer: Viewer) -> QuerySet[StaffFile]:
+    """Return the files of leavers that the person has read in; administrators see all."""
+    if viewer.stores_for(Role.ADMINISTRATOR) is None:
+        return StaffFile.objects.all()
+    return StaffFile.objects.filter(uploaded_by=viewer.staff)
+
+
+def staff_file_for(viewer: Viewer, pk: int) -> StaffFile:
+    """Return one such file, or answer 404."""
+    return get_object_or_404(staff_files_of(viewer).select_related("uploaded_by"), pk=pk)
 
 
 def handovers_of(viewer: Viewer) -> QuerySet[Handover]:

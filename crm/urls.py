@@ -14,6 +14,7 @@ from crm.views import (
     preferences,
     saved_plans,
     staff,
+    staff_files,
     today,
 )
 
@@ -72,6 +73,18 @@ urlpatterns = [
     path("staff/", staff.staff_list, name="staff_list"),
     path("staff/<int:pk>/", staff.staff_page, name="staff_page"),
     path("staff/<int:pk>/depart/", staff.staff_depart, name="staff_depart"),
+    path("staff/files/", staff_files.staff_files, name="staff_files"),
+    path("staff/files/<int:pk>/", staff_files.staff_file, name="staff_file"),
+    path("staff/files/<int:pk>/start/", staff_files.staff_file_start, name="staff_file_start"),
+    path(
+        "staff/files/<int:pk>/report.csv", staff_files.staff_file_report, name="staff_file_report"
+    ),
+    path("staff/leaving/", staff.people_leaving, name="people_leaving"),
+    path("staff/<int:pk>/leaving/", staff.staff_leaving, name="staff_leaving"),
+    path("staff/<int:pk>/stay/", staff.staff_stay, name="staff_stay"),
+    path("staff/<int:pk>/suspend/", staff.staff_suspend, name="staff_suspend"),
+    path("staff/<int:pk>/resume/", staff.staff_resume, name="staff_resume"),
+    path("staff/<int:pk>/rehire/", staff.staff_rehire, name="staff_rehire"),
     path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
     path("", today.today, name="today"),
 ]

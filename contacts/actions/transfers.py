@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from connectors.wecom.api.transfers import (
+    MAX_MESSAGE,
     MAX_PER_CALL,
     UNDER_WAY,
     TransferItem,
@@ -37,6 +38,7 @@ from contacts.enums import (
 )
 from contacts.models import Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import wecom
+from contacts.words import handover_words
 
 LEASE = timedelta(seconds=60)
 FIRST_CHECK = timedelta(seconds=60)
@@ -256,7 +258,8 @@ def _transfer(
     HandoverRequest.objects.filter(pk=request.pk).update(as_leaver=has_left)
     if has_left:
         return resigned_transfer_customer(client, giver, taker, addresses)
-    message = handover.customer_message
+    words = handover_words(handover.customer_message, handover, request.to_staff)
+    message = words[:MAX_MESSAGE]
     return transfer_customer(client, giver, taker, addresses, success_message=message)
 
 

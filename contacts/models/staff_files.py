@@ -83,3 +83,8 @@ class StaffFileRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_id}/{self.number}: {self.state}"
+
+    @property
+    def whom(self) -> str:
+        """Whom the file names."""
+        return next(filter(None, map(self.cells.get, ("name", "userid", "phone"))), "?")

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from campaigns.models import QuickReply
 from contacts.actions.history import record
 from contacts.enums import IdentityKind, Role
-from contacts.models import Staff
+from contacts.models import Staff, StaffFile
 from crm.api.urls import urlpatterns
 from tests.builders import (
     NOON,
@@ -69,8 +70,12 @@ def make_world() -> World:
     )
     make_batch(campaign, [chen], sender=lin, error=CANARY)
     code = make_code(CANARY, store=store, staff=[lin], tags=[tag])
+    file = StaffFile.objects.create(
+        uploaded_by=people["manager"], name=CANARY, digest="", source="api", created_at=NOON
+    )
+    reply = QuickReply.objects.create(title=CANARY, content=content, owner=lin, created_at=NOON)
     rows = {
-        "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
+        "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
         "campaign": campaign, "code": code,
     }  # fmt: skip
@@ -93,7 +98,7 @@ class Route:
         """Return the address, with the id of the row that the world has for it."""
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
-                 "campaigns": "campaign"}  # fmt: skip
+                 "campaigns": "campaign", "imports": "file", "quick-replies": "reply"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -128,6 +133,9 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
             "identities": [{"kind": "member_no", "value": "M1"}],
             "name": "Sun",
         },
+        "POST staff-announce-leaving": {"leaves_on": "2999-12-31"},
+        "POST imports": {"kind": "staff", "rows": [{"userid": "Lin", "status": "left"}]},
+        "POST quick-replies": {"title": "Hours", "text": "10 to 22"},
         "PATCH customer": {"city": "Suzhou"},
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
