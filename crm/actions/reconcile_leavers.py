@@ -70,9 +70,10 @@ def compare_leavers(run: Run) -> Iterator[None]:
         gone = _leavers(run, page.rows)
         _compare(run, page.rows, gone)
         run.saw("left behind", len(page.rows))
-        run.place = {"cursor": page.next_cursor}
-        run.save()
-        yield
+        if page.next_cursor:
+            run.place = {"cursor": page.next_cursor}
+            run.save()
+            yield
 
 
 def _leavers(run: Run, rows: Sequence[Unassigned]) -> dict[str, Staff]:

@@ -17,8 +17,7 @@ PIECE = 100
 def compare_tags(run: Run) -> Iterator[None]:
     """Take over the tags that WeCom has."""
     run.saw("tags", sync_tags(run.client))
-    run.save()
-    yield
+    yield from ()
 
 
 def compare_members(run: Run) -> Iterator[None]:

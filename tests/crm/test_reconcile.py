@@ -594,5 +594,3 @@ def test_every_loss_at_once_is_made_up_for_in_one_night(shop: Shop) -> None:
     assert broken() == {}
     assert compare().repaired == {}
     assert shop.violations() == []
-
-
