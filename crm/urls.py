@@ -9,6 +9,7 @@ from crm.views import (
     customers,
     handovers,
     preferences,
+    reconcile,
     staff,
     today,
 )
@@ -41,6 +42,8 @@ urlpatterns = [
     path("customers/<int:pk>/tags/", customers.customer_tags, name="customer_tags"),
     path("customers/<int:pk>/timeline/", customers.customer_timeline, name="customer_timeline"),
     path("demo/enter/<slug:persona>/", accounts.demo_enter, name="demo_enter"),
+    path("findings/<int:pk>/dismiss/", reconcile.finding_dismiss, name="finding_dismiss"),
+    path("findings/<int:pk>/repair/", reconcile.finding_repair, name="finding_repair"),
     path("handovers/", handovers.handover_list, name="handover_list"),
     path("handovers/<int:pk>/", handovers.handover_page, name="handover_page"),
     path("handovers/<int:pk>/propose/", handovers.handover_propose, name="handover_propose"),
@@ -58,5 +61,7 @@ urlpatterns = [
     path("staff/<int:pk>/", staff.staff_page, name="staff_page"),
     path("staff/<int:pk>/depart/", staff.staff_depart, name="staff_depart"),
     path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
+    path("wecom-check/", reconcile.wecom_check, name="wecom_check"),
+    path("wecom-check/start/", reconcile.wecom_check_start, name="wecom_check_start"),
     path("", today.today, name="today"),
 ]

@@ -69,7 +69,7 @@ def compare_leavers(run: Run) -> Iterator[None]:
     for page in pages:
         gone = _leavers(run, page.rows)
         _compare(run, page.rows, gone)
-        run.saw("left behind", len(page.rows))
+        run.saw("waiting", len(page.rows))
         if page.next_cursor:
             run.place = {"cursor": page.next_cursor}
             run.save()

@@ -37,7 +37,7 @@ from contacts.models import (
 )
 from crm.actions.reconcile import go_on, start_reconciliation
 from crm.invariants import check_rules
-from tests.builders import make_customer, make_customers, make_follow, make_handover, make_staff
+from tests.builders import make_customer, make_follow, make_handover, make_staff
 from tests.sandboxed import Shop, open_shop
 
 pytestmark = pytest.mark.django_db

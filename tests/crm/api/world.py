@@ -16,6 +16,7 @@ from tests.builders import (
     make_customer,
     make_departed,
     make_department,
+    make_finding,
     make_follow,
     make_handover,
     make_identity,
@@ -69,10 +70,11 @@ def make_world() -> World:
     )
     make_batch(campaign, [chen], sender=lin, error=CANARY)
     code = make_code(CANARY, store=store, staff=[lin], tags=[tag])
+    finding = make_finding(staff=lin, customer=chen, address=CANARY)
     rows = {
         "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
-        "campaign": campaign, "code": code,
+        "campaign": campaign, "code": code, "finding": finding,
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
 
@@ -93,7 +95,7 @@ class Route:
         """Return the address, with the id of the row that the world has for it."""
         kinds = {"staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
-                 "campaigns": "campaign"}  # fmt: skip
+                 "campaigns": "campaign", "findings": "finding"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -135,6 +137,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
         "POST handover-propose": {"receivers": [ids["lin"]]},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
+        "POST finding-dismiss": {"note": "Both work here"},
         "POST contact-codes": {
             "name": "Door",
             "store": ids["store"],
