@@ -21,6 +21,7 @@ from campaigns.models import Batch, Campaign, Content, Delivery, Segment, Welcom
 from contacts.enums import (
     Channel,
     CustomerState,
+    FindingKind,
     FollowEnd,
     HandoverKind,
     HandoverState,
@@ -28,6 +29,7 @@ from contacts.enums import (
     InteractionKind,
     ItemState,
     OwnershipReason,
+    ReconciliationState,
     Role,
     Scope,
     StaffState,
@@ -38,12 +40,14 @@ from contacts.models import (
     ContactCode,
     Customer,
     Department,
+    Finding,
     Follow,
     Handover,
     HandoverItem,
     Identity,
     Interaction,
     OwnershipPeriod,
+    Reconciliation,
     RoleGrant,
     Staff,
     Store,
@@ -280,6 +284,22 @@ def make_handover(
         for customer in moved
     )
     return handover
+
+
+def make_reconciliation(**fields: Any) -> Reconciliation:
+    """A comparison with WeCom, done unless ``state`` says otherwise."""
+    values = {"state": ReconciliationState.DONE, "started_at": NOON} | fields
+    if values["state"] != ReconciliationState.RUNNING:
+        values.setdefault("finished_at", NOON + timedelta(minutes=2))
+    return Reconciliation.objects.create(**values)
+
+
+def make_finding(
+    kind: FindingKind = FindingKind.NOT_MOVED, *, run: Reconciliation | None = None, **fields: Any
+) -> Finding:
+    """Something that a comparison found, open unless ``state`` says otherwise."""
+    values = {"key": f"thing {next(_numbers)}", "found_at": NOON, "state_at": NOON} | fields
+    return Finding.objects.create(run=run or make_reconciliation(), kind=kind, **values)
 
 
 def make_content(

@@ -106,6 +106,7 @@ def go_on(run_id: int, *, now: datetime, stay: bool = False) -> bool:
 
 
 def _walk(run: Run, *, until: datetime | None) -> None:
+    """Take one step after the other; the end of one is saved with the beginning of the next."""
     steps = list(_STEPS)
     for step in steps[steps.index(ReconcileStep(run.row.step)) :]:
         if run.row.step != step:

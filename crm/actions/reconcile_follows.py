@@ -126,6 +126,7 @@ def _begin_guides(run: Run, guides: Sequence[int], *, is_again: bool = False) ->
             "cursor": "",
             "seen": 0,
             "read": False,
+            "missing_after": 0,
             "again": is_again,
         }
         run.save()
@@ -148,7 +149,8 @@ def _read(run: Run) -> Iterator[None]:
     except Refused:
         _read_fewer(run)
     else:
-        _finish_reading(run)
+        if not run.place["read"]:  # not even one page
+            _finish_reading(run)
 
 
 def _read_fewer(run: Run) -> None:
@@ -164,12 +166,8 @@ def _read_fewer(run: Run) -> None:
 
 
 def _finish_reading(run: Run) -> None:
-    if not run.place["read"]:
-        run.place |= _READ
-        run.save()
-
-
-_READ = {"read": True, "cursor": "", "missing_after": 0}
+    run.place |= {"read": True, "cursor": ""}
+    run.save()
 
 
 def _leave_unread(run: Run, guides: Sequence[int]) -> None:
@@ -210,9 +208,7 @@ def _take_in(run: Run, page: FollowPage, by_userid: dict[str, Staff]) -> None:
         if failed:
             _leave_unread(run, failed)
         run.place["seen"] += _mark(seen)
-        run.place["cursor"] = page.next_cursor
-        if not page.next_cursor:
-            run.place |= _READ
+        run.place |= {"cursor": page.next_cursor, "read": not page.next_cursor}
         run.saw("follows", len(told))
         run.save()
 

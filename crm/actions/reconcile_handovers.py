@@ -60,8 +60,6 @@ ORDER BY item.id LIMIT %(most)s
 
 def compare_handovers(run: Run) -> Iterator[None]:
     """Ask again about what should have been answered; list what was accepted in vain."""
-    if "done" in run.place:
-        return
     values: dict[str, Any] = {
         "overdue": run.now - OVERDUE,
         "since": run.now - SINCE,
@@ -79,9 +77,7 @@ def compare_handovers(run: Run) -> Iterator[None]:
                 for item, staff, customer, handover in cursor.fetchall()
             ]
         )
-    run.place = {"done": True}
-    run.save()
-    yield
+    yield from ()
 
 
 def _ask_again(run: Run, values: dict[str, Any]) -> None:

@@ -65,16 +65,15 @@ class Left:
 
 def compare_leavers(run: Run) -> Iterator[None]:
     """Let leavers go, and see that none of their customers is forgotten."""
-    if "done" in run.place:
-        return
     pages = unassigned_pages(run.client, cursor=run.place.get("cursor", ""))
     for page in pages:
         gone = _leavers(run, page.rows)
         _compare(run, page.rows, gone)
-        run.saw("left behind", len(page.rows))
-        run.place = {"cursor": page.next_cursor} if page.next_cursor else {"done": True}
-        run.save()
-        yield
+        run.saw("waiting", len(page.rows))
+        if page.next_cursor:
+            run.place = {"cursor": page.next_cursor}
+            run.save()
+            yield
 
 
 def _leavers(run: Run, rows: Sequence[Unassigned]) -> dict[str, Staff]:

@@ -14,6 +14,7 @@ from crm.api.views import (
     organisation,
     plans,
     quick_replies,
+    reconcile,
 )
 from crm.api.views.nowhere import Nowhere
 
@@ -79,6 +80,11 @@ urlpatterns = [
     path("handovers/<int:pk>/finish", handovers.Finish.as_view(), name="handover-finish"),
     path("handovers/<int:pk>/undo", handovers.Undo.as_view(), name="handover-undo"),
     path("handovers/<int:pk>/refresh", handovers.Refresh.as_view(), name="handover-refresh"),
+    path("reconciliations", reconcile.Reconciliations.as_view(), name="reconciliations"),
+    path("findings", reconcile.Findings.as_view(), name="findings"),
+    path("findings/<int:pk>", reconcile.FindingPage.as_view(), name="finding"),
+    path("findings/<int:pk>/repair", reconcile.Repair.as_view(), name="finding-repair"),
+    path("findings/<int:pk>/dismiss", reconcile.Dismiss.as_view(), name="finding-dismiss"),
     path("contact-codes", codes.ContactCodes.as_view(), name="contact-codes"),
     path("contact-codes/<int:pk>", codes.ContactCodePage.as_view(), name="contact-code"),
     path("contents", messages.Contents.as_view(), name="contents"),

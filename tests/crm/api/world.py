@@ -17,6 +17,7 @@ from tests.builders import (
     make_customer,
     make_departed,
     make_department,
+    make_finding,
     make_follow,
     make_handover,
     make_identity,
@@ -74,10 +75,11 @@ def make_world() -> World:
         uploaded_by=people["manager"], name=CANARY, digest="", source="api", created_at=NOON
     )
     reply = QuickReply.objects.create(title=CANARY, content=content, owner=lin, created_at=NOON)
+    finding = make_finding(staff=lin, customer=chen, address=CANARY)
     rows = {
         "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
-        "campaign": campaign, "code": code,
+        "campaign": campaign, "code": code, "finding": finding,
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
 
@@ -98,7 +100,8 @@ class Route:
         """Return the address, with the id of the row that the world has for it."""
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
-                 "campaigns": "campaign", "imports": "file", "quick-replies": "reply"}  # fmt: skip
+                 "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
+                 "findings": "finding"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -146,6 +149,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST handover-move": {"items": [ids["item"]], "to": ids["lin"]},
         "POST handover-plans": {"name": "Evenly"},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
+        "POST finding-dismiss": {"note": "Both work here"},
         "POST contact-codes": {
             "name": "Door",
             "store": ids["store"],
