@@ -5,7 +5,8 @@
 
 import os
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import django
 
@@ -71,7 +72,7 @@ def fill() -> None:
         cursor.execute("DROP INDEX customer_search")
         cursor.execute("CREATE TEMP TABLE bench_owner (place int PRIMARY KEY, id bigint)")
         cursor.executemany("INSERT INTO bench_owner VALUES (%s, %s)", list(enumerate(owners)))
-        values = {
+        values: dict[str, Any] = {
             "now": now,
             "customers": CUSTOMERS,
             "led": LEAVERS * EACH,
@@ -88,7 +89,7 @@ def fill() -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def _people(since: object) -> list[int]:
+def _people(since: datetime) -> list[int]:
     """Hire leavers, guides, receivers and a manager; return the ids of those who own customers."""
     from contacts.enums import Role, Scope  # noqa: PLC0415
     from contacts.models import (  # noqa: PLC0415

@@ -53,7 +53,7 @@ def fresh_company(places: Places, say: Callable[[str], None]) -> dict[str, str]:
             _create(connection, TEMPLATE)
             command = [sys.executable, "-m", "bench.company"]
             subprocess.run(command, cwd=ROOT, env=_environment(places, TEMPLATE), check=True)
-            connection.execute(f"COMMENT ON DATABASE {TEMPLATE} IS '{wanted}'")  # type: ignore[call-overload]
+            connection.execute(f"COMMENT ON DATABASE {TEMPLATE} IS '{wanted}'")
         say("copying the company")
         _create(connection, COPY, f"TEMPLATE {TEMPLATE}")
         connection.execute("CHECKPOINT")
@@ -63,8 +63,8 @@ def fresh_company(places: Places, say: Callable[[str], None]) -> dict[str, str]:
 def _create(
     connection: psycopg.Connection[tuple[object, ...]], name: str, options: str = ""
 ) -> None:
-    connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
-    connection.execute(f"CREATE DATABASE {name} {options}")  # type: ignore[call-overload]
+    connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    connection.execute(f"CREATE DATABASE {name} {options}")
 
 
 def _comment(connection: psycopg.Connection[tuple[object, ...]]) -> object:

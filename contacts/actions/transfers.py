@@ -138,7 +138,7 @@ def settle_without_channel(items: Sequence[int], *, now: datetime) -> list[tuple
     Those whom the channel was asked about before have lost their connection, and say so. Returns
     customer and receiver of each.
     """
-    values = {"items": list(items), "now": now, "lost": NO_CONNECTION}
+    values: dict[str, Any] = {"items": list(items), "now": now, "lost": NO_CONNECTION}
     with connection.cursor() as cursor:
         cursor.execute(_SETTLE_AT_ONCE, values)
         return list(cursor.fetchall())

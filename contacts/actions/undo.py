@@ -125,7 +125,7 @@ def undo_some(handover: Handover, *, now: datetime) -> int:
         if giver:
             _transfer_back(handover, giver, back, now)
         move_ownership(
-            [(row.customer, giver and giver.pk) for row in rows if row not in back],
+            [(row.customer, giver.pk if giver else None) for row in rows if row not in back],
             reason=OwnershipReason.UNDONE,
             now=now,
             handover=handover,

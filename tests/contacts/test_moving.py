@@ -130,16 +130,17 @@ def test_merged_customers_are_left_out():
 def made_on_the_job(customer, times, *, at, as_leaver=False):
     """Transfers of this customer that WeCom has made before."""
     for _ in range(times):
+        receiver = make_staff()
         handover = make_handover(
             make_departed(),
             customers=[customer],
-            to_staff=make_staff(),
+            to_staff=receiver,
             state=HandoverState.DONE,
             item_state=ItemState.ACCEPTED,
         )
         request = HandoverRequest.objects.create(
             handover=handover,
-            to_staff=handover.items.get().to_staff,
+            to_staff=receiver,
             state="made",
             as_leaver=as_leaver,
             created_at=at,

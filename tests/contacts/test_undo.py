@@ -224,7 +224,7 @@ def test_what_wecom_moved_wecom_moves_back(shop: Shop) -> None:
     a_day(shop, back)
     back.refresh_from_db()
     assert back.state == HandoverState.DONE
-    assert len(shop.control.rows("follows", userid=lin.wecom_userid)) == 130
+    assert len(shop.control.rows("follows", userid=lin.wecom_userid or "")) == 130
     assert shop.violations() == []
     assert broken() == []
 

@@ -223,7 +223,10 @@ class Finish(HandoverVerb):
 class Undo(HandoverVerb):
     """An undo."""
 
-    shape = UndoingShape
+    @property
+    def verb_shape(self) -> type[UndoingShape]:  # type: ignore[override]  # it shows what was done
+        """Show what the undo does."""
+        return UndoingShape
 
     class Input(StrictInput):
         """Which items; all of them if none are named."""
