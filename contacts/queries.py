@@ -149,7 +149,11 @@ _TITLES = {
     "customer.tagged": gettext_lazy("Tagged"),
     "customer.untagged": gettext_lazy("Tag removed"),
     "customer.opted_out": gettext_lazy("Wants no campaigns"),
+    "customer.won_back": gettext_lazy("Won back"),
     "follow.ended": gettext_lazy("Connection ended"),
+    "loss.reason": gettext_lazy("Why the customer left"),
+    "loss.win_back": gettext_lazy("To be won back"),
+    "loss.written_off": gettext_lazy("Written off"),
 }
 
 

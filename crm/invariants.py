@@ -310,6 +310,23 @@ RULES = (
         FROM contacts_callback WHERE state = 'done' AND done_at IS NULL
         """,
     ),
+    Rule(
+        13,
+        _("Nobody counts as lost who is connected, and every removal counts once."),
+        """
+        SELECT 'customer ' || loss.customer_id || ' counts as lost and is connected with staff '
+               || follow.staff_id
+        FROM contacts_loss AS loss
+        JOIN contacts_follow AS follow
+            ON follow.customer_id = loss.customer_id AND follow.ended_at IS NULL
+        WHERE loss.state = 'open'
+        UNION ALL
+        SELECT 'loss ' || loss.id || ' is of follow ' || follow.id || ', which goes on'
+        FROM contacts_loss AS loss
+        JOIN contacts_follow AS follow ON follow.id = loss.follow_id
+        WHERE follow.ended_at IS NULL
+        """,
+    ),
 )
 
 ALL = frozenset(rule.number for rule in RULES)

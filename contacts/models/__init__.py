@@ -8,6 +8,7 @@ from contacts.models.follows import Follow
 from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
 from contacts.models.history import HistoryEntry
 from contacts.models.interactions import Interaction
+from contacts.models.losses import Loss
 from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
@@ -34,6 +35,7 @@ __all__ = [
     "HistoryEntry",
     "Identity",
     "Interaction",
+    "Loss",
     "Notice",
     "OwnershipPeriod",
     "Reconciliation",
