@@ -204,6 +204,11 @@ CACHES = {
     }
 }
 
+# --- exports --------------------------------------------------------------------------------
+
+EXPORT_ROWS = env.number("LIUKE_EXPORT_ROWS", 5000)
+EXPORT_ROWS_OF_MANAGERS = env.number("LIUKE_EXPORT_ROWS_OF_MANAGERS", 50000)
+
 # --- tasks ----------------------------------------------------------------------------------
 # A task is an idempotent claim of rows, so that running it twice or half is harmless.
 

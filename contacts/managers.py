@@ -1,4 +1,4 @@
-"""Who manages a store."""
+"""Who manages which stores, for many stores at once."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ ORDER BY store.id, staff.id
 """
 
 
-def managers_of(stores: Iterable[int]) -> dict[int, list[int]]:
+def managers_by_store(stores: Iterable[int]) -> dict[int, list[int]]:
     """Return the staff ids of those who manage each of these stores: one query.
 
     A manager's grant reaches a store as ``crm.access.Viewer`` says. The suspended and the

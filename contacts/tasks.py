@@ -34,3 +34,11 @@ def undo_customers(handover_id: int) -> None:
     from contacts.actions.undo import undo_asked
 
     undo_asked(handover_id, now=timezone.now())
+
+
+@shared_task
+def tell(staff_id: int) -> None:
+    """Send a person the notices that are new to them."""
+    from contacts.actions.telling import tell as send
+
+    send(staff_id, now=timezone.now())

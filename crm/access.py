@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Batch, Campaign, Delivery
 from contacts.enums import Role, Scope, StaffState
-from contacts.models import Customer, Handover, HistoryEntry, Staff, Store
+from contacts.models import Customer, Handover, HistoryEntry, Loss, Notice, Staff, Store
 
 _DEPARTMENTS_BELOW = """
 WITH RECURSIVE below AS (
@@ -202,6 +202,25 @@ def handovers_of(viewer: Viewer) -> QuerySet[Handover]:
 def handover_for(viewer: Viewer, pk: int) -> Handover:
     """Return one handover within the person's scope, or answer 404."""
     return get_object_or_404(handovers_of(viewer).select_related("from_staff", "store"), pk=pk)
+
+
+def losses_of(viewer: Viewer) -> QuerySet[Loss]:
+    """Return the losses of the stores that a manager or administrator reaches; others see none."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return Loss.objects.none()
+    stores = viewer.stores_for(Role.MANAGER)
+    return Loss.objects.all() if stores is None else Loss.objects.filter(store__in=stores)
+
+
+def loss_for(viewer: Viewer, pk: int) -> Loss:
+    """Return one loss within the person's scope, or answer 404."""
+    shown = losses_of(viewer).select_related("customer", "staff", "owner", "store")
+    return get_object_or_404(shown, pk=pk)
+
+
+def notices_of(viewer: Viewer) -> QuerySet[Notice]:
+    """Return what the person has been told; nobody reads another's notices."""
+    return Notice.objects.filter(staff=viewer.staff)
 
 
 def campaigns_of(viewer: Viewer) -> QuerySet[Campaign]:

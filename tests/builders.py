@@ -27,6 +27,8 @@ from contacts.enums import (
     IdentityKind,
     InteractionKind,
     ItemState,
+    LossKind,
+    LossState,
     OwnershipReason,
     Role,
     Scope,
@@ -43,6 +45,7 @@ from contacts.models import (
     HandoverItem,
     Identity,
     Interaction,
+    Loss,
     OwnershipPeriod,
     RoleGrant,
     Staff,
@@ -210,6 +213,24 @@ def make_follow(
     if ended:
         values |= {"ended_at": NOON + timedelta(minutes=1), "end_reason": ended}
     return Follow.objects.create(staff=staff, customer=customer, **values | fields)
+
+
+def make_loss(staff: Staff | None = None, customer: Customer | None = None, **fields: Any) -> Loss:
+    """A customer who removed ``staff`` and is connected with nobody any more."""
+    follow = make_follow(staff, customer, ended=FollowEnd.REMOVED_BY_CUSTOMER)
+    values = {"kind": LossKind.BY_CUSTOMER, "is_last": True, "state": LossState.OPEN} | fields
+    return Loss.objects.create(
+        **{
+            "follow": follow,
+            "customer": follow.customer,
+            "staff": follow.staff,
+            "owner": follow.customer.owner,
+            "store": follow.customer.store,
+            "at": follow.ended_at,
+            "state_at": follow.ended_at,
+        }
+        | values
+    )
 
 
 def make_tag(name: str = "VIP", *, group: TagGroup | None = None, exclusive: bool = False) -> Tag:

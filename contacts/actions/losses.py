@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from contacts.actions.notices import notify
 from contacts.enums import FollowEnd, LossKind, LossState, NoticeKind, TaskKind, TaskState
-from contacts.managers import managers_of
+from contacts.managers import managers_by_store
 from contacts.models import Customer, HistoryEntry, Loss, Staff, Task
 
 LOSING: Mapping[FollowEnd, LossKind] = {
@@ -114,7 +114,7 @@ def winner_of(loss: Loss) -> Staff | None:
 
 def _tell(losses: Sequence[Loss], kind: LossKind, now: datetime) -> None:
     """Tell once of a customer who left, but once a day of everybody whom a colleague removed."""
-    managers = managers_of(loss.store_id for loss in losses)
+    managers = managers_by_store(loss.store_id for loss in losses)
     removed = kind == LossKind.BY_STAFF
     told_as = NoticeKind.CUSTOMER_REMOVED if removed else NoticeKind.CUSTOMER_LOST
     news = {_key(loss, kind): loss for loss in reversed(losses)}

@@ -25,7 +25,7 @@ from contacts.enums import (
     TaskState,
 )
 from contacts.errors import MovedOn, RuleBroken
-from contacts.managers import managers_of
+from contacts.managers import managers_by_store
 from contacts.models import Follow, HistoryEntry, Loss, Notice, Task
 from tests.builders import (
     NOON,
@@ -218,7 +218,7 @@ def test_pooled_customers_are_the_managers_to_win_back():
     assert Task.objects.get().staff is None
 
 
-def test_the_managers_of_a_store_are_those_whose_grant_reaches_it():
+def test_the_managers_by_store_a_store_are_those_whose_grant_reaches_it():
     retail = make_department("Retail")
     east = make_department("East", parent=retail)
     store = make_store("Nanjing Road", department=east)
@@ -236,7 +236,7 @@ def test_the_managers_of_a_store_are_those_whose_grant_reaches_it():
     make_departed("Departed", store=store, **manager)
     make_staff("Guide", store=store)
 
-    found = managers_of([store.pk])
+    found = managers_by_store([store.pk])
 
     assert found == {store.pk: [here.pk, above.pk, whole.pk, granted.pk]}
 

@@ -20,6 +20,7 @@ from tests.builders import (
     make_handover,
     make_identity,
     make_interaction,
+    make_loss,
     make_segment,
     make_staff,
     make_store,
@@ -72,7 +73,7 @@ def make_world() -> World:
     rows = {
         "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
-        "campaign": campaign, "code": code,
+        "campaign": campaign, "code": code, "loss": make_loss(wei, pooled, note=CANARY),
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
 
@@ -92,7 +93,7 @@ class Route:
     def address(self, world: World) -> str:
         """Return the address, with the id of the row that the world has for it."""
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
-                 "contact-codes": "code", "contents": "content", "segments": "segment",
+                 "losses": "loss", "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
@@ -138,6 +139,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST handover-move": {"items": [ids["item"]], "to": ids["lin"]},
         "POST handover-plans": {"name": "Evenly"},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
+        "POST loss-reason": {"reason": "moved"},
         "POST contact-codes": {
             "name": "Door",
             "store": ids["store"],
