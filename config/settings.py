@@ -251,6 +251,10 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crm.tasks.sweep", "schedule": 2.0},
     "sync_wecom": {"task": "crm.tasks.sync_wecom", "schedule": crontab(hour="3", minute="30")},
+    "tell_of_unusual": {
+        "task": "crm.tasks.tell_of_unusual",
+        "schedule": crontab(hour="4", minute="30"),
+    },
 }
 
 # --- the API --------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from crm.views import (
     saved_plans,
     staff,
     today,
+    warnings,
     what_if,
 )
 
@@ -90,5 +91,6 @@ urlpatterns = [
     path("staff/<int:pk>/depart/", staff.staff_depart, name="staff_depart"),
     path("staff/<int:pk>/what-if/", what_if.staff_what_if, name="staff_what_if"),
     path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
+    path("warnings/", warnings.warning_list, name="warning_list"),
     path("", today.today, name="today"),
 ]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns.enums import BatchState
 from campaigns.models import Batch
-from contacts.enums import StaffState, TaskState
+from contacts.enums import Role, TaskState
 from contacts.models import ContactCode, Customer, Follow, Interaction, Staff, Task
 from crm.queries import birthday_days
 from crm.staff_queries import with_customers
@@ -129,7 +129,7 @@ def _codes_alone(person: Staff) -> int:
 
 
 def _room_beside(person: Staff) -> int:
-    colleagues = Staff.objects.filter(store=person.store_id, state=StaffState.ACTIVE)
-    rooms = with_customers(colleagues.filter(store__isnull=False).exclude(pk=person.pk))
+    guides = Staff.objects.able_to_receive().filter(store=person.store_id, roles__role=Role.GUIDE)
+    rooms = with_customers(guides.exclude(pk=person.pk))
     pairs = rooms.values_list("capacity", "owned")
     return sum(max(0, capacity - owned) for capacity, owned in pairs)

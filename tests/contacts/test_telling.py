@@ -115,7 +115,7 @@ def test_a_busy_channel_is_asked_again_and_nothing_is_lost(shop: Shop):
     lin = make_staff("Lin")
     shop.open(lin)
     news(lin)
-    shop.control.fail(1, 45009, path="message/send")
+    shop.control.faults(fail=[{"path": "message/send", "errcode": 45009}])
 
     assert tell(lin.pk, now=SOON) == 0
     assert Notice.objects.get().told_at is None
