@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.utils import timezone
@@ -88,14 +89,14 @@ def what_if(person: Staff, *, now: datetime) -> WhatIf:
     )
 
 
-def _customers(person: Staff, now: datetime) -> dict[str, int]:
+def _customers(person: Staff, now: datetime) -> dict[str, Any]:
     follows = Follow.objects.active().filter(customer=OuterRef("pk"))
     talks = Interaction.objects.filter(customer=OuterRef("pk"), staff__isnull=False)
     days = birthday_days(timezone.localdate(now))
     birthday = Q()
     for month, day in days:
         birthday |= Q(birthday__month=month, birthday__day=day)
-    counted: dict[str, int] = (
+    counted: dict[str, Any] = (
         Customer.objects.active()
         .filter(owner=person)
         .annotate(
@@ -131,5 +132,4 @@ def _codes_alone(person: Staff) -> int:
 def _room_beside(person: Staff) -> int:
     guides = Staff.objects.able_to_receive().filter(store=person.store_id, roles__role=Role.GUIDE)
     rooms = with_customers(guides.exclude(pk=person.pk))
-    pairs = rooms.values_list("capacity", "owned")
-    return sum(max(0, capacity - owned) for capacity, owned in pairs)
+    return sum(max(0, guide.capacity - guide.owned) for guide in rooms)  # type: ignore[attr-defined]  # annotated
