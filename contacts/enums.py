@@ -182,6 +182,37 @@ class NoticeRhythm(TextChoices):
     NEVER = "never", _("only here")
 
 
+class LossKind(TextChoices):
+    """How a connection with a customer was lost."""
+
+    BY_CUSTOMER = "by_customer", _("removed by the customer")
+    BY_STAFF = "by_staff", _("removed by the staff member")
+    ON_HANDOVER = "on_handover", _("lost on handover")
+    UNKNOWN = "unknown", _("gone, by whom is not known")
+
+
+class LossState(TextChoices):
+    """Kept customers are still connected with a colleague: nobody is lost, and nothing to win back."""
+
+    KEPT = "kept", _("still connected with a colleague")
+    OPEN = "open", _("open")
+    WON_BACK = "won_back", _("won back")
+    WRITTEN_OFF = "written_off", _("written off")
+
+
+class LossReason(TextChoices):
+    """Why a customer left, as far as people know."""
+
+    NONE = "", _("not known")
+    MESSAGES = "messages", _("too many messages")
+    SERVICE = "service", _("not happy with the service")
+    GOODS = "goods", _("not happy with the goods or the price")
+    MOVED = "moved", _("moved away")
+    NO_NEED = "no_need", _("has no need any more")
+    MISTAKE = "mistake", _("by mistake")
+    OTHER = "other", _("something else")
+
+
 class RequestState(TextChoices):
     """One call to the channel for at most 100 items: claimed, made, written down."""
 
@@ -243,6 +274,7 @@ class ReconcileStep(TextChoices):
     MEMBERS = "members", _("colleagues")
     LEAVERS = "leavers", _("customers of leavers")
     ABSENT = "absent", _("colleagues who are not in WeCom")
+    CHATS = "chats", _("group chats")
     FOLLOWS = "follows", _("connections with customers")
     HANDOVERS = "handovers", _("handovers")
     OWNERS = "owners", _("owners")

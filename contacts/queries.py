@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import Count, F
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from contacts.enums import ItemState, RequestState, Role
+from contacts.enums import ItemState, RequestState
 from contacts.models import (
     Customer,
     Handover,
@@ -94,35 +93,6 @@ def handover_progress(handover: Handover) -> HandoverProgress:
     )
 
 
-_MANAGERS = """
-WITH RECURSIVE above AS (
-    SELECT department_id AS id FROM contacts_store WHERE id = %(store)s
-    UNION
-    SELECT parent.parent_id FROM contacts_department AS parent
-    JOIN above ON above.id = parent.id WHERE parent.parent_id IS NOT NULL
-)
-SELECT staff.id FROM contacts_staff AS staff
-JOIN contacts_rolegrant AS grant_ ON grant_.staff_id = staff.id AND grant_.role = %(role)s
-WHERE staff.state IN ('active', 'leaving') AND (
-    grant_.scope = 'company'
-    OR (grant_.scope = 'department' AND staff.department_id IN (SELECT id FROM above))
-    OR (grant_.scope = 'store' AND staff.store_id = %(store)s)
-    OR EXISTS (
-        SELECT FROM contacts_rolegrant_stores AS place
-        WHERE place.rolegrant_id = grant_.id AND place.store_id = %(store)s
-    )
-)
-ORDER BY CASE grant_.scope WHEN 'store' THEN 0 WHEN 'department' THEN 1 ELSE 2 END, staff.id
-"""
-
-
-def managers_of(store_id: int | None, role: Role = Role.MANAGER) -> list[int]:
-    """Return the ids of those at work whose role reaches the store, the nearest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MANAGERS, {"store": store_id, "role": role.value})
-        return [row[0] for row in cursor.fetchall()]
-
-
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One thing that happened to a customer; ``kind`` picks the icon and colour."""
@@ -179,7 +149,11 @@ _TITLES = {
     "customer.tagged": gettext_lazy("Tagged"),
     "customer.untagged": gettext_lazy("Tag removed"),
     "customer.opted_out": gettext_lazy("Wants no campaigns"),
+    "customer.won_back": gettext_lazy("Won back"),
     "follow.ended": gettext_lazy("Connection ended"),
+    "loss.reason": gettext_lazy("Why the customer left"),
+    "loss.win_back": gettext_lazy("To be won back"),
+    "loss.written_off": gettext_lazy("Written off"),
 }
 
 

@@ -29,8 +29,34 @@ def check_handover(handover_id: int) -> None:
 
 
 @shared_task
+def transfer_chats(handover_id: int) -> None:
+    """Move the group chats of a handover to their new owners."""
+    from contacts.actions.chats import transfer_due_chats
+
+    transfer_due_chats(handover_id, now=timezone.now())
+
+
+@shared_task
+def learn_chat(chat_id: str) -> None:
+    """Take over what WeCom knows of a group chat."""
+    from contacts.actions.chats import learn_chat as learn
+    from contacts.wecom import READING, wecom
+
+    if client := wecom(patience=READING):
+        learn(client, chat_id, now=timezone.now())
+
+
+@shared_task
 def undo_customers(handover_id: int) -> None:
     """Give back the customers of a handover for whom that was asked."""
     from contacts.actions.undo import undo_asked
 
     undo_asked(handover_id, now=timezone.now())
+
+
+@shared_task
+def tell(staff_id: int) -> None:
+    """Send a person the notices that are new to them."""
+    from contacts.actions.telling import tell as send
+
+    send(staff_id, now=timezone.now())

@@ -26,6 +26,8 @@ from contacts.models import (
     Finding,
     Handover,
     HistoryEntry,
+    Loss,
+    Notice,
     Reconciliation,
     Staff,
     StaffFile,
@@ -273,6 +275,25 @@ def refusal_to_repair(viewer: Viewer, finding: Finding) -> str:
     if staff_of(viewer).filter(pk__in=receivers).count() == len(receivers):
         return ""
     return _("The connected colleague is not in your stores. Ask an administrator.")
+
+
+def losses_of(viewer: Viewer) -> QuerySet[Loss]:
+    """Return the losses of the stores that a manager or administrator reaches; others see none."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return Loss.objects.none()
+    stores = viewer.stores_for(Role.MANAGER)
+    return Loss.objects.all() if stores is None else Loss.objects.filter(store__in=stores)
+
+
+def loss_for(viewer: Viewer, pk: int) -> Loss:
+    """Return one loss within the person's scope, or answer 404."""
+    shown = losses_of(viewer).select_related("customer", "staff", "owner", "store")
+    return get_object_or_404(shown, pk=pk)
+
+
+def notices_of(viewer: Viewer) -> QuerySet[Notice]:
+    """Return what the person has been told; nobody reads another's notices."""
+    return Notice.objects.filter(staff=viewer.staff)
 
 
 def campaigns_of(viewer: Viewer) -> QuerySet[Campaign]:

@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 
 from contacts.enums import Role
 from contacts.models import Company
-from crm.access import Viewer, viewer_of
+from crm.access import Viewer, notices_of, viewer_of
 from crm.queries import demo_personas
+
+MOST_UNREAD = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,18 @@ class NavItem:
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """Give templates ``viewer``, ``nav``, ``company_name`` and ``demo_personas``, lazily.
+    """Give templates ``viewer``, ``nav``, ``company_name``, ``demo_personas`` and ``unread``, lazily.
 
-    Each is looked up only when shown. The first two are empty for visitors, and for accounts
-    that belong to nobody at work; the last is empty everywhere but in a demo.
+    Each is looked up only when shown. ``viewer``, ``nav`` and ``unread``, the number of notices
+    not read yet, are empty for visitors and for accounts that belong to nobody at work;
+    ``demo_personas`` is empty everywhere but in a demo.
     """
     return {
         "viewer": SimpleLazyObject(lambda: _viewer(request)),
         "nav": SimpleLazyObject(lambda: _nav(request)),
         "company_name": SimpleLazyObject(_company_name),
         "demo_personas": SimpleLazyObject(_personas),
+        "unread": SimpleLazyObject(lambda: _unread(request)),
     }
 
 
@@ -89,6 +93,15 @@ def _item(request: HttpRequest, name: str, label: str, icon: str) -> NavItem:
     url = reverse(name)
     is_current = request.path == url if url == "/" else request.path.startswith(url)
     return NavItem(label, icon, url, is_current)
+
+
+def _unread(request: HttpRequest) -> str:
+    """How many notices are new, in words that fit a bell; empty when none is."""
+    viewer = _viewer(request)
+    if viewer is None:
+        return ""
+    new = notices_of(viewer).filter(read_at=None)[: MOST_UNREAD + 1].count()
+    return f"{MOST_UNREAD}+" if new > MOST_UNREAD else str(new or "")
 
 
 def _company_name() -> str:

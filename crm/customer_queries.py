@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contacts.enums import IdentityKind
-from contacts.models import Customer, CustomerTag, Follow, HandoverItem, OwnershipPeriod, Tag
+from contacts.models import (
+    Customer,
+    CustomerTag,
+    Follow,
+    HandoverItem,
+    Identity,
+    OwnershipPeriod,
+    Tag,
+)
 from contacts.queries import TimelineEntry, customer_timeline
 from crm.access import Viewer, sees_numbers
 
@@ -82,6 +90,11 @@ def customer_file(customer: Customer, viewer: Viewer) -> CustomerFile:
         .select_related("handover__from_staff", "to_staff")
         .first(),
     )
+
+
+def shown_number(viewer: Viewer, customer: Customer, row: Identity) -> str:
+    """Return a phone number of the customer as this viewer may see it."""
+    return _phone(row.value, in_full=sees_numbers(viewer, customer)).shown
 
 
 def _phone(number: str, *, in_full: bool) -> Phone:

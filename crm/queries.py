@@ -98,9 +98,11 @@ def _to_greet(staff: Staff, now: datetime) -> QuerySet[OwnershipPeriod]:
     )
 
 
-def quiet_among(customers: QuerySet[Customer], *, now: datetime) -> QuerySet[Customer]:
-    """Those whom nobody contacted for ``QUIET_AFTER``."""
-    since = now - QUIET_AFTER
+def quiet_among(
+    customers: QuerySet[Customer], *, now: datetime, days: int = QUIET_AFTER.days
+) -> QuerySet[Customer]:
+    """Those whom nobody contacted for so many days."""
+    since = now - timedelta(days=days)
     return customers.filter(
         Q(last_interaction_at__lt=since) | Q(last_interaction_at=None, created_at__lt=since)
     )

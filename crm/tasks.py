@@ -62,6 +62,14 @@ def carry_out_staff_file(file_id: int) -> None:
 
 
 @shared_task
+def tell_of_unusual() -> None:
+    """Tell managers of colleagues who removed or exported unusually many customers."""
+    from crm.unusual import tell_of_unusual as tell
+
+    tell(now=timezone.now())
+
+
+@shared_task
 def sweep() -> None:
     """Ring for everything that is due and may have been forgotten."""
     from crm.actions.sweeping import ring_for_due

@@ -7,8 +7,11 @@ from crm.views import (
     callbacks,
     campaigns,
     customers,
+    exports,
     handovers,
     levels,
+    losses,
+    notices,
     plan_customers,
     plans,
     preferences,
@@ -17,6 +20,8 @@ from crm.views import (
     staff,
     staff_files,
     today,
+    warnings,
+    what_if,
 )
 
 urlpatterns = [
@@ -38,6 +43,7 @@ urlpatterns = [
         "campaigns/<int:pk>/progress/", campaigns.campaign_progress_part, name="campaign_progress"
     ),
     path("customers/", customers.customer_list, name="customer_list"),
+    path("customers/customers.csv", exports.customer_export, name="customer_export"),
     path("customers/<int:pk>/", customers.customer_page, name="customer_page"),
     path(
         "customers/<int:pk>/interactions/",
@@ -72,7 +78,18 @@ urlpatterns = [
         "handovers/<int:pk>/progress/", handovers.handover_progress_part, name="handover_progress"
     ),
     path("handovers/<int:pk>/report.csv", handovers.handover_report, name="handover_report"),
+    path("losses/", losses.loss_list, name="loss_list"),
+    path("losses/rates/", losses.loss_rates, name="loss_rates"),
+    path("losses/losses.csv", losses.loss_report, name="loss_report"),
+    path("losses/<int:pk>/", losses.loss_page, name="loss_page"),
+    path("losses/<int:pk>/reason/", losses.loss_reason, name="loss_reason"),
+    path("losses/<int:pk>/write-off/", losses.loss_write_off, name="loss_write_off"),
+    path("losses/<int:pk>/win-back/", losses.loss_win_back, name="loss_win_back"),
     path("me/", preferences.preferences, name="preferences"),
+    path("me/rhythm/", preferences.rhythm, name="rhythm"),
+    path("notices/", notices.notice_list, name="notice_list"),
+    path("notices/read/", notices.notices_read, name="notices_read"),
+    path("notices/<int:pk>/", notices.notice_open, name="notice_open"),
     path("staff/", staff.staff_list, name="staff_list"),
     path("staff/<int:pk>/", staff.staff_page, name="staff_page"),
     path("staff/<int:pk>/depart/", staff.staff_depart, name="staff_depart"),
@@ -91,5 +108,8 @@ urlpatterns = [
     path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
     path("wecom-check/", reconcile.wecom_check, name="wecom_check"),
     path("wecom-check/start/", reconcile.wecom_check_start, name="wecom_check_start"),
+    path("staff/<int:pk>/what-if/", what_if.staff_what_if, name="staff_what_if"),
+    path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
+    path("warnings/", warnings.warning_list, name="warning_list"),
     path("", today.today, name="today"),
 ]

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from contacts.actions.chats import take_chats_into_custody
 from contacts.actions.history import record
 from contacts.actions.staff import close_account
 from contacts.enums import (
@@ -94,7 +95,8 @@ def _take_custody(staff: Staff, *, actor: Staff | None, now: datetime) -> Handov
     with connection.cursor() as cursor:
         cursor.execute(_CUSTODY, values)
         handover.size = cursor.rowcount
-    if handover.size:
+    chats = take_chats_into_custody(staff, handover, now=now)
+    if handover.size or chats:
         handover.save(update_fields=["size"])
         return handover
     if handover.ownership_periods.exists():  # all of them are in other open handovers

@@ -8,10 +8,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
+from contacts.actions.chats import close_chats, deal_chats
+from contacts.actions.closing import decided
 from contacts.actions.dealing import deal_out
 from contacts.actions.history import record
+from contacts.actions.losses import hold_customers, record_losses
 from contacts.actions.moving import move_on
-from contacts.actions.offers import decided
 from contacts.actions.ownership import move_ownership
 from contacts.actions.receivers import check_receivers, locked_receivers
 from contacts.actions.selecting import EVERY_CUSTOMER, Selection, take_in
@@ -22,6 +24,7 @@ from contacts.enums import (
     HandoverKind,
     HandoverState,
     ItemState,
+    LossKind,
     OwnershipReason,
     RequestState,
 )
@@ -175,7 +178,7 @@ def start_handover(
     ``fingerprint`` holds no more; ``RuleBroken`` if a receiver can no longer take customers or
     nobody has been proposed.
     """
-    receivers = list(Staff.objects.filter(received_items__handover=handover).distinct())
+    receivers = _receivers_of(handover)
     if not receivers:
         raise RuleBroken(_("Propose who takes these customers before starting the handover."))
     with transaction.atomic():
@@ -192,8 +195,21 @@ def start_handover(
         HandoverItem.objects.filter(
             handover=handover, state=ItemState.PLANNED, to_staff=None
         ).update(state=ItemState.CANCELLED, state_at=now, closed_at=now, reason="pool")
+        deal_chats(handover, receivers, now=now)
         move_on(handover, now=now)
         record(handover, "handover.started", actor=actor, at=now)
+
+
+def _receivers_of(handover: Handover) -> list[Staff]:
+    """Return who gets customers of a plan or, where it has only group chats, whom its steps name."""
+    getting = Staff.objects.filter(received_items__handover=handover).distinct()
+    if receivers := list(getting.order_by("pk")):
+        return receivers
+    if not handover.chats.filter(state=ItemState.PLANNED).exists():
+        return []
+    steps = Handover.objects.values_list("steps", flat=True).get(pk=handover.pk)
+    named = {pk for step in steps for pk in step.get("receivers", [])}
+    return list(Staff.objects.filter(pk__in=named).order_by("pk"))
 
 
 def reassign_items(
@@ -246,6 +262,7 @@ def finish_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
             raise RuleBroken(
                 _("Some customers have not answered yet. Wait, or re-assign them later.")
             )
+        close_chats(locked, now=now)
         left = locked.items.filter(closed_at=None)
         _end_follows_of(left, locked, now)
         rest = left.update(closed_at=now)
@@ -286,6 +303,7 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
         locked.items.filter(customer_id__in=customers, closed_at=None).update(
             state=ItemState.CANCELLED, state_at=now, closed_at=now
         )
+        close_chats(locked, now=now)
         locked.requests.filter(pk__in=stopped).update(state=RequestState.REFUSED, error="cancelled")
         if not locked.items.filter(closed_at=None).exists():
             Handover.objects.filter(pk=locked.pk).update(
@@ -317,9 +335,15 @@ def _assign(items: Sequence[int], receivers: Sequence[Staff], strategy: Strategy
 
 
 def _end_follows_of(items: QuerySet[HandoverItem], handover: Handover, now: datetime) -> None:
-    """The connections of somebody who has left end with the handover; a working colleague's do not."""
+    """The connections of somebody who has left end with the handover; a working colleague's do not.
+
+    That is a loss of each of these customers.
+    """
     if handover.kind != HandoverKind.DEPARTURE and handover.from_staff.is_employed:
         return
-    Follow.objects.active().filter(
-        staff=handover.from_staff_id, customer__in=items.values("customer")
-    ).update(ended_at=now, end_reason=FollowEnd.LOST)
+    customers = list(items.values_list("customer", flat=True))
+    hold_customers(customers)
+    ending = Follow.objects.active().filter(staff=handover.from_staff_id, customer__in=customers)
+    follows = list(ending.values_list("pk", flat=True))
+    ending.update(ended_at=now, end_reason=FollowEnd.LOST)
+    record_losses(follows, LossKind.ON_HANDOVER, now=now)

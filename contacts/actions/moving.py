@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from connectors.wecom.errors import describe
+from contacts.actions.closing import close_if_settled
 from contacts.actions.offers import (
     RECEIVER_AWAY,
     RECEIVER_DEPARTED,
@@ -20,7 +21,7 @@ from contacts.actions.offers import (
     offer_again,
 )
 from contacts.actions.ownership import move_ownership
-from contacts.actions.settlement import close_if_settled, hold
+from contacts.actions.settlement import hold
 from contacts.actions.transfers import prepare_requests, settle_without_channel
 from contacts.doorbell import ring
 from contacts.enums import (

@@ -5,12 +5,22 @@ from datetime import datetime
 
 from django.db import connection
 from django.db.models import Count
+from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from contacts.actions.notices import notify
 from contacts.actions.tasks import add_task
 from contacts.doorbell import ring
-from contacts.enums import HandoverKind, ItemState, StaffState, TaskKind, TaskState, UndoNote
-from contacts.models import Customer, Handover, HandoverItem, Staff, Task
+from contacts.enums import (
+    HandoverKind,
+    ItemState,
+    NoticeKind,
+    StaffState,
+    TaskKind,
+    UndoNote,
+)
+from contacts.managers import managers_of
+from contacts.models import Customer, Handover, HandoverItem, Staff
 from contacts.tasks import move_customers
 
 RECEIVER_DEPARTED = gettext_noop("The receiver has departed.")
@@ -87,14 +97,15 @@ def ask_for_decision(handover: Handover, *, now: datetime) -> None:
         handover=handover,
         actor=None,
         now=now,
-        due_on=now.date(),
+        due_on=timezone.localdate(now),
     )
-
-
-def decided(handover: Handover, *, now: datetime) -> None:
-    """Nothing of the handover waits for a decision any more: so does no task."""
-    Task.objects.filter(handover=handover, kind=TaskKind.DECISION, state=TaskState.OPEN).update(
-        state=TaskState.DONE, state_at=now
+    notify(
+        managers_of(handover.store_id),
+        NoticeKind.NEEDS_DECISION,
+        key=f"decision-{handover.pk}",
+        now=now,
+        handover=handover,
+        about=handover.from_staff,
     )
 
 

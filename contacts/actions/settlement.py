@@ -16,11 +16,11 @@ from connectors.wecom.api.transfers import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
+from contacts.actions.closing import close_if_settled
 from contacts.actions.departures import hand_on_late
 from contacts.actions.offers import (
     another_may_get,
     ask_for_decision,
-    decided,
     note_not_given_back,
     offer_again,
 )
@@ -310,15 +310,6 @@ def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now
         ignore_conflicts=True,
         batch_size=1000,
     )
-
-
-def close_if_settled(handover: Handover, *, now: datetime) -> None:
-    """Close the handover once every item is accepted or cancelled."""
-    if not handover.items.filter(closed_at=None).exists():
-        Handover.objects.filter(pk=handover.pk, state=HandoverState.RUNNING).update(
-            state=HandoverState.DONE, closed_at=now, check_at=None
-        )
-        decided(handover, now=now)
 
 
 def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: datetime) -> bool:

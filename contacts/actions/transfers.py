@@ -25,8 +25,9 @@ from connectors.wecom.api.transfers import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear, describe
+from contacts.actions.closing import close_if_settled
 from contacts.actions.offers import RECEIVER_DEPARTED
-from contacts.actions.settlement import close_if_settled, hold, settle_items
+from contacts.actions.settlement import hold, settle_items
 from contacts.actions.staff import left_the_channel
 from contacts.enums import (
     Channel,

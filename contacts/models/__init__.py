@@ -2,12 +2,14 @@
 
 from contacts.models.accounts import ApiKey, User
 from contacts.models.callbacks import Callback
+from contacts.models.chats import ChatItem, GroupChat
 from contacts.models.codes import ContactCode
 from contacts.models.customers import ConsentEntry, Customer, Identity
 from contacts.models.follows import Follow
 from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
 from contacts.models.history import HistoryEntry
 from contacts.models.interactions import Interaction
+from contacts.models.losses import Loss
 from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
@@ -20,6 +22,7 @@ from contacts.models.tasks import Task
 __all__ = [
     "ApiKey",
     "Callback",
+    "ChatItem",
     "Company",
     "ConsentEntry",
     "ContactCode",
@@ -28,6 +31,7 @@ __all__ = [
     "Department",
     "Finding",
     "Follow",
+    "GroupChat",
     "Handover",
     "HandoverItem",
     "HandoverPlan",
@@ -35,6 +39,7 @@ __all__ = [
     "HistoryEntry",
     "Identity",
     "Interaction",
+    "Loss",
     "Notice",
     "OwnershipPeriod",
     "Reconciliation",

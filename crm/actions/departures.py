@@ -17,8 +17,8 @@ from contacts.actions.notices import notify
 from contacts.actions.staff import keep_an_administrator
 from contacts.actions.tasks import add_task
 from contacts.enums import NoticeKind, Role, StaffState, TaskKind
+from contacts.managers import managers_of
 from contacts.models import ContactCode, Handover, Staff, Store
-from contacts.queries import managers_of
 
 STAYS, ENDS, HANDED_ON = "history, stays", "ends", "handed on"
 
@@ -28,6 +28,8 @@ FATES = {
     "contacts.ContactCode.staff_on_duty": HANDED_ON,
     "campaigns.Campaign.created_by": HANDED_ON,
     "campaigns.QuickReply.owner": HANDED_ON,
+    "contacts.GroupChat.owner": HANDED_ON,
+    "contacts.ChatItem.to_staff": "given up by the worker that would move it",
     "contacts.ApiKey.staff": ENDS,
     "contacts.RoleGrant.staff": "kept for a re-hire; opens nothing without an account",
     "campaigns.WelcomeRule.staff": "kept for a re-hire; nobody is greeted in the name of a leaver",
@@ -50,6 +52,8 @@ FATES = {
     "contacts.Reconciliation.asked_by": STAYS,
     "contacts.Finding.staff": STAYS,
     "contacts.Finding.settled_by": STAYS,
+    "contacts.Loss.staff": STAYS,
+    "contacts.Loss.owner": STAYS,
     "contacts.StaffFile.uploaded_by": STAYS,
     "contacts.StaffFileRow.staff": STAYS,
     "campaigns.Welcome.staff": STAYS,

@@ -29,7 +29,7 @@ from crm.actions.reconcile_handovers import compare_handovers
 from crm.actions.reconcile_leavers import compare_leavers
 from crm.actions.reconcile_owners import compare_owners
 from crm.actions.reconcile_run import LeaseLost, Run, claim, held
-from crm.actions.reconcile_staff import compare_absent, compare_members, compare_tags
+from crm.actions.reconcile_staff import compare_absent, compare_chats, compare_members, compare_tags
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ _STEPS: dict[ReconcileStep, Callable[[Run], Iterator[None]]] = {
     ReconcileStep.MEMBERS: compare_members,
     ReconcileStep.LEAVERS: compare_leavers,
     ReconcileStep.ABSENT: compare_absent,
+    ReconcileStep.CHATS: compare_chats,
     ReconcileStep.FOLLOWS: compare_follows,
     ReconcileStep.HANDOVERS: compare_handovers,
     ReconcileStep.OWNERS: compare_owners,

@@ -17,7 +17,9 @@ from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
 from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
+from contacts.actions.chats import handovers_with_chats_due
 from contacts.actions.moving import handovers_to_move
+from contacts.actions.telling import people_to_tell
 from contacts.actions.transfers import handovers_to_check, handovers_to_request
 from contacts.actions.undo import handovers_to_undo
 from contacts.doorbell import ring
@@ -48,6 +50,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),
     (due.batches_to_check, campaign_tasks.check_batch),
+    (handovers_with_chats_due, contact_tasks.transfer_chats),
     (handovers_to_move, contact_tasks.move_customers),
     (handovers_to_undo, contact_tasks.undo_customers),
     (handovers_to_request, contact_tasks.make_requests),
@@ -55,6 +58,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (leavers_due, crm_tasks.let_go_due),
     (staff_files_to_carry_out, crm_tasks.carry_out_staff_file),
     (codes_to_tell, campaign_tasks.tell_duty),
+    (people_to_tell, contact_tasks.tell),
     (reconciliations_to_go_on, crm_tasks.reconcile),
 ]
 

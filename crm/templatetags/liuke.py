@@ -16,6 +16,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from contacts.models import Notice
+from contacts.notice_words import sentence
 from crm.queries import COUNT_CAP
 
 register = template.Library()
@@ -34,6 +36,7 @@ _TONES = {
         "replied",
         "success",
         "made",
+        "won_back",
     ),
     "warning": ("leaving", "paused", "over_capacity", "unclear", "warning", "suspended"),
     "danger": ("refused", "failed", "error", "dead", "expired"),
@@ -52,7 +55,20 @@ _ENTRY_ICONS = {
     "customer.untagged": "tag",
     "customer.added": "user-plus",
     "customer.opted_out": "ban",
+    "customer.won_back": "heart-handshake",
     "follow.ended": "user-minus",
+    "loss.win_back": "heart-handshake",
+    "loss.written_off": "user-off",
+}
+_NOTICE_ICONS = {
+    "customer_lost": "user-minus",
+    "customer_removed": "user-off",
+    "staff_leaving": "door-exit",
+    "staff_departed": "door-exit",
+    "handed_over": "arrows-exchange",
+    "needs_decision": "help",
+    "from_pool": "inbox",
+    "unusual": "alert-triangle",
 }
 _CHANNEL_WORDS = re.compile(r"((?:[\w/]+: )?)(.+?)((?: \[.*\])?(?: \(-?\d+\))?)", re.DOTALL)
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
@@ -187,6 +203,18 @@ def channel_words(stored: str) -> str:
 def entry_icon(kind: str) -> str:
     """The icon of a timeline entry."""
     return _ENTRY_ICONS.get(kind, "activity")
+
+
+@register.filter
+def notice_icon(kind: str) -> str:
+    """The icon of a notice."""
+    return _NOTICE_ICONS.get(kind, "bell")
+
+
+@register.filter
+def notice_words(notice: Notice) -> str:
+    """What a notice says."""
+    return sentence(notice)
 
 
 def _day(day: date, today: date) -> str:

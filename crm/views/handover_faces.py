@@ -24,6 +24,7 @@ from crm.paging import page_of, search_words, whole_number
 from crm.views.plan_face import Forms, plan_face
 
 ITEMS_SIZE = 25
+CHATS_SHOWN = 300
 
 SHOWN = (*ItemState.values, "undecided", "undone", "not_undone")
 
@@ -42,6 +43,8 @@ def show_face(
         )
     else:
         template, context = "crm/handover_done.html", _items_face(request, handover)
+    chats = handover.chats.select_related("chat", "to_staff").order_by("pk")
+    context["chats"] = list(chats[:CHATS_SHOWN])
     if handover.state != HandoverState.PLANNED:
         context["undo"] = undo_outlook(handover, now=timezone.now())
     return render(request, template, context, status=status)

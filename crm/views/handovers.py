@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from contacts.actions.exports import note_export
 from contacts.actions.handovers import (
     cancel_handover,
     finish_handover,
@@ -185,6 +186,13 @@ def handover_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download what became of every customer, as CSV."""
     viewer = _manager(request)
     handover = handover_for(viewer, pk)
+    note_export(
+        "handover_items",
+        handover.size,
+        actor=viewer.staff,
+        now=timezone.now(),
+        data={"handover": handover.pk},
+    )
     return csv_response(f"handover-{handover.pk}.csv", _report(handover))
 
 

@@ -12,6 +12,7 @@ from tests.builders import (
     NOON,
     make_batch,
     make_campaign,
+    make_chat_item,
     make_code,
     make_content,
     make_customer,
@@ -22,6 +23,7 @@ from tests.builders import (
     make_handover,
     make_identity,
     make_interaction,
+    make_loss,
     make_segment,
     make_staff,
     make_store,
@@ -80,6 +82,8 @@ def make_world() -> World:
         "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
         "campaign": campaign, "code": code, "finding": finding,
+        "chat": make_chat_item(handover, name=CANARY),
+        "loss": make_loss(wei, pooled, note=CANARY),
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
 
@@ -101,7 +105,7 @@ class Route:
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
-                 "findings": "finding"}  # fmt: skip
+                 "findings": "finding", "losses": "loss"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -150,6 +154,8 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST handover-plans": {"name": "Evenly"},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
         "POST finding-dismiss": {"note": "Both work here"},
+        "POST handover-chats-assign": {"items": [ids["chat"]], "to": ids["lin"]},
+        "POST loss-reason": {"reason": "moved"},
         "POST contact-codes": {
             "name": "Door",
             "store": ids["store"],
