@@ -204,6 +204,10 @@ CACHES = {
     }
 }
 
+# --- notices ----------------------------------------------------------------------------
+
+NOTICE_LANGUAGE = env.text("LIUKE_NOTICE_LANGUAGE", "zh-hans")
+
 # --- exports --------------------------------------------------------------------------------
 
 EXPORT_ROWS = env.number("LIUKE_EXPORT_ROWS", 5000)

@@ -15,6 +15,8 @@ from crm.access import Viewer, notices_of, viewer_of
 from crm.queries import demo_personas
 
 MOST_UNREAD = 99
+_BESIDE = {"handover_list": ("/losses/", "/warnings/")}
+"""Pages whose tabs stand beside those of a place in the navigation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def _nav(request: HttpRequest) -> list[NavItem]:
 
 def _item(request: HttpRequest, name: str, label: str, icon: str) -> NavItem:
     url = reverse(name)
-    is_current = request.path == url if url == "/" else request.path.startswith(url)
+    places = (url, *_BESIDE.get(name, ()))
+    is_current = request.path == url if url == "/" else request.path.startswith(places)
     return NavItem(label, icon, url, is_current)
 
 

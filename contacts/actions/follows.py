@@ -126,11 +126,13 @@ def _adopt_from_pool(customer: Customer, staff: Staff, now: datetime) -> None:
         customer.owner = staff
 
 
-def end_follow(staff: Staff, address: str, *, reason: FollowEnd, at: datetime) -> bool:
+def end_follow(
+    staff: Staff, address: str, *, reason: FollowEnd, at: datetime, now: datetime | None = None
+) -> bool:
     """End the follow between the two, as of ``at``; returns whether such a follow is known.
 
     A follow that began after ``at`` is a later one and goes on. The customer keeps their owner; a
-    removal is written down as a loss.
+    removal is written down as a loss, known since ``now``: the channel's clock may be another.
     """
     customer = find_customer(IdentityKind.WECOM, address)
     if customer is None:
@@ -145,7 +147,7 @@ def end_follow(staff: Staff, address: str, *, reason: FollowEnd, at: datetime) -
         follow.end_reason = reason
         follow.save(update_fields=["ended_at", "end_reason"])
         if kind := LOSING.get(reason):
-            record_losses([follow.pk], kind, now=at)
+            record_losses([follow.pk], kind, now=now or at)
         record(
             customer,
             "follow.ended",

@@ -33,7 +33,8 @@ INSERT INTO contacts_loss (
     at, reason, note, state, state_at
 )
 SELECT follow.id, customer.id, follow.staff_id, customer.owner_id, customer.store_id, %(kind)s,
-       false, customer.spent, customer.last_interaction_at, follow.ended_at, '', '', 'kept', %(now)s
+       false, customer.spent, customer.last_interaction_at, least(follow.ended_at, %(now)s), '', '',
+       'kept', %(now)s
 FROM contacts_follow AS follow
 JOIN contacts_customer AS customer ON customer.id = follow.customer_id
 WHERE follow.id = ANY(%(follows)s) AND follow.ended_at IS NOT NULL

@@ -100,8 +100,11 @@ def _give_back(notices: Sequence[Notice], now: datetime) -> None:
 
 
 def words_of(notices: Sequence[Notice]) -> str:
-    """Return the message for these notices, newest first, within WeCom's size."""
-    with translation.override(settings.LANGUAGE_CODE):
+    """Return the message for these notices, newest first, within WeCom's size.
+
+    WeCom does not say which language a member reads: all get that of the installation.
+    """
+    with translation.override(settings.NOTICE_LANGUAGE):
         lines: list[str] = []
         size = 0
         for notice in notices:

@@ -181,7 +181,7 @@ def _customer_removed(event: Event, now: datetime) -> None:
 def _end(event: Event, reason: FollowEnd, now: datetime) -> None:
     staff = staff_by_channel_userid(event.user_id)
     at = _at(event.create_time, now)
-    known = staff and end_follow(staff, event.external_user_id, reason=reason, at=at)
+    known = staff and end_follow(staff, event.external_user_id, reason=reason, at=at, now=now)
     if not known and at > now - TOGETHER:
         raise NotYet("the follow is not known yet")
 

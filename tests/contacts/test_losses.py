@@ -173,6 +173,15 @@ def test_many_losses_are_written_down_by_a_fixed_number_of_queries():
     assert Loss.objects.filter(state=LossState.OPEN).count() == 8
 
 
+def test_a_channel_whose_clock_is_fast_loses_nobody_in_the_future():
+    lin = make_staff()
+    connected(lin)
+
+    end_follow(lin, "wm-chen", reason=BY_CUSTOMER, at=LAST, now=LATER)
+
+    assert (Loss.objects.get().at, Notice.objects.get().created_at) == (LATER, LATER)
+
+
 # --- who is told, and whose task it is ----------------------------------------------------------
 
 

@@ -20,6 +20,11 @@ SOON = NOON + timedelta(seconds=5)
 NINE = NOON + timedelta(hours=21)
 
 
+@pytest.fixture(autouse=True)
+def _in_english(settings) -> None:
+    settings.NOTICE_LANGUAGE = "en"
+
+
 @pytest.fixture
 def shop(redis: object) -> Iterator[Shop]:
     with open_shop() as opened:
