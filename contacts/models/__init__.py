@@ -12,6 +12,7 @@ from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
 from contacts.models.plans import HandoverPlan
+from contacts.models.pools import PoolRound, PoolRule
 from contacts.models.reconciliation import Finding, Reconciliation, SeenFollow
 from contacts.models.tags import CustomerTag, Tag, TagGroup
 from contacts.models.tasks import Task
@@ -36,6 +37,8 @@ __all__ = [
     "Interaction",
     "Notice",
     "OwnershipPeriod",
+    "PoolRound",
+    "PoolRule",
     "Reconciliation",
     "RoleGrant",
     "SeenFollow",
