@@ -17,6 +17,8 @@ from campaigns.actions.batches import expire_leases
 from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
 from contacts.actions.moving import handovers_to_move
+from contacts.actions.pool_rounds import stores_to_assign
+from contacts.actions.recycling import stores_to_recycle
 from contacts.actions.transfers import handovers_to_check, handovers_to_request
 from contacts.actions.undo import handovers_to_undo
 from contacts.doorbell import ring
@@ -49,6 +51,8 @@ _DUE: list[tuple[Finder, Task]] = [
     (handovers_to_undo, contact_tasks.undo_customers),
     (handovers_to_request, contact_tasks.make_requests),
     (handovers_to_check, contact_tasks.check_handover),
+    (stores_to_assign, contact_tasks.assign_pool),
+    (stores_to_recycle, contact_tasks.recycle_pool),
     (reconciliations_to_go_on, crm_tasks.reconcile),
 ]
 
