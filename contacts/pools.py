@@ -9,6 +9,9 @@ from django.utils import timezone
 from contacts.enums import CustomerState, OwnershipReason, PoolOrder, Role
 from contacts.models import Customer, HandoverItem, OwnershipPeriod, PoolRule, Staff, Store
 
+LATELY = timedelta(hours=1)
+"""How long somebody who looks at an old list is told that a customer has been taken."""
+
 _ORDERS = {
     PoolOrder.WAITING: (F("began_at").asc(), F("pk").asc()),
     PoolOrder.VALUE: (F("customer__spent").desc(), F("began_at").asc(), F("pk").asc()),
@@ -27,12 +30,28 @@ def rule_of(store: Store | int) -> PoolRule:
     return rules.order_by(F("store").asc(nulls_last=True)).first() or PoolRule()
 
 
+def company_rule() -> PoolRule:
+    """Return the rule for stores without one of their own."""
+    return PoolRule.objects.filter(store=None).first() or PoolRule()
+
+
 def stores_under(rules: Sequence[PoolRule]) -> QuerySet[Store]:
     """Return the open stores for which one of these rules goes."""
     wanted = Q(pk__in=[rule.store_id for rule in rules if rule.store_id])
     if any(rule.store_id is None for rule in rules):
         wanted |= ~Exists(PoolRule.objects.filter(store=OuterRef("pk")))
     return Store.objects.filter(wanted, closed_at=None)
+
+
+def within_reach(store: int, *, now: datetime) -> QuerySet[Customer]:
+    """Return the customers in a store's pool, and those who were taken out of it lately."""
+    taken = OwnershipPeriod.objects.filter(
+        customer=OuterRef("pk"),
+        ended_at=None,
+        reason__in=[OwnershipReason.CLAIMED, OwnershipReason.ASSIGNED],
+        began_at__gt=now - LATELY,
+    )
+    return Customer.objects.active().filter(Q(owner=None) | Exists(taken), store=store)
 
 
 def resting() -> QuerySet[OwnershipPeriod]:
@@ -57,6 +76,12 @@ def offered_to(staff: Staff, rule: PoolRule, *, now: datetime) -> QuerySet[Owner
     if rule.not_back_days:
         waiting = waiting.exclude(customer__in=_owned_since(staff, rule, now).values("customer"))
     return waiting.order_by(*_ORDERS[PoolOrder(rule.first)])[: rule.offered]
+
+
+def waiting_for(staff: Staff, *, now: datetime) -> int:
+    """Return how many customers the pool offers the guide at this moment."""
+    rule = rule_of(staff.store_id) if staff.store_id else PoolRule()
+    return offered_to(staff, rule, now=now).count() if rule.claiming else 0
 
 
 def _owned_since(staff: Staff, rule: PoolRule, now: datetime) -> QuerySet[OwnershipPeriod]:

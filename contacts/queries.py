@@ -149,6 +149,7 @@ _TITLES = {
     "customer.tagged": gettext_lazy("Tagged"),
     "customer.untagged": gettext_lazy("Tag removed"),
     "customer.opted_out": gettext_lazy("Wants no campaigns"),
+    "customer.transferred": gettext_lazy("Given to a colleague"),
     "follow.ended": gettext_lazy("Connection ended"),
 }
 

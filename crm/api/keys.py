@@ -27,7 +27,7 @@ USED_EVERY = timedelta(minutes=1)
 
 RESOURCES = frozenset(
     "stores staff customers identities tag-groups tags follows interactions handovers"
-    " contact-codes contents segments campaigns batches deliveries history".split()
+    " contact-codes contents segments campaigns batches deliveries history pool".split()
 )
 SCOPES = frozenset(f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write"))
 

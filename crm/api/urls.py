@@ -12,6 +12,7 @@ from crm.api.views import (
     messages,
     organisation,
     plans,
+    pool,
 )
 from crm.api.views.nowhere import Nowhere
 
@@ -23,9 +24,12 @@ urlpatterns = [
     path("staff", organisation.StaffList.as_view(), name="staff"),
     path("staff/<int:pk>", organisation.StaffPage.as_view(), name="staff-member"),
     path("staff/<int:pk>/depart", organisation.Depart.as_view(), name="staff-depart"),
+    path("staff/<int:pk>/capacity", organisation.Capacity.as_view(), name="staff-capacity"),
     path("customers", customers.Customers.as_view(), name="customers"),
     path("customers/<int:pk>", customers.CustomerPage.as_view(), name="customer"),
     path("customers/<int:pk>/tags", customers.CustomerTags.as_view(), name="customer-tags"),
+    path("customers/<int:pk>/claim", pool.Claim.as_view(), name="customer-claim"),
+    path("customers/<int:pk>/transfer", pool.Transfer.as_view(), name="customer-transfer"),
     path("customers/<int:pk>/opt-out", customers.OptOut.as_view(), name="customer-opt-out"),
     path(
         "customers/<int:pk>/interactions",
@@ -57,6 +61,9 @@ urlpatterns = [
     path("handovers/<int:pk>/finish", handovers.Finish.as_view(), name="handover-finish"),
     path("handovers/<int:pk>/undo", handovers.Undo.as_view(), name="handover-undo"),
     path("handovers/<int:pk>/refresh", handovers.Refresh.as_view(), name="handover-refresh"),
+    path("pool", pool.Pool.as_view(), name="pool"),
+    path("pool/assign", pool.Assign.as_view(), name="pool-assign"),
+    path("pool/rules/<int:pk>", pool.Rule.as_view(), name="pool-rule"),
     path("contact-codes", codes.ContactCodes.as_view(), name="contact-codes"),
     path("contact-codes/<int:pk>", codes.ContactCodePage.as_view(), name="contact-code"),
     path("contents", messages.Contents.as_view(), name="contents"),

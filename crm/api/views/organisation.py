@@ -1,12 +1,14 @@
 """Stores, staff and history."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from rest_framework import serializers
 
+from contacts.actions.capacity import MOST_CAPACITY, set_capacity
 from contacts.enums import Role, StaffState
 from contacts.models import HistoryEntry, Staff, Store
 from crm.access import (
@@ -19,7 +21,7 @@ from crm.access import (
     stores_of,
 )
 from crm.actions.departures import let_go
-from crm.api.base import Listing, Reading, Verb
+from crm.api.base import Listing, Reading, StrictInput, Verb
 from crm.api.filters import IdFilter
 from crm.api.shapes.people import DepartedShape, HistoryShape, StaffShape, StoreShape
 
@@ -85,6 +87,26 @@ class Depart(StaffPage, Verb):
         if refusal and person.is_employed:
             raise PermissionDenied(refusal)
         let_go(person.pk, actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class Capacity(StaffPage, Verb):
+    """For how many customers somebody can answer."""
+
+    http_method_names = ("post",)
+
+    class Input(StrictInput):
+        """The figure."""
+
+        example: ClassVar = {"capacity": 300}
+
+        capacity = serializers.IntegerField(min_value=0, max_value=MOST_CAPACITY)
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Say for how many customers a colleague can answer; those they have stay theirs."""
+        require(self.viewer, Role.MANAGER)
+        person = staff_member_for(self.viewer, pk)
+        set_capacity(person, data["capacity"], actor=self.actor, now=self.now)
         return self.row(pk)
 
 

@@ -70,7 +70,7 @@ def make_world() -> World:
     make_batch(campaign, [chen], sender=lin, error=CANARY)
     code = make_code(CANARY, store=store, staff=[lin], tags=[tag])
     rows = {
-        "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
+        "store": store, "lin": lin, "mei": mei, "sun": make_staff("Sun", store=store), "customer": chen, "handover": handover,
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
         "campaign": campaign, "code": code,
     }  # fmt: skip
@@ -93,7 +93,7 @@ class Route:
         """Return the address, with the id of the row that the world has for it."""
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
-                 "campaigns": "campaign"}  # fmt: skip
+                 "campaigns": "campaign", "pool": "store"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -129,6 +129,10 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
             "name": "Sun",
         },
         "PATCH customer": {"city": "Suzhou"},
+        "POST customer-transfer": {"to": ids["sun"]},
+        "POST staff-capacity": {"capacity": 300},
+        "POST pool-assign": {"match": {}, "receivers": [ids["sun"]]},
+        "PUT pool-rule": {"claiming": True},
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
         "POST interactions": note | {"customer": ids["customer"]},
