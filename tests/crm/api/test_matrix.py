@@ -56,7 +56,7 @@ MATRIX = {
     "POST handover-undo": (404, 404, 200, 404, 404, 200),
     "POST handover-refresh": (404, 404, 200, 404, 404, 200),
     "GET pool": (200, 200, 200, 200, 403, 200),
-    "POST pool-assign": (403, 403, 400, 400, 403, 400),
+    "POST pool-assign": (403, 403, 200, 400, 403, 200),
     "GET pool-rule": (403, 403, 200, 404, 403, 200),
     "PUT pool-rule": (403, 403, 200, 404, 403, 200),
     "GET contact-codes": EVERYBODY,

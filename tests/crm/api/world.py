@@ -61,6 +61,7 @@ def make_world() -> World:
     make_interaction(chen, staff=lin, text=CANARY)
     record(chen, "customer.added", actor=lin, at=NOON, data={"said": CANARY})
     pooled = make_customer(f"Pooled {CANARY}", store=store)
+    make_customer(f"Resting {CANARY}", store=store)
     wei = make_departed(store=store)
     handover = make_handover(wei, customers=[pooled], customer_message=CANARY)
     tag, content, segment = make_tag(), make_content("Hello from {guide}"), make_segment()
