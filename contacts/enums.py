@@ -91,6 +91,22 @@ class OwnershipReason(TextChoices):
     UNDONE = "undone", _("handover undone")
 
 
+class PoolOrder(TextChoices):
+    """Who comes first out of the pool."""
+
+    WAITING = "waiting", _("who has waited longest")
+    VALUE = "value", _("who has spent most")
+    RECENT = "recent", _("who was last in contact")
+
+
+class Assignment(TextChoices):
+    """How customers of a pool are given to guides without anybody doing it."""
+
+    OFF = "off", _("not at all")
+    TURNS = "turns", _("in turn")
+    CAPACITY = "capacity", _("to whoever has most room")
+
+
 class InteractionKind(TextChoices):
     """What happened between a staff member and a customer."""
 

@@ -150,6 +150,7 @@ _TITLES = {
     "customer.untagged": gettext_lazy("Tag removed"),
     "customer.opted_out": gettext_lazy("Wants no campaigns"),
     "customer.won_back": gettext_lazy("Won back"),
+    "customer.transferred": gettext_lazy("Given to a colleague"),
     "follow.ended": gettext_lazy("Connection ended"),
     "loss.reason": gettext_lazy("Why the customer left"),
     "loss.win_back": gettext_lazy("To be won back"),

@@ -60,3 +60,21 @@ def tell(staff_id: int) -> None:
     from contacts.actions.telling import tell as send
 
     send(staff_id, now=timezone.now())
+
+
+@shared_task
+def assign_pool(store_id: int) -> None:
+    """Assign whoever has waited too long in the pool of a store."""
+    from contacts.actions.pool_rounds import assign_automatically
+    from contacts.models import Store
+
+    assign_automatically(Store.objects.get(pk=store_id), now=timezone.now())
+
+
+@shared_task
+def recycle_pool(store_id: int) -> None:
+    """Send the forgotten customers of a store back to its pool."""
+    from contacts.actions.recycling import recycle
+    from contacts.models import Store
+
+    recycle(Store.objects.get(pk=store_id), now=timezone.now())

@@ -10,12 +10,13 @@ administrator's grant; only seeing a customer or a colleague's name takes all ro
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
@@ -28,11 +29,13 @@ from contacts.models import (
     HistoryEntry,
     Loss,
     Notice,
+    OwnershipPeriod,
     Reconciliation,
     Staff,
     StaffFile,
     Store,
 )
+from contacts.pools import offered_to, resting, rule_of, within_reach
 
 _DEPARTMENTS_BELOW = """
 WITH RECURSIVE below AS (
@@ -149,6 +152,39 @@ def customer_for(viewer: Viewer, pk: int, *roles: Role) -> Customer:
     """Return one customer within the person's scope, or answer 404."""
     found = customers_of(viewer, *roles).select_related("owner", "store")
     return get_object_or_404(found, pk=pk)
+
+
+def pool_of(viewer: Viewer) -> QuerySet[OwnershipPeriod]:
+    """Return who rests in the pools that the person gives out as a manager; others see none."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return OwnershipPeriod.objects.none()
+    stores = viewer.stores_for(Role.MANAGER)
+    return resting() if stores is None else resting().filter(store__in=stores)
+
+
+def offered_in_pool(viewer: Viewer, *, now: datetime) -> QuerySet[OwnershipPeriod]:
+    """Return whom a guide may claim out of the pool of their store, in order; to others none."""
+    if not viewer.has(Role.GUIDE) or viewer.staff.store_id is None:
+        return OwnershipPeriod.objects.none()
+    return offered_to(viewer.staff, rule_of(viewer.staff.store_id), now=now)
+
+
+def customer_to_claim(viewer: Viewer, pk: int, *, now: datetime) -> Customer:
+    """Return a customer of the pool out of which a guide may claim, or answer 404.
+
+    Whoever has left it lately is found too, so that a guide who comes too late is told.
+    """
+    require_guide(viewer)
+    store = viewer.staff.store_id
+    if store is None or not rule_of(store).claiming:
+        raise Http404
+    return get_object_or_404(within_reach(store, now=now), pk=pk)
+
+
+def require_guide(viewer: Viewer) -> None:
+    """Raise ``PermissionDenied`` unless the person looks after customers of their own."""
+    if not viewer.has(Role.GUIDE):
+        raise PermissionDenied(_("Your role does not allow this."))
 
 
 def sees_numbers(viewer: Viewer, customer: Customer) -> bool:

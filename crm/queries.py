@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Batch, Campaign
-from contacts.enums import HandoverState, Role, StaffState
+from contacts.enums import HandoverState, OwnershipReason, Role, StaffState
 from contacts.models import Company, Customer, Handover, OwnershipPeriod, Staff, User
+from contacts.pools import waiting_for
 from contacts.queries import UNDECIDED
 from crm.access import Viewer, campaigns_of, customers_of, handovers_of, staff_of
 
@@ -62,10 +63,11 @@ class GuideDay:
     quiet_count: int
     birthdays: list[Customer]
     to_confirm: list[Batch]
+    pool: int
 
 
 def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
-    """Gather a guide's day: six queries, however many customers there are.
+    """Gather a guide's day: eight queries at most, however many customers there are.
 
     Somebody who was handed over and still waits for a first word is only listed there.
     """
@@ -86,6 +88,7 @@ def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
             .select_related("campaign")
             .order_by("handed_at", "pk")[:ROWS]
         ),
+        pool=waiting_for(staff, now=now),
     )
 
 
@@ -94,7 +97,11 @@ def _to_greet(staff: Staff, now: datetime) -> QuerySet[OwnershipPeriod]:
         customer__last_interaction_at__lt=F("began_at")
     )
     return OwnershipPeriod.objects.filter(
-        silent, staff=staff, ended_at=None, handover__isnull=False, began_at__gte=now - GREET_WITHIN
+        silent,
+        Q(handover__isnull=False) | Q(reason=OwnershipReason.ASSIGNED),
+        staff=staff,
+        ended_at=None,
+        began_at__gte=now - GREET_WITHIN,
     )
 
 

@@ -72,6 +72,8 @@ def plan_handover(
     store = from_staff.store or Store.objects.order_by("id")[0]
     try:
         with transaction.atomic():
+            # Whom somebody claims out of the pool at this moment is not taken in as well.
+            Staff.objects.select_for_update(no_key=True).get(pk=from_staff.pk)
             handover = Handover.objects.create(
                 from_staff=from_staff,
                 store=store,

@@ -14,6 +14,7 @@ from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
 from contacts.models.plans import HandoverPlan
+from contacts.models.pools import PoolRound, PoolRule
 from contacts.models.reconciliation import Finding, Reconciliation, SeenFollow
 from contacts.models.staff_files import StaffFile, StaffFileRow
 from contacts.models.tags import CustomerTag, Tag, TagGroup
@@ -42,6 +43,8 @@ __all__ = [
     "Loss",
     "Notice",
     "OwnershipPeriod",
+    "PoolRound",
+    "PoolRule",
     "Reconciliation",
     "RoleGrant",
     "SeenFollow",

@@ -19,6 +19,8 @@ from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
 from contacts.actions.chats import handovers_with_chats_due
 from contacts.actions.moving import handovers_to_move
+from contacts.actions.pool_rounds import stores_to_assign
+from contacts.actions.recycling import stores_to_recycle
 from contacts.actions.telling import people_to_tell
 from contacts.actions.transfers import handovers_to_check, handovers_to_request
 from contacts.actions.undo import handovers_to_undo
@@ -59,6 +61,8 @@ _DUE: list[tuple[Finder, Task]] = [
     (staff_files_to_carry_out, crm_tasks.carry_out_staff_file),
     (codes_to_tell, campaign_tasks.tell_duty),
     (people_to_tell, contact_tasks.tell),
+    (stores_to_assign, contact_tasks.assign_pool),
+    (stores_to_recycle, contact_tasks.recycle_pool),
     (reconciliations_to_go_on, crm_tasks.reconcile),
 ]
 

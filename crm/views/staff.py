@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from contacts.actions.capacity import set_capacity, set_capacity_in
 from contacts.actions.handovers import customers_to_hand_over, plan_handover
 from contacts.actions.staff import (
     announce_leaving,
@@ -37,6 +38,7 @@ from crm.access import (
     viewer_of,
 )
 from crm.actions.departures import let_go
+from crm.forms.pool import CapacityForm
 from crm.forms.staff import LeavingForm
 from crm.handover_queries import with_bars
 from crm.paging import Page, page_of, search_words, whole_number
@@ -86,7 +88,12 @@ def staff_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one colleague: who they are, whom they answer for, and their handovers."""
     viewer = viewer_of(request)
     require(viewer, Role.MANAGER)
-    person = staff_member_for(viewer, pk)
+    return _staff_page(request, viewer, staff_member_for(viewer, pk), CapacityForm())
+
+
+def _staff_page(
+    request: HttpRequest, viewer: Viewer, person: Staff, form: CapacityForm, status: int = 200
+) -> HttpResponse:
     handovers = handovers_of(viewer).filter(from_staff=person).select_related("store", "from_staff")
     outlook = departure_outlook(person)
     context = {
@@ -98,8 +105,9 @@ def staff_page(request: HttpRequest, pk: int) -> HttpResponse:
         "may_depart": not refusal_to_depart(viewer, person),
         "left_behind": 0 if person.is_employed else customers_to_hand_over(person).count(),
         "kinds": [HandoverKind.LEAVE, HandoverKind.REBALANCE],
+        "capacity": form,
     }
-    return render(request, "crm/staff_page.html", context)
+    return render(request, "crm/staff_page.html", context, status=status)
 
 
 @login_required
@@ -234,3 +242,48 @@ def staff_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("staff_page", pk=pk)
     return redirect("handover_page", pk=handover.pk)
+
+
+@login_required
+@require_POST
+def staff_capacity(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say for how many customers a colleague can answer."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    person = staff_member_for(viewer, pk)
+    form = CapacityForm(request.POST)
+    if not form.is_valid():
+        return _staff_page(request, viewer, person, form, status=400)
+    if form.cleaned_data["was"] is not None:
+        person.capacity = form.cleaned_data["was"]
+    capacity = form.cleaned_data["capacity"]
+    return press(
+        request,
+        lambda: set_capacity(person, capacity, actor=viewer.staff, now=timezone.now()),
+        done=_("%(name)s can answer for %(n)s customers.") % {"name": person, "n": capacity},
+        back=reverse("staff_page", args=[pk]),
+    )
+
+
+@login_required
+@require_POST
+def store_capacity(request: HttpRequest) -> HttpResponse:
+    """Say for how many customers everybody in a store can answer."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    pk = whole_number(request.POST.get("store"))
+    store = get_object_or_404(stores_of(viewer, Role.MANAGER), pk=pk)
+    back = f"{reverse('staff_list')}?store={store.pk}"
+    form = CapacityForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(form.errors["capacity"]))
+        return redirect(back)
+    capacity = form.cleaned_data["capacity"]
+    number = set_capacity_in(store, capacity, actor=viewer.staff, now=timezone.now())
+    said = ngettext(
+        "%(n)s colleague of %(store)s has a new capacity.",
+        "%(n)s colleagues of %(store)s have a new capacity.",
+        number,
+    )
+    messages.success(request, said % {"n": number, "store": store})
+    return redirect(back)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 
+from contacts.actions.capacity import MOST_CAPACITY, set_capacity
 from contacts.actions.staff import (
     announce_leaving,
     call_off_leaving,
@@ -158,6 +159,23 @@ class Rehire(StaffVerb):
     def act(self, data: dict[str, Any], pk: int) -> Staff:
         """Take a departed colleague back onto their old row; customers stay where they are."""
         rehire_staff(self.person(pk), actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class Capacity(StaffVerb):
+    """For how many customers somebody can answer."""
+
+    class Input(StrictInput):
+        """The figure."""
+
+        example: ClassVar = {"capacity": 300}
+
+        capacity = serializers.IntegerField(min_value=0, max_value=MOST_CAPACITY)
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Say for how many customers a colleague can answer; those they have stay theirs."""
+        person = self.person(pk)
+        set_capacity(person, data["capacity"], actor=self.actor, now=self.now)
         return self.row(pk)
 
 

@@ -65,6 +65,7 @@ def make_world() -> World:
     make_interaction(chen, staff=lin, text=CANARY)
     record(chen, "customer.added", actor=lin, at=NOON, data={"said": CANARY})
     pooled = make_customer(f"Pooled {CANARY}", store=store)
+    make_customer(f"Resting {CANARY}", store=store)
     wei = make_departed(store=store)
     handover = make_handover(wei, customers=[pooled], customer_message=CANARY)
     tag, content, segment = make_tag(), make_content("Hello from {guide}"), make_segment()
@@ -79,7 +80,8 @@ def make_world() -> World:
     reply = QuickReply.objects.create(title=CANARY, content=content, owner=lin, created_at=NOON)
     finding = make_finding(staff=lin, customer=chen, address=CANARY)
     rows = {
-        "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
+        "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen,
+        "handover": handover, "sun": make_staff("Sun", store=store),
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
         "campaign": campaign, "code": code, "finding": finding,
         "chat": make_chat_item(handover, name=CANARY),
@@ -105,7 +107,7 @@ class Route:
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
-                 "findings": "finding", "losses": "loss"}  # fmt: skip
+                 "findings": "finding", "losses": "loss", "pool": "store"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -144,6 +146,10 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST imports": {"kind": "staff", "rows": [{"userid": "Lin", "status": "left"}]},
         "POST quick-replies": {"title": "Hours", "text": "10 to 22"},
         "PATCH customer": {"city": "Suzhou"},
+        "POST customer-transfer": {"to": ids["sun"]},
+        "POST staff-capacity": {"capacity": 300},
+        "POST pool-assign": {"match": {}, "receivers": [ids["sun"]]},
+        "PUT pool-rule": {"claiming": True},
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
         "POST interactions": note | {"customer": ids["customer"]},
