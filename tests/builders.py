@@ -31,6 +31,8 @@ from contacts.enums import (
     Role,
     Scope,
     StaffState,
+    TaskKind,
+    TaskState,
 )
 from contacts.models import (
     Callback,
@@ -49,6 +51,7 @@ from contacts.models import (
     Store,
     Tag,
     TagGroup,
+    Task,
     User,
 )
 from contacts.names import name_key, search_key
@@ -244,6 +247,22 @@ def make_interaction(
     """One entry of the customer's timeline."""
     values = {"kind": InteractionKind.VISIT, "happened_at": NOON, "created_at": NOON} | fields
     return Interaction.objects.create(customer=customer, staff=staff, text=text, **values)
+
+
+def make_task(
+    *,
+    staff: Staff | None = None,
+    customer: Customer | None = None,
+    kind: TaskKind = TaskKind.TO_DO,
+    **fields: Any,
+) -> Task:
+    """Something to do for a person or, without ``staff``, for whoever manages the store."""
+    place = (staff and staff.store) or (customer and customer.store) or first_store()
+    words = "Call back" if kind in {TaskKind.TO_DO, TaskKind.PROMISE} else ""
+    values = {"store": place, "text": words, "created_at": NOON, "state_at": NOON}
+    if fields.get("state", TaskState.OPEN) != TaskState.OPEN:
+        values["closed_by"] = staff
+    return Task.objects.create(staff=staff, customer=customer, kind=kind, **values | fields)
 
 
 def make_handover(
