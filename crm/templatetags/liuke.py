@@ -4,6 +4,7 @@ import re
 from calendar import isleap
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from crm.models.orders import CURRENCY
 from crm.queries import COUNT_CAP
 
 register = template.Library()
@@ -33,6 +35,8 @@ _TONES = {
         "replied",
         "success",
         "made",
+        "paid",
+        "shipped",
     ),
     "warning": ("leaving", "paused", "over_capacity", "unclear", "warning", "suspended"),
     "danger": ("refused", "failed", "error", "dead", "expired"),
@@ -52,7 +56,14 @@ _ENTRY_ICONS = {
     "customer.added": "user-plus",
     "customer.opted_out": "ban",
     "follow.ended": "user-minus",
+    "order": "receipt",
+    "task.added": "list-check",
+    "task.done": "circle-check",
+    "task.dropped": "circle-x",
+    "task.rescheduled": "calendar-event",
+    "task.reassigned": "user-share",
 }
+_SIGNS = {"CNY": "¥", "EUR": "€", "USD": "$", "GBP": "£"}
 _CHANNEL_WORDS = re.compile(r"((?:[\w/]+: )?)(.+?)((?: \[.*\])?(?: \(-?\d+\))?)", re.DOTALL)
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 
@@ -146,6 +157,31 @@ def coming_birthday(birthday: date) -> str:
 def _anniversary(birthday: date, year: int) -> date:
     leap_day = (birthday.month, birthday.day) == (2, 29) and not isleap(year)
     return birthday.replace(year=year, day=28 if leap_day else birthday.day)
+
+
+@register.filter
+def due(day: date | None) -> str:
+    """When a task is due, in words: today, tomorrow, or the day."""
+    if day is None:
+        return ""
+    days = (day - timezone.localdate()).days
+    if abs(days) <= 1:
+        return {-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}[days]
+    return _day(day, timezone.localdate())
+
+
+@register.filter
+def is_overdue(day: date | None) -> bool:
+    """Whether the day has passed."""
+    return day is not None and day < timezone.localdate()
+
+
+@register.filter
+def money(amount: Decimal, currency: str = CURRENCY) -> str:
+    """An amount with the sign of its currency, without cents where there are none."""
+    figure = f"{amount:,.2f}".removesuffix(".00")
+    sign = _SIGNS.get(currency)
+    return f"{sign}{figure}" if sign else f"{currency} {figure}"
 
 
 @register.filter
