@@ -55,6 +55,8 @@ from contacts.models import (
     User,
 )
 from contacts.names import name_key, search_key
+from crm.enums import OrderState
+from crm.models import Order
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
 """The moment at which everything in a test happens, unless it says otherwise: a Monday."""
@@ -247,6 +249,13 @@ def make_interaction(
     """One entry of the customer's timeline."""
     values = {"kind": InteractionKind.VISIT, "happened_at": NOON, "created_at": NOON} | fields
     return Interaction.objects.create(customer=customer, staff=staff, text=text, **values)
+
+
+def make_order(customer: Customer, *, state: OrderState = OrderState.PAID, **fields: Any) -> Order:
+    """An order of the customer; what they have spent is left as it is."""
+    values = {"system": "shop", "number": f"SO{next(_numbers)}", "amount": 100, "ordered_at": NOON}
+    values |= {"changed_at": NOON, "created_at": NOON}
+    return Order.objects.create(customer=customer, state=state, **values | fields)
 
 
 def make_task(

@@ -20,10 +20,12 @@ from tests.builders import (
     make_handover,
     make_identity,
     make_interaction,
+    make_order,
     make_segment,
     make_staff,
     make_store,
     make_tag,
+    make_task,
 )
 
 CANARY = "canary"
@@ -68,11 +70,13 @@ def make_world() -> World:
         CANARY, content=content, segment=segment, created_by=people["marketer"]
     )
     make_batch(campaign, [chen], sender=lin, error=CANARY)
+    task = make_task(staff=lin, customer=chen, text=CANARY)
+    make_order(chen, number=CANARY)
     code = make_code(CANARY, store=store, staff=[lin], tags=[tag])
     rows = {
         "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
-        "campaign": campaign, "code": code,
+        "campaign": campaign, "code": code, "task": task,
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
 
@@ -93,7 +97,7 @@ class Route:
         """Return the address, with the id of the row that the world has for it."""
         kinds = {"staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
-                 "campaigns": "campaign"}  # fmt: skip
+                 "campaigns": "campaign", "tasks": "task"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -132,6 +136,17 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
         "POST interactions": note | {"customer": ids["customer"]},
+        "POST tasks": {"text": "Call back", "customer": ids["customer"]},
+        "POST task-reschedule": {"due_on": None},
+        "POST task-reassign": {"staff": ids["lin"]},
+        "POST orders": {
+            "system": "shop",
+            "number": "2",
+            "customer": ids["customer"],
+            "state": "paid",
+            "amount": "12.50",
+            "ordered_at": "2026-03-01T12:00:00+08:00",
+        },
         "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
         "POST handover-propose": {"receivers": [ids["lin"]]},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
