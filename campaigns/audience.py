@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from campaigns.enums import DeliveryReason
 from campaigns.models import Campaign
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.segments import customers_in
+from contacts.enums import Channel, ItemState, StaffState
+from contacts.models import Customer, Handover, HandoverItem, Staff
 
 _AUDIENCE = """
 audience AS (
@@ -98,11 +101,11 @@ class AudiencePreview:
 
 
 def freeze_audience(campaign: Campaign, *, now: datetime) -> int:
-    """Write a delivery for every customer of the segment, and the batches; return how many.
+    """Write a delivery for every customer of the audience, and the batches; return how many.
 
     Call it in the transaction that marks the campaign as planned.
     """
-    segment, values = _segment_sql(campaign.segment.rule, now)
+    segment, values = _audience_sql(campaign, now)
     sql = _FREEZE.format(
         audience=_AUDIENCE.format(segment=segment),
         numbered=_NUMBERED.format(limit=BATCH_LIMIT),
@@ -116,7 +119,15 @@ def freeze_audience(campaign: Campaign, *, now: datetime) -> int:
 
 def preview_audience(rule: object) -> AudiencePreview:
     """Count whom a campaign to this rule would reach and whom not. Raises ``RuleBroken``."""
-    segment, values = _segment_sql(rule, timezone.now())
+    return _preview(*_segment_sql(rule, timezone.now()))
+
+
+def preview_announcement(handover: Handover) -> AudiencePreview:
+    """Count whom the announcement of a handover would reach and whom not."""
+    return _preview(*_ids_sql(to_be_told(handover)))
+
+
+def _preview(segment: str, values: tuple[Any, ...]) -> AudiencePreview:
     sql = _FIGURES.format(
         audience=_AUDIENCE.format(segment=segment), numbered=_NUMBERED.format(limit=BATCH_LIMIT)
     )
@@ -132,8 +143,41 @@ def preview_audience(rule: object) -> AudiencePreview:
     )
 
 
+def to_be_told(handover: Handover) -> QuerySet[Customer]:
+    """Return whom a handover's new owners may tell of it in the channel.
+
+    Customers who have accepted, are still with that owner and connected with them, and did not
+    read the words with the request itself, as those of colleagues at work do.
+    """
+    owner = Staff.objects.filter(
+        pk=OuterRef("to_staff"),
+        state__in=[StaffState.ACTIVE, StaffState.LEAVING],
+        wecom_userid__isnull=False,
+        follows__customer=OuterRef("customer"),
+        follows__channel=Channel.WECOM,
+        follows__ended_at=None,
+    )
+    accepted = HandoverItem.objects.filter(
+        Exists(owner),
+        handover=handover,
+        state=ItemState.ACCEPTED,
+        undone_at=None,
+        customer__owner=F("to_staff"),
+    ).exclude(request__as_leaver=False)
+    return Customer.objects.active().filter(pk__in=accepted.values("customer"))
+
+
+def _audience_sql(campaign: Campaign, now: datetime) -> tuple[str, tuple[Any, ...]]:
+    if campaign.handover:
+        return _ids_sql(to_be_told(campaign.handover))
+    return _segment_sql(campaign.segment.rule if campaign.segment else None, now)
+
+
 def _segment_sql(rule: object, now: datetime) -> tuple[str, tuple[Any, ...]]:
-    """Return the SQL of the rule's customer ids, with its parameters kept apart."""
-    ids = customers_in(rule, now=now).order_by().values("id")
-    sql, values = ids.query.sql_with_params()
+    return _ids_sql(customers_in(rule, now=now))
+
+
+def _ids_sql(customers: QuerySet[Customer]) -> tuple[str, tuple[Any, ...]]:
+    """Return the SQL of the customers' ids, with its parameters kept apart."""
+    sql, values = customers.order_by().values("id").query.sql_with_params()
     return str(sql), tuple(values)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Count
 
-from campaigns.audience import AudiencePreview, preview_audience
+from campaigns.audience import AudiencePreview, preview_announcement, preview_audience
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 
@@ -15,6 +15,7 @@ __all__ = [
     "CampaignProgress",
     "audience_preview",
     "campaign_progress",
+    "preview_announcement",
 ]
 
 

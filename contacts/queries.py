@@ -95,13 +95,17 @@ def handover_progress(handover: Handover) -> HandoverProgress:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One thing that happened to a customer; ``kind`` picks the icon and colour."""
+    """One thing that happened to a customer; ``kind`` picks the icon and colour.
+
+    A change of hands by a handover says by which.
+    """
 
     at: datetime
     kind: str
     title: str
     text: str = ""
     actor_name: str = ""
+    handover_id: int | None = None
 
 
 def customer_timeline(
@@ -133,15 +137,46 @@ def _interactions(
 def _changes_of_hands(
     customer: Customer, before: datetime | None, limit: int
 ) -> Iterable[TimelineEntry]:
-    rows = OwnershipPeriod.objects.filter(customer=customer).select_related("staff", "store")
+    rows = OwnershipPeriod.objects.filter(customer=customer).select_related(
+        "staff", "store", "handover__from_staff"
+    )
     if before:
         rows = rows.filter(began_at__lt=before)
-    for row in rows.order_by("-began_at", "-id")[:limit]:
-        holder = (
-            row.staff.name if row.staff else _("the pool of %(store)s") % {"store": row.store.name}
+    periods = list(rows.order_by("-began_at", "-id")[: limit + 1])
+    for row, one_before in zip(periods[:limit], [*periods[1:], None], strict=False):
+        yield TimelineEntry(
+            row.began_at,
+            "ownership",
+            _handed(row, one_before),
+            why_changed(row),
+            handover_id=row.handover_id,
         )
-        title = _("Now with %(holder)s") % {"holder": holder}
-        yield TimelineEntry(row.began_at, "ownership", title, row.get_reason_display())
+
+
+def _handed(period: OwnershipPeriod, one_before: OwnershipPeriod | None) -> str:
+    holders = {"holder": holder_of(period)}
+    if one_before is None:
+        return _("Now with %(holder)s") % holders
+    return _("From %(former)s to %(holder)s") % (holders | {"former": holder_of(one_before)})
+
+
+def holder_of(period: OwnershipPeriod) -> str:
+    """Name who answered for the customer: a colleague, or the pool of a store."""
+    if period.staff:
+        return period.staff.name
+    return _("the pool of %(store)s") % {"store": period.store.name}
+
+
+def why_changed(period: OwnershipPeriod) -> str:
+    """Say in words why a period began, and by whose handover."""
+    reason = str(period.get_reason_display())
+    if period.handover is None:
+        return reason
+    return _("%(reason)s · handover of %(name)s (%(kind)s)") % {
+        "reason": reason,
+        "name": period.handover.from_staff.name,
+        "kind": period.handover.get_kind_display(),
+    }
 
 
 _TITLES = {
@@ -155,15 +190,27 @@ _TITLES = {
     "loss.reason": gettext_lazy("Why the customer left"),
     "loss.win_back": gettext_lazy("To be won back"),
     "loss.written_off": gettext_lazy("Written off"),
+    "task.added": gettext_lazy("Task added"),
+    "task.done": gettext_lazy("Task done"),
+    "task.dropped": gettext_lazy("Task dropped"),
+    "task.rescheduled": gettext_lazy("Task moved to another day"),
+    "task.reassigned": gettext_lazy("Task given to somebody else"),
 }
+_TOLD_ELSEWHERE = ("order",)
+"""Whatever stands on the timeline itself needs no line that says so."""
 
 
 def _history(customer: Customer, before: datetime | None, limit: int) -> Iterable[TimelineEntry]:
-    rows = HistoryEntry.objects.filter(customer=customer).select_related("actor")
+    rows = (
+        HistoryEntry.objects.filter(customer=customer)
+        .exclude(subject_kind__in=_TOLD_ELSEWHERE)
+        .select_related("actor")
+    )
     if before:
         rows = rows.filter(at__lt=before)
     for row in rows.order_by("-at", "-id")[:limit]:
         text = pgettext("between words", ", ").join(row.data.get("tags", []))
+        text = text or str(row.data.get("text", ""))
         name = row.actor.name if row.actor else ""
         yield TimelineEntry(
             row.at, row.action, str(_TITLES.get(row.action, row.action)), text, name

@@ -21,11 +21,12 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from campaigns.models import Batch, Campaign, Delivery, QuickReply
-from contacts.enums import FindingKind, Role, Scope, StaffState
+from contacts.enums import FindingKind, ItemState, Role, Scope, StaffState
 from contacts.models import (
     Customer,
     Finding,
     Handover,
+    HandoverItem,
     HistoryEntry,
     Loss,
     Notice,
@@ -34,8 +35,10 @@ from contacts.models import (
     Staff,
     StaffFile,
     Store,
+    Task,
 )
 from contacts.pools import offered_to, resting, rule_of, within_reach
+from crm.models import Order
 
 _DEPARTMENTS_BELOW = """
 WITH RECURSIVE below AS (
@@ -332,6 +335,70 @@ def notices_of(viewer: Viewer) -> QuerySet[Notice]:
     return Notice.objects.filter(staff=viewer.staff)
 
 
+def briefed_in(viewer: Viewer, handover_pk: int) -> tuple[Handover, QuerySet[HandoverItem]]:
+    """Return a handover and its accepted customers about whom the person may read a brief.
+
+    Its managers read about all of them, a receiver about their own; others find nothing there.
+    """
+    accepted = HandoverItem.objects.filter(
+        handover=handover_pk,
+        state=ItemState.ACCEPTED,
+        undone_at=None,
+        customer__in=Customer.objects.active(),
+    )
+    if managed := handovers_of(viewer).select_related("from_staff").filter(pk=handover_pk).first():
+        return managed, accepted
+    mine = accepted.filter(to_staff=viewer.staff, customer__owner=viewer.staff)
+    received = Handover.objects.filter(pk__in=mine.values("handover"))
+    return get_object_or_404(received.select_related("from_staff"), pk=handover_pk), mine
+
+
+def tasks_of(viewer: Viewer) -> QuerySet[Task]:
+    """Return the tasks the person sees: their own, about their customers, and of their stores."""
+    return Task.objects.filter(
+        Q(staff=viewer.staff)
+        | Q(customer__in=customers_of(viewer))
+        | _in_stores(viewer.stores_for(Role.MANAGER))
+    )
+
+
+def task_for(viewer: Viewer, pk: int) -> Task:
+    """Return one task that the person sees, or answer 404."""
+    found = tasks_of(viewer).select_related("staff", "store", "customer", "handover__from_staff")
+    return get_object_or_404(found, pk=pk)
+
+
+def task_to_change(viewer: Viewer, pk: int) -> Task:
+    """Return one task that the person may change, or answer 404; 403 if they may only read it.
+
+    Whose task it is may, whoever owns the customer, and who manages the store.
+    """
+    task = task_for(viewer, pk)
+    owns = task.customer is not None and task.customer.owner_id == viewer.staff.pk
+    if not (
+        task.staff_id == viewer.staff.pk or owns or viewer.reaches(task.store_id, Role.MANAGER)
+    ):
+        raise PermissionDenied(_("Your role does not allow this."))
+    return task
+
+
+def store_tasks_of(viewer: Viewer) -> QuerySet[Task]:
+    """Return the tasks that wait for whoever manages the stores that the person manages."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return Task.objects.none()
+    return Task.objects.filter(_in_stores(viewer.stores_for(Role.MANAGER)), staff=None)
+
+
+def _in_stores(stores: frozenset[int] | None) -> Q:
+    return Q() if stores is None else Q(store__in=stores)
+
+
+def orders_of(viewer: Viewer) -> QuerySet[Order]:
+    """Return the orders of the customers the person sees, and of those merged into them."""
+    visible = customers_of(viewer)
+    return Order.objects.filter(Q(customer__in=visible) | Q(customer__merged_into__in=visible))
+
+
 def campaigns_of(viewer: Viewer) -> QuerySet[Campaign]:
     """Return the campaigns the person sees.
 
@@ -344,7 +411,8 @@ def campaigns_of(viewer: Viewer) -> QuerySet[Campaign]:
 
 def campaign_for(viewer: Viewer, pk: int) -> Campaign:
     """Return one campaign within the person's scope, or answer 404."""
-    return get_object_or_404(campaigns_of(viewer).select_related("content", "segment"), pk=pk)
+    found = campaigns_of(viewer).select_related("content", "segment", "handover__from_staff")
+    return get_object_or_404(found, pk=pk)
 
 
 def batches_of(viewer: Viewer) -> QuerySet[Batch]:

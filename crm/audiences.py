@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, Segment
+from campaigns.queries import AudiencePreview, audience_preview, preview_announcement
 from campaigns.segments import MOST_VALUES, check_rule
 from contacts.enums import Role, Scope
 from contacts.errors import RuleBroken
@@ -35,10 +36,22 @@ def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
 
 
 def check_reach(campaign: Campaign, viewer: Viewer) -> None:
-    """Raise ``RuleBroken`` if the campaign would reach beyond the person's scope of today."""
+    """Raise ``RuleBroken`` if the campaign would reach beyond the person's scope of today.
+
+    Whom a handover announces was decided with the handover.
+    """
+    if campaign.segment is None:
+        return
     rule = campaign.segment.rule
     if narrowed(rule, viewer)["all"] != (rule or {}).get("all", []):
         raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
+
+
+def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
+    """Count whom the campaign would reach if it were planned now. Raises ``RuleBroken``."""
+    if campaign.handover:
+        return preview_announcement(campaign.handover)
+    return audience_preview(narrowed(campaign.segment and campaign.segment.rule, viewer))
 
 
 def free_segment_name(name: str, *, now: datetime) -> str:

@@ -35,6 +35,8 @@ from contacts.enums import (
     Role,
     Scope,
     StaffState,
+    TaskKind,
+    TaskState,
 )
 from contacts.models import (
     Callback,
@@ -58,9 +60,12 @@ from contacts.models import (
     Store,
     Tag,
     TagGroup,
+    Task,
     User,
 )
 from contacts.names import name_key, search_key
+from crm.enums import OrderState
+from crm.models import Order
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
 """The moment at which everything in a test happens, unless it says otherwise: a Monday."""
@@ -271,6 +276,29 @@ def make_interaction(
     """One entry of the customer's timeline."""
     values = {"kind": InteractionKind.VISIT, "happened_at": NOON, "created_at": NOON} | fields
     return Interaction.objects.create(customer=customer, staff=staff, text=text, **values)
+
+
+def make_order(customer: Customer, *, state: OrderState = OrderState.PAID, **fields: Any) -> Order:
+    """An order of the customer; what they have spent is left as it is."""
+    values = {"system": "shop", "number": f"SO{next(_numbers)}", "amount": 100, "ordered_at": NOON}
+    values |= {"changed_at": NOON, "created_at": NOON}
+    return Order.objects.create(customer=customer, state=state, **values | fields)
+
+
+def make_task(
+    *,
+    staff: Staff | None = None,
+    customer: Customer | None = None,
+    kind: TaskKind = TaskKind.TO_DO,
+    **fields: Any,
+) -> Task:
+    """Something to do for a person or, without ``staff``, for whoever manages the store."""
+    place = (staff and staff.store) or (customer and customer.store) or first_store()
+    words = "Call back" if kind in {TaskKind.TO_DO, TaskKind.PROMISE} else ""
+    values = {"store": place, "text": words, "created_at": NOON, "state_at": NOON}
+    if fields.get("state", TaskState.OPEN) != TaskState.OPEN:
+        values["closed_by"] = staff
+    return Task.objects.create(staff=staff, customer=customer, kind=kind, **values | fields)
 
 
 def make_handover(

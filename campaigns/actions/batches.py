@@ -18,7 +18,7 @@ from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.channels import connector_for
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
-from campaigns.placeholders import fill
+from campaigns.placeholders import HANDOVER_PLACEHOLDERS, fill
 from campaigns.tasks import send_batches
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
 from contacts.doorbell import ring
@@ -77,7 +77,9 @@ def claim_batch(campaign_id: int, *, now: datetime) -> Batch | None:
     if row is None:
         return None
     begin_sending(campaign_id, now=now)
-    return Batch.objects.select_related("campaign", "sender__store").get(pk=row[0])
+    return Batch.objects.select_related("campaign__handover__from_staff", "sender__store").get(
+        pk=row[0]
+    )
 
 
 def send_batch(batch: Batch, *, now: datetime) -> None:
@@ -115,10 +117,18 @@ def parcel_of(batch: Batch) -> Parcel:
     return Parcel(
         key=f"liuke-{batch.campaign_id}-{batch.seq}",
         sender=(sender.wecom_userid or "") if sender else "",
-        text=fill(batch.campaign.text, _values(sender)),
+        text=_words(batch),
         addresses=list(addresses.values_list("address", flat=True)),
         attachments=batch.campaign.attachments,
     )
+
+
+def _words(batch: Batch) -> str:
+    handover = batch.campaign.handover
+    if handover is None:
+        return fill(batch.campaign.text, _values(batch.sender))
+    values = _values(batch.sender) | {"former_guide": handover.from_staff.name}
+    return fill(batch.campaign.text, values, known=HANDOVER_PLACEHOLDERS)
 
 
 def _values(sender: Staff | None) -> dict[str, str]:
@@ -284,7 +294,9 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
     ).update(next_attempt_at=now + IN_HAND)
     if not claimed:
         return False
-    batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)
+    batch = Batch.objects.select_related("campaign__handover__from_staff", "sender__store").get(
+        pk=batch_id
+    )
     connector = connector_for(batch.campaign.channel, patience=READING)
     since = batch.claimed_at or now
     known = set(

@@ -100,7 +100,7 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
     with transaction.atomic():
         campaign = (
             Campaign.objects.select_for_update(of=("self",))
-            .select_related("content", "segment")
+            .select_related("content", "segment", "handover")
             .filter(pk=campaign_id, state=CampaignState.SCHEDULED, send_at__lte=now)
             .first()
         )
@@ -120,8 +120,8 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
             planned_at=now,
             recipients=total - skipped,
             skipped=skipped,
-            text=campaign.content.text,
-            attachments=campaign.content.attachments,
+            text=campaign.words,
+            attachments=campaign.content.attachments if campaign.content else [],
         )
         for _pump in range(PUMPS):
             ring(send_batches, campaign.pk)

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models.contents import Content
 from campaigns.models.segments import Segment
-from contacts.models import Customer, Staff
+from contacts.models import Customer, Handover, Staff
 
 BATCH_LIMIT = 200
 """Recipients in one batch, whatever the channel would take."""
@@ -16,13 +16,21 @@ BATCH_LIMIT = 200
 class Campaign(models.Model):
     """One message to everybody in a segment, through one channel.
 
-    The audience is frozen in one statement when the campaign is planned; ``recipients`` and
+    An announcement is one as well, with the customers of a handover in place of a segment and
+    its words in place of a content; a handover has one at most. The audience is frozen in one statement when the campaign is planned; ``recipients`` and
     ``skipped`` are the figures of that moment, and never change afterwards. ``text`` is the
     content as it was then: later edits of the content do not reach a planned campaign.
     """
 
-    content = models.ForeignKey(Content, on_delete=models.PROTECT, related_name="campaigns")
-    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="campaigns")
+    content = models.ForeignKey(
+        Content, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True
+    )
+    segment = models.ForeignKey(
+        Segment, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True
+    )
+    handover = models.OneToOneField(
+        Handover, on_delete=models.PROTECT, related_name="announcement", null=True, blank=True
+    )
     created_by = models.ForeignKey(
         Staff, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True
     )
@@ -71,10 +79,20 @@ class Campaign(models.Model):
                 | (~Q(state__in=["done", "cancelled"]) & Q(closed_at=None)),
                 name="campaign_closed_has_time",
             ),
+            models.CheckConstraint(
+                condition=Q(handover=None, segment__isnull=False, content__isnull=False)
+                | (Q(handover__isnull=False, segment=None, content=None) & ~Q(text="")),
+                name="campaign_one_audience",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def words(self) -> str:
+        """What is said, or what would be said if the campaign were planned now."""
+        return self.content.text if self.content and self.planned_at is None else self.text
 
 
 class Batch(models.Model):

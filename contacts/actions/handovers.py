@@ -14,6 +14,7 @@ from contacts.actions.dealing import deal_out
 from contacts.actions.history import record
 from contacts.actions.losses import hold_customers, record_losses
 from contacts.actions.moving import move_on
+from contacts.actions.notices import notify
 from contacts.actions.ownership import move_ownership
 from contacts.actions.receivers import check_receivers, locked_receivers
 from contacts.actions.selecting import EVERY_CUSTOMER, Selection, take_in
@@ -25,6 +26,7 @@ from contacts.enums import (
     HandoverState,
     ItemState,
     LossKind,
+    NoticeKind,
     OwnershipReason,
     RequestState,
 )
@@ -197,9 +199,24 @@ def start_handover(
         HandoverItem.objects.filter(
             handover=handover, state=ItemState.PLANNED, to_staff=None
         ).update(state=ItemState.CANCELLED, state_at=now, closed_at=now, reason="pool")
+        _tell_receivers(handover, now=now)
         deal_chats(handover, receivers, now=now)
         move_on(handover, now=now)
         record(handover, "handover.started", actor=actor, at=now)
+
+
+def _tell_receivers(handover: Handover, *, now: datetime) -> None:
+    for share in plan_shares(handover):
+        if share.staff:
+            notify(
+                [share.staff.pk],
+                NoticeKind.HANDED_OVER,
+                key=f"handover-{handover.pk}",
+                now=now,
+                handover=handover,
+                about=handover.from_staff,
+                data={"customers": share.customers},
+            )
 
 
 def _receivers_of(handover: Handover) -> list[Staff]:

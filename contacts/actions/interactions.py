@@ -6,9 +6,9 @@ from django.db import transaction
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from contacts.enums import CustomerState, InteractionKind
+from contacts.enums import CustomerState, InteractionKind, TaskKind, TaskState
 from contacts.errors import RuleBroken
-from contacts.models import Customer, Interaction, Staff
+from contacts.models import Customer, Interaction, Staff, Task
 
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -24,6 +24,7 @@ def log_interaction(
 ) -> Interaction:
     """Put one interaction on the customer's timeline.
 
+    The owner's first word to a customer who was handed over does the task that asked for it.
     Raises ``RuleBroken`` if it lies in the future or the customer is merged or erased.
     """
     at = happened_at or now
@@ -43,4 +44,20 @@ def log_interaction(
         Customer.objects.filter(pk=customer.pk).update(
             last_interaction_at=Greatest("last_interaction_at", at)
         )
+        _note_first_contact(customer, actor, at, now)
     return interaction
+
+
+def _note_first_contact(
+    customer: Customer, actor: Staff | None, at: datetime, now: datetime
+) -> None:
+    """What was said before the customer changed hands was no first contact of the new owner."""
+    if actor is None:
+        return
+    Task.objects.filter(
+        customer=customer,
+        customer__owner=actor,
+        kind=TaskKind.FIRST_CONTACT,
+        state=TaskState.OPEN,
+        created_at__lte=at,
+    ).update(state=TaskState.DONE, state_at=now, closed_by=actor)

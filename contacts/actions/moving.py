@@ -22,6 +22,7 @@ from contacts.actions.offers import (
 )
 from contacts.actions.ownership import move_ownership
 from contacts.actions.settlement import hold
+from contacts.actions.tasks import add_first_contacts
 from contacts.actions.transfers import prepare_requests, settle_without_channel
 from contacts.doorbell import ring
 from contacts.enums import (
@@ -129,7 +130,9 @@ def _move(handover: Handover, rows: Sequence[Row], now: datetime) -> None:
     )
     items = [item for item, *_ in rows]
     prepare_requests(handover, items, now=now)
-    settle_without_channel(items, now=now)
+    accepted = settle_without_channel(items, now=now)
+    if not undo:
+        add_first_contacts(accepted, handover=handover, now=now)
 
 
 def _without_absent(handover: Handover, rows: list[Row], now: datetime) -> list[Row]:

@@ -25,6 +25,7 @@ from contacts.actions.offers import (
     offer_again,
 )
 from contacts.actions.ownership import move_ownership
+from contacts.actions.tasks import add_first_contacts
 from contacts.enums import (
     Channel,
     FollowEnd,
@@ -218,6 +219,8 @@ def settle_items(
             pairs = [(customer, staff) for _, customer, staff in rows if staff]
             _pass_on_follows(handover, pairs, now)
             _place_pooled(handover, pairs, now)
+            if handover.kind != HandoverKind.UNDO:
+                add_first_contacts(pairs, handover=handover, now=now)
         else:
             back_to = home_of(handover)
             move_ownership(

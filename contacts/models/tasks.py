@@ -69,6 +69,12 @@ class Task(models.Model):
                 condition=Q(state="open", staff=None),
                 name="task_of_store",
             ),
+            # What a person has done or dropped, the latest first.
+            models.Index(
+                fields=["staff", "-state_at", "-id"],
+                condition=~Q(state="open"),
+                name="task_closed_of_person",
+            ),
             # The page of a customer, and open tasks that change hands with the customer.
             models.Index(fields=["customer", "state", "-id"], name="task_of_customer"),
         ]

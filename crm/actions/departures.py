@@ -48,6 +48,7 @@ FATES = {
     "contacts.HandoverPlan.created_by": STAYS,
     "contacts.HistoryEntry.actor": STAYS,
     "contacts.Interaction.staff": STAYS,
+    "crm.Order.staff": STAYS,
     "contacts.OwnershipPeriod.staff": STAYS,
     "contacts.Reconciliation.asked_by": STAYS,
     "contacts.Finding.staff": STAYS,

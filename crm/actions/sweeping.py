@@ -13,6 +13,7 @@ from celery import Task
 
 from campaigns import tasks as campaign_tasks
 from campaigns.actions import due
+from campaigns.actions.announcements import handovers_to_announce
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
 from campaigns.actions.welcomes import write_off_welcomes
@@ -48,6 +49,7 @@ def _callbacks(now: datetime) -> list[int]:
 _DUE: list[tuple[Finder, Task]] = [
     (_callbacks, crm_tasks.process_callback),
     (due.welcomes_to_send, campaign_tasks.send_welcome),
+    (handovers_to_announce, campaign_tasks.announce_handover),
     (due.campaigns_to_plan, campaign_tasks.plan_campaign_due),
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),

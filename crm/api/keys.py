@@ -26,7 +26,7 @@ USED_EVERY = timedelta(minutes=1)
 """How exactly ``last_used_at`` is kept: a write per minute, not per request."""
 
 RESOURCES = frozenset(
-    "stores staff customers identities tag-groups tags follows interactions handovers"
+    "stores staff customers identities tag-groups tags follows interactions tasks orders handovers"
     " contact-codes imports quick-replies contents segments campaigns batches deliveries"
     " reconciliations findings losses pool history".split()
 )

@@ -1,5 +1,6 @@
-"""The work: what only screens and API need to remember."""
+"""The work: what only screens and API need to remember, and what customers bought."""
 
 from crm.models.answers import SavedAnswer
+from crm.models.orders import Order
 
-__all__ = ["SavedAnswer"]
+__all__ = ["Order", "SavedAnswer"]

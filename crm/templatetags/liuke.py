@@ -18,6 +18,7 @@ from django.utils.translation import ngettext, pgettext
 
 from contacts.models import Notice
 from contacts.notice_words import sentence
+from crm.models.orders import CURRENCY
 from crm.queries import COUNT_CAP
 
 register = template.Library()
@@ -37,6 +38,8 @@ _TONES = {
         "success",
         "made",
         "won_back",
+        "paid",
+        "shipped",
     ),
     "warning": ("leaving", "paused", "over_capacity", "unclear", "warning", "suspended"),
     "danger": ("refused", "failed", "error", "dead", "expired"),
@@ -59,6 +62,12 @@ _ENTRY_ICONS = {
     "follow.ended": "user-minus",
     "loss.win_back": "heart-handshake",
     "loss.written_off": "user-off",
+    "order": "receipt",
+    "task.added": "list-check",
+    "task.done": "circle-check",
+    "task.dropped": "circle-x",
+    "task.rescheduled": "calendar-event",
+    "task.reassigned": "user-share",
 }
 _NOTICE_ICONS = {
     "customer_lost": "user-minus",
@@ -70,6 +79,7 @@ _NOTICE_ICONS = {
     "from_pool": "inbox",
     "unusual": "alert-triangle",
 }
+_SIGNS = {"CNY": "¥", "EUR": "€", "USD": "$", "GBP": "£"}
 _CHANNEL_WORDS = re.compile(r"((?:[\w/]+: )?)(.+?)((?: \[.*\])?(?: \(-?\d+\))?)", re.DOTALL)
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 
@@ -166,15 +176,34 @@ def _anniversary(birthday: date, year: int) -> date:
 
 
 @register.filter
-def capped(count: int) -> str:
-    """A figure that was counted up to a limit: ``1,000+`` beyond it."""
-    return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+def due(day: date | None) -> str:
+    """When a task is due, in words: today, tomorrow, or the day."""
+    if day is None:
+        return ""
+    days = (day - timezone.localdate()).days
+    if abs(days) <= 1:
+        return {-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}[days]
+    return _day(day, timezone.localdate())
 
 
 @register.filter
-def money(value: Decimal) -> str:
-    """A customer's value: whole units, in groups of three."""
-    return f"{value:,.0f}"
+def is_overdue(day: date | None) -> bool:
+    """Whether the day has passed."""
+    return day is not None and day < timezone.localdate()
+
+
+@register.filter
+def money(amount: Decimal, currency: str = CURRENCY) -> str:
+    """An amount with the sign of its currency, without cents where there are none."""
+    figure = f"{amount:,.2f}".removesuffix(".00")
+    sign = _SIGNS.get(currency)
+    return f"{sign}{figure}" if sign else f"{currency} {figure}"
+
+
+@register.filter
+def capped(count: int) -> str:
+    """A figure that was counted up to a limit: ``1,000+`` beyond it."""
+    return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
 
 
 @register.filter

@@ -30,7 +30,7 @@ from campaigns.queries import AudiencePreview, audience_preview, campaign_progre
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, campaigns_of, require, viewer_of
-from crm.audiences import check_reach, narrowed
+from crm.audiences import audience_of, check_reach
 from crm.campaign_queries import explain_batches, pace_of, recipients_of, steps_of, with_bars
 from crm.forms.campaigns import TEXT_BYTES, CampaignForm, ScheduleForm
 from crm.paging import page_of, whole_number
@@ -53,7 +53,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     """List campaigns, newest first, with how far each one got."""
     viewer = _marketer(request)
     state = request.GET.get("state", "")
-    found = campaigns_of(viewer).select_related("segment", "created_by")
+    found = campaigns_of(viewer).select_related("segment", "handover__from_staff", "created_by")
     if state in CampaignState.values:
         found = found.filter(state=state)
     if after := whole_number(request.GET.get("after")):
@@ -157,7 +157,7 @@ def _show(
     if not before:
         context |= _recipients(request, viewer, campaign)
     elif "audience" in request.GET:
-        context |= _audience(audience_preview(narrowed(campaign.segment.rule, viewer)))
+        context |= _audience(audience_of(campaign, viewer))
     return render(request, "crm/campaign_page.html", context, status=status)
 
 
@@ -227,7 +227,7 @@ def campaign_audience(request: HttpRequest, pk: int) -> HttpResponse:
     """Return whom the campaign would reach if it were planned now."""
     viewer = _marketer(request)
     campaign = campaign_for(viewer, pk)
-    context = _audience(audience_preview(narrowed(campaign.segment.rule, viewer)))
+    context = _audience(audience_of(campaign, viewer))
     return render(request, "crm/parts/_campaign_audience.html", context)
 
 

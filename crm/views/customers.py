@@ -132,7 +132,7 @@ def customer_tags(request: HttpRequest, pk: int) -> HttpResponse:
         untag_customer(customer, tag, actor=viewer.staff, now=timezone.now())
     if not request.headers.get("HX-Request"):
         return redirect(reverse("customer_page", args=[pk]) + "#tags")
-    context = {"customer": customer, "file": customer_file(customer, viewer)}
+    context = {"customer": customer, "file": customer_file(customer, viewer, now=timezone.now())}
     return render(request, "crm/parts/_tags_answer.html", context)
 
 
@@ -147,7 +147,7 @@ def _page(
 ) -> HttpResponse:
     context = {
         "customer": customer,
-        "file": customer_file(customer, viewer),
+        "file": customer_file(customer, viewer, now=timezone.now()),
         "form": form,
         "before": before,
         "story": story_of(customer, before=before),

@@ -52,15 +52,18 @@ class PreviewShape(serializers.Serializer[AudiencePreview]):
 
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
-    """One message to everybody in a segment. Figures and text are fixed when it is planned."""
+    """One message to everybody in a segment. Figures and text are fixed when it is planned.
+
+    An announcement has the customers of a `handover` in place of a segment.
+    """
 
     created_by = StaffRef(read_only=True, allow_null=True)
 
     class Meta:
         model = Campaign
         fields: tuple[str, ...] = (
-            "id", "name", "channel", "content", "segment", "state", "state_at", "send_at",
-            "planned_at", "closed_at", "recipients", "skipped", "text", "created_by", "created_at",
+            "id", "name", "channel", "content", "segment", "handover", "state", "state_at",
+            "send_at", "planned_at", "closed_at", "recipients", "skipped", "text", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -190,7 +190,8 @@ class CustomerShape(serializers.ModelSerializer[Customer]):
         model = Customer
         fields = (
             "id", "name", "gender", "birthday", "city", "note", "store", "owner", "identities",
-            "tags", "last_interaction_at", "opted_out_at", "state", "created_at",
+            "tags", "spent", "last_order_at", "last_interaction_at", "opted_out_at", "state",
+            "created_at",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -25,6 +25,8 @@ from crm.api.shapes.people import (
     TagGroupShape,
     TagShape,
 )
+from crm.api.shapes.work import BriefShape
+from crm.briefs import Brief, brief_of
 
 
 def shown(rows: QuerySet[Customer]) -> QuerySet[Customer]:
@@ -156,6 +158,21 @@ class CustomerPage(Reading):
         customer = customer_for(self.viewer, pk, Role.GUIDE, Role.MANAGER)
         edit_customer(customer, checked.validated_data, actor=self.actor, now=self.now)
         return Response(self.show(self.row(pk)))
+
+
+class CustomerBrief(Reading):
+    """Read what a new owner should know of a customer.
+
+    Why and from whom they came, what they like, what was promised, what is open, and words to say
+    first.
+    """
+
+    resource = "customers"
+    shape = BriefShape
+
+    def row(self, pk: int) -> Brief:
+        """Return the brief."""
+        return brief_of(customer_for(self.viewer, pk))
 
 
 class CustomerTags(CustomerPage, Verb):

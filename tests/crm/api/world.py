@@ -24,10 +24,12 @@ from tests.builders import (
     make_identity,
     make_interaction,
     make_loss,
+    make_order,
     make_segment,
     make_staff,
     make_store,
     make_tag,
+    make_task,
 )
 
 CANARY = "canary"
@@ -73,6 +75,8 @@ def make_world() -> World:
         CANARY, content=content, segment=segment, created_by=people["marketer"]
     )
     make_batch(campaign, [chen], sender=lin, error=CANARY)
+    task = make_task(staff=lin, customer=chen, text=CANARY)
+    make_order(chen, number=CANARY)
     code = make_code(CANARY, store=store, staff=[lin], tags=[tag])
     file = StaffFile.objects.create(
         uploaded_by=people["manager"], name=CANARY, digest="", source="api", created_at=NOON
@@ -83,7 +87,7 @@ def make_world() -> World:
         "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen,
         "handover": handover, "sun": make_staff("Sun", store=store),
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
-        "campaign": campaign, "code": code, "finding": finding,
+        "campaign": campaign, "code": code, "finding": finding, "task": task,
         "chat": make_chat_item(handover, name=CANARY),
         "loss": make_loss(wei, pooled, note=CANARY),
     }  # fmt: skip
@@ -107,7 +111,7 @@ class Route:
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
-                 "findings": "finding", "losses": "loss", "pool": "store"}  # fmt: skip
+                 "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -153,6 +157,17 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
         "POST interactions": note | {"customer": ids["customer"]},
+        "POST tasks": {"text": "Call back", "customer": ids["customer"]},
+        "POST task-reschedule": {"due_on": None},
+        "POST task-reassign": {"staff": ids["lin"]},
+        "POST orders": {
+            "system": "shop",
+            "number": "2",
+            "customer": ids["customer"],
+            "state": "paid",
+            "amount": "12.50",
+            "ordered_at": "2026-03-01T12:00:00+08:00",
+        },
         "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
         "POST handover-propose": {"receivers": [ids["lin"]]},
         "POST handover-plan": {"steps": [{"receivers": [ids["lin"]]}]},
