@@ -18,6 +18,7 @@ from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
 from contacts.actions.closing import close_if_settled
 from contacts.actions.departures import hand_on_late
+from contacts.actions.losses import hold_customers, win_back
 from contacts.actions.offers import (
     another_may_get,
     ask_for_decision,
@@ -296,9 +297,11 @@ def _place_pooled(handover: Handover, pairs: Collection[tuple[int, int]], now: d
 
 
 def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now: datetime) -> None:
-    Follow.objects.active().filter(
-        staff=handover.from_staff_id, customer__in=[customer for customer, _ in pairs]
-    ).update(ended_at=now, end_reason=FollowEnd.TRANSFERRED)
+    customers = [customer for customer, _ in pairs]
+    hold_customers(customers)
+    Follow.objects.active().filter(staff=handover.from_staff_id, customer__in=customers).update(
+        ended_at=now, end_reason=FollowEnd.TRANSFERRED
+    )
     Follow.objects.bulk_create(
         [
             Follow(
@@ -313,6 +316,7 @@ def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now
         ignore_conflicts=True,
         batch_size=1000,
     )
+    win_back(customers, now=now)
 
 
 def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: datetime) -> bool:

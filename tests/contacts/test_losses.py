@@ -10,10 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.actions.customers import Profile
 from contacts.actions.follows import begin_follow, end_follow
+from contacts.actions.handovers import finish_handover
 from contacts.actions.loss_decisions import ask_to_win_back, give_reason, write_off
 from contacts.actions.losses import hold_customers, record_losses, win_back
+from contacts.actions.settlement import settle_items
 from contacts.enums import (
     FollowEnd,
+    HandoverState,
+    ItemState,
     LossKind,
     LossReason,
     LossState,
@@ -34,6 +38,7 @@ from tests.builders import (
     make_departed,
     make_department,
     make_follow,
+    make_handover,
     make_staff,
     make_store,
 )
@@ -237,7 +242,7 @@ def test_pooled_customers_are_the_managers_to_win_back():
     assert Task.objects.get().staff is None
 
 
-def test_the_managers_by_store_a_store_are_those_whose_grant_reaches_it():
+def test_the_managers_of_a_store_are_those_whose_grant_reaches_it():
     retail = make_department("Retail")
     east = make_department("East", parent=retail)
     store = make_store("Nanjing Road", department=east)
@@ -284,6 +289,32 @@ def test_old_news_of_an_adding_wins_nobody_back():
     add(lin, at=LATER)
 
     assert Loss.objects.get().state == LossState.OPEN
+
+
+def test_whoever_is_taken_over_after_all_is_won_back():
+    wei, mei = make_departed(), make_staff("Mei")
+    chen = make_customer(address="wm-chen")
+    make_follow(wei, chen)
+    waiting = {"state": HandoverState.RUNNING, "item_state": ItemState.WAITING, "to_staff": mei}
+    handover = make_handover(wei, customers=[chen], **waiting)
+    remove(wei)
+
+    settle_items(handover, handover.items.all(), ItemState.ACCEPTED, now=LAST)
+
+    assert Loss.objects.get().state == LossState.WON_BACK
+    assert Follow.objects.active().get().staff == mei
+
+
+def test_whom_nobody_took_over_is_lost_when_the_handover_is_finished():
+    wei = make_departed()
+    chen = make_customer(address="wm-chen")
+    make_follow(wei, chen)
+    running = {"state": HandoverState.RUNNING, "item_state": ItemState.REFUSED}
+
+    finish_handover(make_handover(wei, customers=[chen], **running), actor=None, now=LATER)
+
+    loss = Loss.objects.get()
+    assert (loss.kind, loss.state, loss.staff) == (LossKind.ON_HANDOVER, LossState.OPEN, wei)
 
 
 def test_only_the_connected_are_won_back():
