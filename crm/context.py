@@ -15,7 +15,7 @@ from crm.access import Viewer, notices_of, viewer_of
 from crm.queries import demo_personas
 
 MOST_UNREAD = 99
-_BESIDE = {"handover_list": ("/losses/", "/warnings/")}
+_BESIDE = {"handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/")}
 """Pages whose tabs stand beside those of a place in the navigation."""
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from contacts.actions.exports import note_export
 from contacts.enums import Role, RowState, StaffFileState
 from contacts.errors import RuleBroken
 from contacts.models import StaffFile
@@ -85,7 +86,9 @@ def staff_file_start(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def staff_file_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download what came of every row, as CSV."""
-    file = staff_file_for(_manager(request), pk)
+    viewer = _manager(request)
+    file = staff_file_for(viewer, pk)
+    note_export("staff_file", file.rows.count(), actor=viewer.staff, now=timezone.now())
     return csv_response(f"staff-file-{file.pk}.csv", _report(file))
 
 
