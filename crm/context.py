@@ -14,6 +14,9 @@ from contacts.models import Company
 from crm.access import Viewer, viewer_of
 from crm.queries import demo_personas
 
+_ALSO = {"handover_list": ("pool_page",)}
+"""What else belongs to a place of the navigation."""
+
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
@@ -89,7 +92,8 @@ def _nav(request: HttpRequest) -> list[NavItem]:
 
 def _item(request: HttpRequest, name: str, label: str, icon: str) -> NavItem:
     url = reverse(name)
-    is_current = request.path == url if url == "/" else request.path.startswith(url)
+    inside = tuple(map(reverse, (name, *_ALSO.get(name, ()))))
+    is_current = request.path == url if url == "/" else request.path.startswith(inside)
     return NavItem(label, icon, url, is_current)
 
 
