@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -39,7 +40,7 @@ def stores_under(rules: Sequence[PoolRule]) -> QuerySet[Store]:
     """Return the open stores for which one of these rules goes."""
     wanted = Q(pk__in=[rule.store_id for rule in rules if rule.store_id])
     if any(rule.store_id is None for rule in rules):
-        wanted |= ~Exists(PoolRule.objects.filter(store=OuterRef("pk")))
+        wanted |= Q(~Exists(PoolRule.objects.filter(store=OuterRef("pk"))))
     return Store.objects.filter(wanted, closed_at=None)
 
 
@@ -67,7 +68,12 @@ def resting() -> QuerySet[OwnershipPeriod]:
 
 
 def offered_to(staff: Staff, rule: PoolRule, *, now: datetime) -> QuerySet[OwnershipPeriod]:
-    """Return whom this guide may claim, in the order of the rule; none where claiming is off."""
+    """Return whom this guide may claim now: the first of those who wait for them."""
+    return waiting_for(staff, rule, now=now)[: rule.offered]
+
+
+def waiting_for(staff: Staff, rule: PoolRule, *, now: datetime) -> QuerySet[OwnershipPeriod]:
+    """Return who waits for this guide, in the order of the rule; nobody where claiming is off."""
     if not rule.claiming or staff.store_id is None:
         return OwnershipPeriod.objects.none()
     waiting = resting().filter(store=staff.store_id)
@@ -75,13 +81,7 @@ def offered_to(staff: Staff, rule: PoolRule, *, now: datetime) -> QuerySet[Owner
         waiting = waiting.filter(began_at__lte=now - timedelta(days=rule.new_days))
     if rule.not_back_days:
         waiting = waiting.exclude(customer__in=_owned_since(staff, rule, now).values("customer"))
-    return waiting.order_by(*_ORDERS[PoolOrder(rule.first)])[: rule.offered]
-
-
-def waiting_for(staff: Staff, *, now: datetime) -> int:
-    """Return how many customers the pool offers the guide at this moment."""
-    rule = rule_of(staff.store_id) if staff.store_id else PoolRule()
-    return offered_to(staff, rule, now=now).count() if rule.claiming else 0
+    return waiting.order_by(*_ORDERS[PoolOrder(rule.first)])
 
 
 def _owned_since(staff: Staff, rule: PoolRule, now: datetime) -> QuerySet[OwnershipPeriod]:
@@ -115,7 +115,7 @@ def midnight(now: datetime) -> datetime:
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def receivers_in(stores: Iterable[int]) -> QuerySet[Staff]:
+def receivers_in(stores: Iterable[int] | QuerySet[Staff, Any]) -> QuerySet[Staff]:
     """Return the people of these stores who may get customers: at work, and not about to leave."""
     return Staff.objects.able_to_receive().filter(store__in=stores, leaves_on=None)
 

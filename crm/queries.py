@@ -12,8 +12,8 @@ from django.utils import timezone
 from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Batch, Campaign
 from contacts.enums import HandoverState, OwnershipReason, Role, StaffState
-from contacts.models import Company, Customer, Handover, OwnershipPeriod, Staff, User
-from contacts.pools import waiting_for
+from contacts.models import Company, Customer, Handover, OwnershipPeriod, PoolRule, Staff, User
+from contacts.pools import rule_of, waiting_for
 from contacts.queries import UNDECIDED
 from crm.access import Viewer, campaigns_of, customers_of, handovers_of, staff_of
 
@@ -88,8 +88,13 @@ def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
             .select_related("campaign")
             .order_by("handed_at", "pk")[:ROWS]
         ),
-        pool=waiting_for(staff, now=now),
+        pool=_waiting_in_pool(staff, now),
     )
+
+
+def _waiting_in_pool(staff: Staff, now: datetime) -> int:
+    rule = rule_of(staff.store_id) if staff.store_id else PoolRule()
+    return capped_count(waiting_for(staff, rule, now=now)) if rule.claiming else 0
 
 
 def _to_greet(staff: Staff, now: datetime) -> QuerySet[OwnershipPeriod]:

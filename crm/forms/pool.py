@@ -139,12 +139,8 @@ class RuleForm(forms.Form):
     )
 
     def __init__(self, rule: PoolRule, *args: Any, **kwargs: Any) -> None:
-        initial = {name: getattr(rule, name) for name in self.base_fields}
-        super().__init__(*args, initial=initial, **kwargs)
-
-    def group(self, *names: str) -> list[forms.BoundField]:
-        """Return some of the fields."""
-        return [self[name] for name in names]
+        kwargs["initial"] = {name: getattr(rule, name) for name in self.base_fields}
+        super().__init__(*args, **kwargs)
 
 
 class CapacityForm(forms.Form):
