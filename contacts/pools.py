@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -39,7 +40,7 @@ def stores_under(rules: Sequence[PoolRule]) -> QuerySet[Store]:
     """Return the open stores for which one of these rules goes."""
     wanted = Q(pk__in=[rule.store_id for rule in rules if rule.store_id])
     if any(rule.store_id is None for rule in rules):
-        wanted |= ~Exists(PoolRule.objects.filter(store=OuterRef("pk")))
+        wanted |= Q(~Exists(PoolRule.objects.filter(store=OuterRef("pk"))))
     return Store.objects.filter(wanted, closed_at=None)
 
 
@@ -115,7 +116,7 @@ def midnight(now: datetime) -> datetime:
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def receivers_in(stores: Iterable[int]) -> QuerySet[Staff]:
+def receivers_in(stores: Iterable[int] | QuerySet[Staff, Any]) -> QuerySet[Staff]:
     """Return the people of these stores who may get customers: at work, and not about to leave."""
     return Staff.objects.able_to_receive().filter(store__in=stores, leaves_on=None)
 

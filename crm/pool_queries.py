@@ -152,7 +152,10 @@ def takers_for(viewer: Viewer, store: int | None) -> list[Colleague]:
     stores = people.values("store") if store is None else [store]
     able = receivers_in(stores).filter(pk__in=people.values("pk"))
     rows = with_customers(able.select_related("store")).order_by("store__name", "name_key", "pk")
-    return [Colleague(person, person.owned, is_near=False) for person in rows[:COLLEAGUES_SHOWN]]
+    return [
+        Colleague(person, getattr(person, "owned", 0), is_near=False)
+        for person in rows[:COLLEAGUES_SHOWN]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

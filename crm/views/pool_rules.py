@@ -67,7 +67,7 @@ def _store(viewer: Viewer, given: str) -> Store | None:
         return None
     if given:
         return get_object_or_404(stores, pk=whole_number(given))
-    mine = stores.filter(pk=viewer.staff.store_id).first() or stores.first()
+    mine = stores.filter(pk=viewer.staff.store_id or 0).first() or stores.first()
     if mine is None:
         raise Http404
     return mine

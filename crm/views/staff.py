@@ -276,7 +276,7 @@ def store_capacity(request: HttpRequest) -> HttpResponse:
     back = f"{reverse('staff_list')}?store={store.pk}"
     form = CapacityForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors["capacity"]))
+        messages.error(request, " ".join(map(str, form.errors["capacity"])))
         return redirect(back)
     capacity = form.cleaned_data["capacity"]
     number = set_capacity_in(store, capacity, actor=viewer.staff, now=timezone.now())
