@@ -229,7 +229,7 @@ def _write_down(items: Sequence[ChatItem], failures: dict[str, int], now: dateti
     codes = {item.pk: failures.get(item.chat.chat_id, 0) for item in items}
     done = [item for item in items if codes[item.pk] in DONE]
     with transaction.atomic():
-        receiver = Staff.objects.select_for_update(no_key=True).get(pk=items[0].to_staff_id)
+        receiver = Staff.objects.select_for_update(no_key=True).get(pk=items[0].to_staff_id or 0)
         ChatItem.objects.filter(
             pk__in=[item.pk for item in done], state=ItemState.REQUESTED
         ).update(

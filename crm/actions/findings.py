@@ -161,7 +161,7 @@ def _give_to_follower(finding: Finding, actor: Staff, now: datetime) -> None:
     at_work = {person.pk for person in people.order_by("pk") if person.is_employed}
     customer = (
         Customer.objects.select_for_update(no_key=True)
-        .filter(pk=finding.customer_id, owner=owner)
+        .filter(pk=finding.customer_id or 0, owner=owner)
         .first()
     )
     follows = Follow.objects.active().filter(customer=finding.customer_id)
@@ -179,7 +179,7 @@ def _give_to_follower(finding: Finding, actor: Staff, now: datetime) -> None:
 
 def _ask_again(finding: Finding, actor: Staff, now: datetime) -> None:
     """Have the channel asked about the handover at once."""
-    due = Handover.objects.filter(pk=finding.handover_id, state=HandoverState.RUNNING)
+    due = Handover.objects.filter(pk=finding.handover_id or 0, state=HandoverState.RUNNING)
     if not due.update(check_at=now):
         raise MovedOn(_("This handover is not running any more."))
     ring(check_handover, finding.handover_id or 0)

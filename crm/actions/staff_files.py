@@ -302,6 +302,6 @@ def _status(text: str) -> str | None:
 def _day(text: str) -> date | None:
     parts = re.fullmatch(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", text.strip())
     try:
-        return date(*map(int, parts.groups())) if parts else None  # type: ignore[arg-type]  # three
+        return date(*map(int, parts.groups())) if parts else None
     except ValueError:
         return None

@@ -138,9 +138,13 @@ class RuleForm(forms.Form):
         label=_("At most so many of one guide in a day"), min_value=1, max_value=MOST_A_DAY
     )
 
-    def __init__(self, rule: PoolRule, *args: Any, **kwargs: Any) -> None:
-        kwargs["initial"] = {name: getattr(rule, name) for name in self.base_fields}
-        super().__init__(*args, **kwargs)
+    def __init__(self, rule: PoolRule, data: QueryDict | None = None) -> None:
+        initial = {name: getattr(rule, name) for name in self.base_fields}
+        super().__init__(data, initial=initial)
+
+    def group(self, *names: str) -> list[forms.BoundField]:
+        """Return some of the fields."""
+        return [self[name] for name in names]
 
 
 class CapacityForm(forms.Form):

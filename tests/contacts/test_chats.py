@@ -177,7 +177,8 @@ def test_a_receiver_who_is_not_at_work_is_given_none(shop: Shop) -> None:
 
     assert transfer_due_chats(handover.pk, now=timezone.now()) == 0
 
-    assert set(handover.chats.values_list("state", "to_staff")) == {(ItemState.PLANNED, None)}
+    left: set[tuple[str, int | None]] = set(handover.chats.values_list("state", "to_staff"))
+    assert left == {(ItemState.PLANNED, None)}
 
 
 def test_cancelling_leaves_the_chats_without_an_owner_and_nothing_open() -> None:

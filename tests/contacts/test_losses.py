@@ -1,8 +1,10 @@
 """Who is lost, when, to whom that is said, and how they come back."""
 
 from datetime import timedelta
+from decimal import Decimal
 from itertools import permutations
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -79,7 +81,7 @@ def test_whoever_removes_their_only_colleague_is_lost_with_all_that_they_were_wo
     loss = Loss.objects.get()
     assert (loss.customer, loss.staff, loss.owner, loss.store) == (chen, lin, lin, lin.store)
     assert (loss.kind, loss.is_last, loss.state) == ("by_customer", True, "open")
-    assert (loss.value, loss.last_contact_at, loss.at) == (1200, NOON, LATER)
+    assert (loss.value, loss.last_contact_at, loss.at) == (Decimal(1200), NOON, LATER)
 
 
 @pytest.mark.parametrize("reason", [FollowEnd.TRANSFERRED, FollowEnd.DEPARTED])
@@ -247,7 +249,7 @@ def test_the_managers_of_a_store_are_those_whose_grant_reaches_it():
     east = make_department("East", parent=retail)
     store = make_store("Nanjing Road", department=east)
     other = make_store("Xidan", department=make_department("North", parent=retail))
-    manager = {"role": Role.MANAGER}
+    manager: dict[str, Any] = {"role": Role.MANAGER}
     here = make_staff("Here", store=store, **manager)
     above = make_staff("Above", store=other, scope=Scope.DEPARTMENT, department=retail, **manager)
     whole = make_staff("Whole", store=other, scope=Scope.COMPANY, **manager)
@@ -433,9 +435,14 @@ def test_of_two_removals_at_the_same_moment_one_is_the_last():
 def test_nobody_is_lost_who_is_added_by_a_colleague_at_the_same_moment():
     lin, mei = make_staff("Lin"), make_staff("Mei")
     chen = connected(lin)
+
+    def add_mei() -> None:
+        add(mei, at=LAST)
+        connections.close_all()
+
     with transaction.atomic():
         hold_customers([chen.pk])
-        adding = Thread(target=lambda: (add(mei, at=LAST), connections.close_all()))
+        adding = Thread(target=add_mei)
         adding.start()
         adding.join(0.3)
         remove(lin)

@@ -1,6 +1,7 @@
 """The steps of a plan, moves by hand, plans that are kept, and what a preview has promised."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_the_steps_before_are_forgotten():
     assert apply(handover, step(sun, limit=1)) == {"Sun": 1, "": 4}
 
 
-CONDITIONS = {
+CONDITIONS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "everybody": (EVERYBODY, {"Old", "New", "Rich", "Far"}),
     "tag any": ({"field": "tag", "op": "any", "value": ["vip", "shy"]}, {"New", "Rich"}),
     "tag all": ({"field": "tag", "op": "all", "value": ["vip", "shy"]}, {"Rich"}),
@@ -187,7 +188,7 @@ def test_those_for_whom_there_is_no_room_wait_for_the_next_step():
 
 def test_the_order_says_who_comes_first():
     mei = make_staff("Mei")
-    make = {
+    make: dict[str, dict[str, Any]] = {
         "Rich": {"spent": 900, "last_interaction_at": NOON - timedelta(days=9)},
         "Close": {"spent": 1, "last_interaction_at": NOON},
         "Quiet": {"spent": 2},

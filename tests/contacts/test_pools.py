@@ -262,6 +262,7 @@ def test_new_customers_are_the_managers_for_some_days():
 def test_only_the_first_of_the_order_may_be_claimed(order, names):
     make_rule(first=order, offered=2)
     lin = make_staff("Lin")
+    assert lin.store
     make_customer("Old", since=NOON - 3 * DAY)
     make_customer("Rich", since=NOON - 2 * DAY, spent=900)
     make_customer("Met", since=NOON - DAY, last_interaction_at=NOON)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -34,7 +35,7 @@ def shop(redis: object) -> Iterator[Shop]:
 def news(staff: Staff, number: int = 1, *, name: str = "Chen", first: int = 0) -> None:
     for index in range(first, first + number):
         customer = make_customer(name)
-        about = {"customer": customer, "about": staff}
+        about: dict[str, Any] = {"customer": customer, "about": staff}
         notify([staff.pk], NoticeKind.CUSTOMER_LOST, key=f"k{index}", now=NOON, **about)
 
 

@@ -79,6 +79,7 @@ def test_no_reference_to_a_colleague_is_ever_deleted_or_emptied_with_them() -> N
 
 def test_what_a_leaver_made_and_had_to_do_is_handed_on() -> None:
     hua, lin, mei = make_staff("Hua", role=Role.MANAGER), make_staff("Lin"), make_staff("Mei")
+    assert lin.store
     chen = make_customer(owner=lin)
     draft = make_campaign("Draft", created_by=lin)
     scheduled = make_campaign("Soon", created_by=lin, state=CampaignState.SCHEDULED)

@@ -28,7 +28,7 @@ PHONE = "+8613812345678"
 def export(client: Client, query: str = "") -> str:
     answer = client.post(reverse("customer_export") + query)
     assert answer.status_code == 200
-    return b"".join(answer.streaming_content).decode()
+    return answer.getvalue().decode()
 
 
 @pytest.fixture

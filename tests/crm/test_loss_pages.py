@@ -1,6 +1,7 @@
 """Losses on the screens of managers: who sees them, what is decided, what is downloaded."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -152,7 +153,7 @@ def test_the_download_is_written_down_with_its_rows(manager: Client, hua: Staff)
     losses = lose(2, note="=1+1")
 
     answer = manager.post(reverse("loss_report"))
-    text = b"".join(answer.streaming_content).decode()
+    text = answer.getvalue().decode()
 
     assert all(loss.customer.name in text for loss in losses)
     assert "'=1+1" in text
@@ -169,6 +170,8 @@ def test_rates_set_losses_beside_the_customers_connected_when_the_period_began(h
     make_follow(mei, make_customers(1, owner=mei)[0])
     make_loss(make_staff("Zed", store=make_store("Xidan")), at=timezone.now())
     now = timezone.now()
+    assert gone.ended_at
+    assert hua.store
 
     by_staff = rates(
         viewer_for(hua), "staff", since=gone.ended_at + timedelta(minutes=1), until=now
@@ -176,7 +179,7 @@ def test_rates_set_losses_beside_the_customers_connected_when_the_period_began(h
     by_store = rates(viewer_for(hua), "store", since=gone.ended_at, until=now)
 
     found = {row.name: (row.connected, row.lost, row.value) for row in by_staff}
-    assert found == {"Lin": (3, 1, 300), "Mei": (1, 0, 0)}
+    assert found == {"Lin": (3, 1, Decimal(300)), "Mei": (1, 0, Decimal(0))}
     assert [(row.name, row.lost) for row in by_store] == [(hua.store.name, 1)]
     assert [row.name for row in sorted_rates(by_staff, "rate")] == ["Lin", "Mei"]
     assert [row.name for row in sorted_rates(by_staff, "connected")] == ["Lin", "Mei"]

@@ -23,6 +23,7 @@ from contacts.models import (
     SeenFollow,
     Staff,
 )
+from contacts.wecom import wecom
 from crm.actions import reconcile, reconcile_run
 from crm.actions.reconcile import go_on, reconciliations_to_go_on, start_reconciliation
 from crm.actions.sweeping import do_what_is_due
@@ -220,9 +221,10 @@ def test_a_worker_that_lost_its_lease_changes_nothing_more(
     people(shop, 7)
     row = begin()
     assert killed_after(3, monkeypatch, row)
-    slow = reconcile_run.Run(
-        row, reconcile.wecom(), Reconciliation.objects.get().lease_token, timezone.now()
-    )
+    client, token = wecom(), Reconciliation.objects.get().lease_token
+    assert client
+    assert token
+    slow = reconcile_run.Run(row, client, token, timezone.now())
     to_the_end(row)
 
     with pytest.raises(reconcile_run.LeaseLost):

@@ -1,6 +1,7 @@
 """What if this person leaves: the figures, the risk, and who may look."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.django_db
 def test_it_counts_all_that_hangs_on_one_person():
     lin, mei = make_staff("Lin"), make_staff("Mei", capacity=3)
     wei = make_departed()
+    assert lin.store
     alone, shared, met = make_customers(3, owner=lin, followed=True)
     make_follow(mei, shared)
     make_interaction(met, staff=mei)
@@ -48,7 +50,7 @@ def test_it_counts_all_that_hangs_on_one_person():
 
     outlook = what_if(lin, now=NOON)
 
-    assert (outlook.customers, outlook.value, outlook.share_of_value) == (3, 300, 75)
+    assert (outlook.customers, outlook.value, outlook.share_of_value) == (3, Decimal(300), 75)
     assert (outlook.only_connected, outlook.never_met_another, outlook.birthdays) == (2, 2, 1)
     assert (outlook.tasks, outlook.batches, outlook.codes) == (1, 1, 1)
     assert (outlook.room, outlook.shortage) == (2, 1)

@@ -261,7 +261,7 @@ class Undo(HandoverVerb):
     """An undo."""
 
     @property
-    def verb_shape(self) -> type[UndoingShape]:  # type: ignore[override]  # it shows what was done
+    def verb_shape(self) -> type[UndoingShape]:
         """Show what the undo does."""
         return UndoingShape
 

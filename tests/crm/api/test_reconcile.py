@@ -49,7 +49,9 @@ def test_a_finding_is_repaired_once(api, hua, apart):
 
     assert answer.json()["state"] == "repaired"
     assert answer.json()["settled_by"]["name"] == "Hua"
-    assert Customer.objects.get().owner.name == "Mei"
+    owner = Customer.objects.get().owner
+    assert owner
+    assert owner.name == "Mei"
     assert (again.status_code, again.json()["fresh"]["state"]) == (409, "repaired")
 
 
