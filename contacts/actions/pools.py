@@ -21,7 +21,6 @@ from contacts.pools import (
     claimed_today,
     offered_to,
     receivers_in,
-    resting,
     room_of,
     rule_of,
 )
@@ -116,19 +115,19 @@ def _check_offered(customer: Customer, guide: Staff, rule: PoolRule, now: dateti
 
 
 def assign_from_pool(
-    customers: QuerySet[Customer],
+    pooled: QuerySet[OwnershipPeriod],
     receivers: Sequence[Staff],
     *,
     strategy: Strategy,
     actor: Staff | None,
     now: datetime,
 ) -> list[Share]:
-    """Give those of the customers who rest in a pool to these colleagues of its store.
+    """Give customers who are ``resting`` in pools to these colleagues of their stores.
 
     Nobody gets more than they have room for; the rest stays in the pool and is the last share.
     Raises ``RuleBroken`` if a receiver cannot take customers, or nobody is chosen.
     """
-    pairs = _pairs(customers, receivers, strategy)
+    pairs = _pairs(pooled, receivers, strategy)
     if not pairs:
         raise RuleBroken(_("None of these customers rests in the pool."))
     total: Counter[int] = Counter()
@@ -144,10 +143,10 @@ def assign_from_pool(
 
 
 def preview_assignment(
-    customers: QuerySet[Customer], receivers: Sequence[Staff], *, strategy: Strategy
+    pooled: QuerySet[OwnershipPeriod], receivers: Sequence[Staff], *, strategy: Strategy
 ) -> list[Share]:
     """Return what ``assign_from_pool`` would give to whom at this moment; raises as it does."""
-    pairs = _pairs(customers, receivers, strategy)
+    pairs = _pairs(pooled, receivers, strategy)
     planned = Counter(to for _pk, to in pairs if to)
     return _shares(planned, receivers, rest=len(pairs) - planned.total())
 
@@ -168,13 +167,12 @@ def tell_receivers(given: Mapping[int, int], *, now: datetime) -> None:
 
 
 def _pairs(
-    customers: QuerySet[Customer], receivers: Sequence[Staff], strategy: Strategy
+    pooled: QuerySet[OwnershipPeriod], receivers: Sequence[Staff], strategy: Strategy
 ) -> list[tuple[int, int | None]]:
     """Deal the customers out store by store, who has waited longest first."""
     _check_receivers(receivers)
-    rows = resting().filter(customer__in=customers.order_by().values("pk"))
     by_store = defaultdict(list)
-    for customer, store in rows.order_by("began_at", "pk").values_list("customer", "store"):
+    for customer, store in pooled.order_by("began_at", "pk").values_list("customer", "store"):
         by_store[store].append(customer)
     room = room_of(receivers)
     pairs: list[tuple[int, int | None]] = []

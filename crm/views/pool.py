@@ -42,7 +42,6 @@ from crm.paging import page_of, whole_number
 from crm.pool_queries import (
     PoolFilter,
     allowance_of,
-    customers_of_pool,
     rounds_in,
     shown,
     takers_for,
@@ -120,12 +119,12 @@ def pool_assign(request: HttpRequest) -> HttpResponse:
         return _manage(request, viewer, form, request.POST, status=400)
     people, strategy = list(form.cleaned_data["receivers"]), Strategy(form.cleaned_data["strategy"])
     try:
-        customers = _chosen(viewer, form, request.POST)
+        pooled = _chosen(viewer, form, request.POST)
         if "confirmed" not in request.POST:
-            shares = preview_assignment(customers, people, strategy=strategy)
+            shares = preview_assignment(pooled, people, strategy=strategy)
             return _preview(request, form, shares)
         shares = assign_from_pool(
-            customers, people, strategy=strategy, actor=viewer.staff, now=timezone.now()
+            pooled, people, strategy=strategy, actor=viewer.staff, now=timezone.now()
         )
     except RuleBroken as error:
         form.add_error(None, str(error))
@@ -138,13 +137,14 @@ def pool_assign(request: HttpRequest) -> HttpResponse:
     return redirect(_address(PoolFilter.read(request.POST)))
 
 
-def _chosen(viewer: Viewer, form: AssignForm, given: Any) -> QuerySet[Customer]:
-    which, ticked = form.cleaned_data["which"], form.cleaned_data["customers"]
+def _chosen(viewer: Viewer, form: AssignForm, given: Any) -> QuerySet[OwnershipPeriod]:
+    which = form.cleaned_data["which"]
+    ticked = [customer.pk for customer in form.cleaned_data["customers"]]
     if which not in {AssignForm.ALL, AssignForm.ALL_BUT}:
-        return Customer.objects.filter(pk__in=[row.pk for row in ticked])
+        return pool_of(viewer).filter(customer__in=ticked)
     chosen = PoolFilter.check({name: given.get(name, "") for name in PoolFilter().as_query()})
-    found = customers_of_pool(chosen.apply(pool_of(viewer), now=timezone.now()))
-    return found.exclude(pk__in=ticked) if which == AssignForm.ALL_BUT else found
+    found = chosen.apply(pool_of(viewer), now=timezone.now())
+    return found.exclude(customer__in=ticked) if which == AssignForm.ALL_BUT else found
 
 
 def _preview(request: HttpRequest, form: AssignForm, shares: list[Share]) -> HttpResponse:

@@ -23,6 +23,7 @@ from contacts.enums import (
 )
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Customer, HandoverItem, HistoryEntry, OwnershipPeriod, PoolRule
+from contacts.pools import resting
 from tests.builders import NOON, first_store, make_customer, make_customers, make_staff
 from tests.contacts.test_races import at_once, broken, overtake
 
@@ -161,9 +162,7 @@ def test_two_assignments_of_the_same_customers_give_each_away_once():
     make_customers(20)
 
     def assign(person):
-        assign_from_pool(
-            Customer.objects.all(), [person], strategy=Strategy.EVENLY, actor=None, now=LATER
-        )
+        assign_from_pool(resting(), [person], strategy=Strategy.EVENLY, actor=None, now=LATER)
 
     futures = at_once([partial(assign, lin), partial(assign, mei)] * 2)
 

@@ -37,7 +37,7 @@ from contacts.models import (
     PoolRule,
     Task,
 )
-from contacts.pools import offered_to, rule_of
+from contacts.pools import offered_to, resting, rule_of
 from crm.invariants import check_rules
 from tests.builders import (
     NOON,
@@ -313,7 +313,7 @@ def test_there_may_be_no_next_one():
 
 
 def everybody():
-    return Customer.objects.all()
+    return resting()
 
 
 def shares(given):

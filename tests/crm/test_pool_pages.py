@@ -80,7 +80,7 @@ def test_a_guide_sees_who_waits_and_why_and_claims(hers: Client, lin: Staff):
     shown = hers.get("/pool/").text
     answer = hers.post(f"/pool/claim/{chen.pk}/")
 
-    for words in ("Chen", "Back to the pool", "before with Mei", "value 1,200", "VIP", "5 more"):
+    for words in ("Chen", "Back to the pool", "before with Mei", "value ¥1,200", "VIP", "5 more"):
         assert words in shown
     assert "Far" not in shown
     assert "Moving" not in shown

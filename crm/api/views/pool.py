@@ -36,7 +36,7 @@ from crm.api.shapes.people import CustomerShape
 from crm.api.shapes.pool import AssignedShape, PoolRowShape, PoolRuleShape
 from crm.api.views.customers import CustomerPage
 from crm.api.views.customers import shown as customers_shown
-from crm.pool_queries import PoolFilter, customers_of_pool, shown
+from crm.pool_queries import PoolFilter, shown
 
 MOST_DAYS = 3650
 MOST_HOURS = 24 * 365
@@ -165,26 +165,25 @@ class Assign(Verb):
         Nobody gets more than they have room for; the rest stays in the pool.
         """
         require(self.viewer, Role.MANAGER)
-        customers = self.chosen(data)
+        pooled = self.chosen(data)
         receivers = pick(staff_of(self.viewer), data["receivers"], "receivers")
         strategy = Strategy(data["strategy"])
         if data["dry_run"]:
-            shares = preview_assignment(customers, receivers, strategy=strategy)
+            shares = preview_assignment(pooled, receivers, strategy=strategy)
         else:
             shares = assign_from_pool(
-                customers, receivers, strategy=strategy, actor=self.actor, now=self.now
+                pooled, receivers, strategy=strategy, actor=self.actor, now=self.now
             )
         return {"dry_run": data["dry_run"], "shares": shares}
 
-    def chosen(self, data: dict[str, Any]) -> QuerySet[Customer]:
-        """Return the customers that the input describes."""
+    def chosen(self, data: dict[str, Any]) -> QuerySet[OwnershipPeriod]:
+        """Return who of the pool the input describes."""
         pool = pool_of(self.viewer)
         if "customers" in data:
-            mine = customers_of(self.viewer, Role.MANAGER)
-            pick(mine, data["customers"], "customers")
-            return mine.filter(pk__in=data["customers"])
-        found = customers_of_pool(data["match"].apply(pool, now=self.now))
-        return found.exclude(pk__in=data.get("but", []))
+            pick(customers_of(self.viewer, Role.MANAGER), data["customers"], "customers")
+            return pool.filter(customer__in=data["customers"])
+        found = data["match"].apply(pool, now=self.now)
+        return found.exclude(customer__in=data.get("but", []))
 
 
 class RuleInput(StrictInput):
