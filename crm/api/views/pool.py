@@ -182,7 +182,8 @@ class Assign(Verb):
         if "customers" in data:
             pick(customers_of(self.viewer, Role.MANAGER), data["customers"], "customers")
             return pool.filter(customer__in=data["customers"])
-        found = data["match"].apply(pool, now=self.now)
+        match: PoolFilter = data["match"]
+        found = match.apply(pool, now=self.now)
         return found.exclude(customer__in=data.get("but", []))
 
 
