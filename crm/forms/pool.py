@@ -142,10 +142,6 @@ class RuleForm(forms.Form):
         initial = {name: getattr(rule, name) for name in self.base_fields}
         super().__init__(data, initial=initial)
 
-    def group(self, *names: str) -> list[forms.BoundField]:
-        """Return some of the fields."""
-        return [self[name] for name in names]
-
 
 class CapacityForm(forms.Form):
     """For how many customers a person can answer."""

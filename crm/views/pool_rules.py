@@ -66,7 +66,7 @@ def _store(viewer: Viewer, given: str) -> Store | None:
             raise Http404
         return None
     if given:
-        return get_object_or_404(stores, pk=whole_number(given))
+        return get_object_or_404(stores, pk=whole_number(given) or 0)
     mine = stores.filter(pk=viewer.staff.store_id or 0).first() or stores.first()
     if mine is None:
         raise Http404
