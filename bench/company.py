@@ -3,12 +3,17 @@
 `python -m bench.company` fills the database at `DATABASE_URL`, which has been made empty.
 """
 
-import os
 import sys
 from datetime import datetime, timedelta
 from typing import Any
 
-import django
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+import bench.ready  # noqa: F401 -- before the first model is imported
+from contacts.enums import Role, Scope
+from contacts.models import Company, Department, RoleGrant, Staff, Store, Tag, TagGroup, User
 
 CUSTOMERS = 1_000_000
 LEAVERS = 8
@@ -60,9 +65,6 @@ _REST = (
 
 def fill() -> None:
     """Make the company; several minutes of a small machine."""
-    from django.db import connection  # noqa: PLC0415 -- Django has just been set up
-    from django.utils import timezone  # noqa: PLC0415
-
     now = timezone.now()
     owners = _people(now - timedelta(days=400))
     with connection.cursor() as cursor:
@@ -91,18 +93,6 @@ def fill() -> None:
 
 def _people(since: datetime) -> list[int]:
     """Hire leavers, guides, receivers and a manager; return the ids of those who own customers."""
-    from contacts.enums import Role, Scope  # noqa: PLC0415
-    from contacts.models import (  # noqa: PLC0415
-        Company,
-        Department,
-        RoleGrant,
-        Staff,
-        Store,
-        Tag,
-        TagGroup,
-        User,
-    )
-
     Company.objects.create(legal_name="Bench", short_name="Bench")
     department = Department.objects.create(name="Retail")
     stores = [
@@ -135,10 +125,6 @@ def _people(since: datetime) -> list[int]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
-    from django.core.management import call_command
-
     call_command("migrate", verbosity=0)
     fill()
     sys.exit()

@@ -15,24 +15,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import django
+from django.db import connection, transaction
+from django.utils import timezone
 
-django.setup()
-
-from django.db import connection, transaction  # noqa: E402 -- the settings come first
-from django.utils import timezone  # noqa: E402
-
-from bench.figures import Figure, save, table  # noqa: E402
-from contacts.actions.handovers import propose_receivers, start_handover  # noqa: E402
-from contacts.actions.moving import move_planned  # noqa: E402
-from contacts.actions.settlement import settle_items  # noqa: E402
-from contacts.actions.sharing import Strategy  # noqa: E402
-from contacts.actions.undo import undo_asked, undo_handover  # noqa: E402
-from contacts.enums import ItemState  # noqa: E402
-from contacts.models import Handover, HandoverItem, Staff  # noqa: E402
-from crm.access import viewer_for  # noqa: E402
-from crm.actions.departures import let_go  # noqa: E402
-from crm.plan_queries import plan_preview  # noqa: E402
+import bench.ready  # noqa: F401 -- before the first model is imported
+from bench.figures import Figure, save, table
+from contacts.actions.handovers import propose_receivers, start_handover
+from contacts.actions.moving import move_planned
+from contacts.actions.settlement import settle_items
+from contacts.actions.sharing import Strategy
+from contacts.actions.undo import undo_asked, undo_handover
+from contacts.enums import ItemState
+from contacts.models import Handover, HandoverItem, Staff
+from crm.access import viewer_for
+from crm.actions.departures import let_go
+from crm.plan_queries import plan_preview
 
 PART = 500
 ROUNDS = 3

@@ -297,8 +297,13 @@ def test_whoever_is_taken_over_after_all_is_won_back():
     wei, mei = make_departed(), make_staff("Mei")
     chen = make_customer(address="wm-chen")
     make_follow(wei, chen)
-    waiting = {"state": HandoverState.RUNNING, "item_state": ItemState.WAITING, "to_staff": mei}
-    handover = make_handover(wei, customers=[chen], **waiting)
+    handover = make_handover(
+        wei,
+        customers=[chen],
+        state=HandoverState.RUNNING,
+        item_state=ItemState.WAITING,
+        to_staff=mei,
+    )
     remove(wei)
 
     settle_items(handover, handover.items.all(), ItemState.ACCEPTED, now=LAST)
@@ -311,9 +316,11 @@ def test_whom_nobody_took_over_is_lost_when_the_handover_is_finished():
     wei = make_departed()
     chen = make_customer(address="wm-chen")
     make_follow(wei, chen)
-    running = {"state": HandoverState.RUNNING, "item_state": ItemState.REFUSED}
+    handover = make_handover(
+        wei, customers=[chen], state=HandoverState.RUNNING, item_state=ItemState.REFUSED
+    )
 
-    finish_handover(make_handover(wei, customers=[chen], **running), actor=None, now=LATER)
+    finish_handover(handover, actor=None, now=LATER)
 
     loss = Loss.objects.get()
     assert (loss.kind, loss.state, loss.staff) == (LossKind.ON_HANDOVER, LossState.OPEN, wei)
