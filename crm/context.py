@@ -74,6 +74,8 @@ def _nav(request: HttpRequest) -> list[NavItem]:
     if viewer is None:
         return []
     places = [("today", _("Today"), "home"), ("customer_list", _("Customers"), "users")]
+    if viewer.has(Role.GUIDE, Role.MANAGER):
+        places.append(("task_list", _("Tasks"), "checklist"))
     if viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
         places += [
             ("staff_list", _("Staff"), "id"),

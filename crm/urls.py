@@ -4,12 +4,14 @@ from django.urls import path
 
 from crm.views import (
     accounts,
+    briefs,
     callbacks,
     campaigns,
     customers,
     handovers,
     preferences,
     staff,
+    tasks,
     today,
 )
 
@@ -39,6 +41,7 @@ urlpatterns = [
         name="customer_interactions",
     ),
     path("customers/<int:pk>/tags/", customers.customer_tags, name="customer_tags"),
+    path("customers/<int:pk>/tasks/", customers.customer_tasks, name="customer_tasks"),
     path("customers/<int:pk>/timeline/", customers.customer_timeline, name="customer_timeline"),
     path("demo/enter/<slug:persona>/", accounts.demo_enter, name="demo_enter"),
     path("handovers/", handovers.handover_list, name="handover_list"),
@@ -52,11 +55,19 @@ urlpatterns = [
     path(
         "handovers/<int:pk>/progress/", handovers.handover_progress_part, name="handover_progress"
     ),
+    path("handovers/<int:pk>/briefs/", briefs.handover_briefs, name="handover_briefs"),
     path("handovers/<int:pk>/report.csv", handovers.handover_report, name="handover_report"),
     path("me/", preferences.preferences, name="preferences"),
     path("staff/", staff.staff_list, name="staff_list"),
     path("staff/<int:pk>/", staff.staff_page, name="staff_page"),
     path("staff/<int:pk>/depart/", staff.staff_depart, name="staff_depart"),
     path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
+    path("tasks/", tasks.task_list, name="task_list"),
+    path("tasks/add/", tasks.task_add, name="task_add"),
+    path("tasks/<int:pk>/", tasks.task_page, name="task_page"),
+    path("tasks/<int:pk>/done/", tasks.task_done, name="task_done"),
+    path("tasks/<int:pk>/drop/", tasks.task_drop, name="task_drop"),
+    path("tasks/<int:pk>/reschedule/", tasks.task_reschedule, name="task_reschedule"),
+    path("tasks/<int:pk>/reassign/", tasks.task_reassign, name="task_reassign"),
     path("", today.today, name="today"),
 ]
