@@ -5,30 +5,61 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0002_welcome_attempts_and_withdrawals'),
-        ('contacts', '0006_closed_tasks'),
+        ("campaigns", "0002_welcome_attempts_and_withdrawals"),
+        ("contacts", "0006_closed_tasks"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='campaign',
-            name='handover',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='announcement', to='contacts.handover'),
+            model_name="campaign",
+            name="handover",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="announcement",
+                to="contacts.handover",
+            ),
         ),
         migrations.AlterField(
-            model_name='campaign',
-            name='content',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='campaigns.content'),
+            model_name="campaign",
+            name="content",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="campaigns",
+                to="campaigns.content",
+            ),
         ),
         migrations.AlterField(
-            model_name='campaign',
-            name='segment',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='campaigns.segment'),
+            model_name="campaign",
+            name="segment",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="campaigns",
+                to="campaigns.segment",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='campaign',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('content__isnull', False), ('handover', None), ('segment__isnull', False)), models.Q(('content', None), ('handover__isnull', False), ('segment', None), models.Q(('text', ''), _negated=True)), _connector='OR'), name='campaign_one_audience'),
+            model_name="campaign",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("content__isnull", False), ("handover", None), ("segment__isnull", False)
+                    ),
+                    models.Q(
+                        ("content", None),
+                        ("handover__isnull", False),
+                        ("segment", None),
+                        models.Q(("text", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="campaign_one_audience",
+            ),
         ),
     ]

@@ -1,5 +1,7 @@
 """What the demo's customers have bought, and what their guides have promised them."""
 
+# ruff: noqa: RUF001 -- Chinese text has Chinese punctuation
+
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
