@@ -71,6 +71,7 @@ class DeliveryReason(TextChoices):
     OPTED_OUT = "opted_out", _("opted out")
     NO_ADDRESS = "no_address", _("no address in the channel")
     NO_SENDER = "no_sender", _("nobody to send it")
+    SENDER_LEFT = "sender_left", _("the sender has departed")
     CHANGED_HANDS = "changed_hands", _("customer changed hands")
     GONE = "gone", _("merged or erased")
     INVALID = "invalid", _("refused by the channel")

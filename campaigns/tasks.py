@@ -61,3 +61,11 @@ def send_welcome(welcome_id: int) -> None:
     from campaigns.actions.welcomes import send_welcome as send
 
     send(welcome_id, now=timezone.now())
+
+
+@shared_task
+def tell_duty(code_id: int) -> None:
+    """Tell WeCom who is on duty at a contact code."""
+    from campaigns.actions.codes import tell_people_on_duty
+
+    tell_people_on_duty(code_id, now=timezone.now())

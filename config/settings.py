@@ -204,6 +204,15 @@ CACHES = {
     }
 }
 
+# --- notices ----------------------------------------------------------------------------
+
+NOTICE_LANGUAGE = env.text("LIUKE_NOTICE_LANGUAGE", "zh-hans")
+
+# --- exports --------------------------------------------------------------------------------
+
+EXPORT_ROWS = env.number("LIUKE_EXPORT_ROWS", 5000)
+EXPORT_ROWS_OF_MANAGERS = env.number("LIUKE_EXPORT_ROWS_OF_MANAGERS", 50000)
+
 # --- tasks ----------------------------------------------------------------------------------
 # A task is an idempotent claim of rows, so that running it twice or half is harmless.
 
@@ -214,6 +223,7 @@ CELERY_TASK_ROUTES = {
     "contacts.tasks.*": {"queue": "bulk"},
     "crm.tasks.learn_customer": {"queue": "bulk"},
     "crm.tasks.sync_wecom": {"queue": "bulk"},
+    "crm.tasks.reconcile": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -245,6 +255,10 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crm.tasks.sweep", "schedule": 2.0},
     "sync_wecom": {"task": "crm.tasks.sync_wecom", "schedule": crontab(hour="3", minute="30")},
+    "tell_of_unusual": {
+        "task": "crm.tasks.tell_of_unusual",
+        "schedule": crontab(hour="4", minute="30"),
+    },
 }
 
 # --- the API --------------------------------------------------------------------------------

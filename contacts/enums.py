@@ -73,6 +73,7 @@ class FollowEnd(TextChoices):
     TRANSFERRED = "transferred", _("handed over")
     DEPARTED = "departed", _("staff member departed")
     LOST = "lost", _("lost on handover")
+    MISSING = "missing", _("not in WeCom any more")
 
 
 class OwnershipReason(TextChoices):
@@ -88,6 +89,22 @@ class OwnershipReason(TextChoices):
     ASSIGNED = "assigned", _("assigned from the pool")
     RECYCLED = "recycled", _("back to the pool, nobody was in contact")
     UNDONE = "undone", _("handover undone")
+
+
+class PoolOrder(TextChoices):
+    """Who comes first out of the pool."""
+
+    WAITING = "waiting", _("who has waited longest")
+    VALUE = "value", _("who has spent most")
+    RECENT = "recent", _("who was last in contact")
+
+
+class Assignment(TextChoices):
+    """How customers of a pool are given to guides without anybody doing it."""
+
+    OFF = "off", _("not at all")
+    TURNS = "turns", _("in turn")
+    CAPACITY = "capacity", _("to whoever has most room")
 
 
 class InteractionKind(TextChoices):
@@ -132,6 +149,16 @@ class ItemState(TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class UndoNote(TextChoices):
+    """Why a customer of a handover that is undone stays where they are."""
+
+    NONE = "", ""
+    CHANGED = "changed", _("has changed hands since")
+    ASKED = "asked", _("WeCom has been asked and cannot be called back")
+    TOMBSTONE = "tombstone", _("has been merged or erased")
+    CHANNEL = "channel", _("WeCom did not give the customer back")
+
+
 class TaskKind(TextChoices):
     """What somebody has to do, and so what the task is called where it has no words of its own."""
 
@@ -171,6 +198,37 @@ class NoticeRhythm(TextChoices):
     NEVER = "never", _("only here")
 
 
+class LossKind(TextChoices):
+    """How a connection with a customer was lost."""
+
+    BY_CUSTOMER = "by_customer", _("removed by the customer")
+    BY_STAFF = "by_staff", _("removed by the staff member")
+    ON_HANDOVER = "on_handover", _("lost on handover")
+    UNKNOWN = "unknown", _("gone, by whom is not known")
+
+
+class LossState(TextChoices):
+    """Kept customers are still connected with a colleague: nobody is lost, and nothing to win back."""
+
+    KEPT = "kept", _("still connected with a colleague")
+    OPEN = "open", _("open")
+    WON_BACK = "won_back", _("won back")
+    WRITTEN_OFF = "written_off", _("written off")
+
+
+class LossReason(TextChoices):
+    """Why a customer left, as far as people know."""
+
+    NONE = "", _("not known")
+    MESSAGES = "messages", _("too many messages")
+    SERVICE = "service", _("not happy with the service")
+    GOODS = "goods", _("not happy with the goods or the price")
+    MOVED = "moved", _("moved away")
+    NO_NEED = "no_need", _("has no need any more")
+    MISTAKE = "mistake", _("by mistake")
+    OTHER = "other", _("something else")
+
+
 class RequestState(TextChoices):
     """One call to the channel for at most 100 items: claimed, made, written down."""
 
@@ -181,9 +239,84 @@ class RequestState(TextChoices):
     REFUSED = "refused", _("refused")
 
 
+class StaffFileState(TextChoices):
+    """A file of the human resources department is read, looked at, and then carried out."""
+
+    READ = "read", _("read")
+    RUNNING = "running", _("under way")
+    DONE = "done", _("done")
+
+
+class StaffFileAction(TextChoices):
+    """What one row of such a file asks for."""
+
+    NOTHING = "nothing", _("nothing")
+    LEAVE_NOW = "leave_now", _("leaves now")
+    LEAVE_ON = "leave_on", _("leaves on a date")
+    SUSPEND = "suspend", _("on leave from now on")
+    RESUME = "resume", _("back from leave")
+    REHIRE = "rehire", _("comes back")
+
+
+class RowState(TextChoices):
+    """How far one row of a file is. Skipped rows change nothing, and say why."""
+
+    READY = "ready", _("ready")
+    DONE = "done", _("done")
+    SKIPPED = "skipped", _("skipped")
+    FAILED = "failed", _("failed")
+
+
 class CallbackState(TextChoices):
     """The fate of a callback in the inbox. Dead ones are kept and can be replayed."""
 
     RECEIVED = "received", _("received")
     DONE = "done", _("done")
     DEAD = "dead", _("dead")
+
+
+class ReconciliationState(TextChoices):
+    """A comparison with WeCom that was killed goes on; one that failed needs a person."""
+
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class ReconcileStep(TextChoices):
+    """What is being compared, in this order."""
+
+    TAGS = "tags", _("tags")
+    MEMBERS = "members", _("colleagues")
+    LEAVERS = "leavers", _("customers of leavers")
+    ABSENT = "absent", _("colleagues who are not in WeCom")
+    CHATS = "chats", _("group chats")
+    FOLLOWS = "follows", _("connections with customers")
+    HANDOVERS = "handovers", _("handovers")
+    OWNERS = "owners", _("owners")
+
+
+class FindingKind(TextChoices):
+    """What a comparison with WeCom can find."""
+
+    FOLLOW_NEW = "follow_new", _("connected in WeCom, not known here")
+    FOLLOW_GONE = "follow_gone", _("connected here, not in WeCom any more")
+    STAFF_NEW = "staff_new", _("in WeCom, not known here")
+    STAFF_GONE = "staff_gone", _("at work here, not in WeCom any more")
+    STAFF_BACK = "staff_back", _("departed here, still in WeCom")
+    RETURNED = "returned", _("back at work, customers of before still wait in WeCom")
+    UNREADABLE = "unreadable", _("connections that WeCom does not show")
+    LEFT_BEHIND = "left_behind", _("left behind by somebody who departed")
+    NOT_MOVED = "not_moved", _("taken over here, not in WeCom")
+    NOT_CONNECTED = "not_connected", _("taken over, but not connected")
+    OVERDUE = "overdue", _("a handover without an answer")
+    OWNER_APART = "owner_apart", _("the owner is not connected, a colleague is")
+
+
+class FindingState(TextChoices):
+    """Open ones wait for a person; gone ones were not found again."""
+
+    OPEN = "open", _("open")
+    REPAIRED = "repaired", _("repaired")
+    DISMISSED = "dismissed", _("dismissed")
+    GONE = "gone", _("gone by itself")

@@ -13,8 +13,68 @@ def make_requests(handover_id: int) -> None:
 
 
 @shared_task
+def move_customers(handover_id: int) -> None:
+    """Give the planned customers of a running handover to their receivers."""
+    from contacts.actions.moving import move_planned
+
+    move_planned(handover_id, now=timezone.now())
+
+
+@shared_task
 def check_handover(handover_id: int) -> None:
     """Ask the channel how the customers of a handover decided."""
     from contacts.actions.settlement import check_handover as check
 
     check(handover_id, now=timezone.now())
+
+
+@shared_task
+def transfer_chats(handover_id: int) -> None:
+    """Move the group chats of a handover to their new owners."""
+    from contacts.actions.chats import transfer_due_chats
+
+    transfer_due_chats(handover_id, now=timezone.now())
+
+
+@shared_task
+def learn_chat(chat_id: str) -> None:
+    """Take over what WeCom knows of a group chat."""
+    from contacts.actions.chats import learn_chat as learn
+    from contacts.wecom import READING, wecom
+
+    if client := wecom(patience=READING):
+        learn(client, chat_id, now=timezone.now())
+
+
+@shared_task
+def undo_customers(handover_id: int) -> None:
+    """Give back the customers of a handover for whom that was asked."""
+    from contacts.actions.undo import undo_asked
+
+    undo_asked(handover_id, now=timezone.now())
+
+
+@shared_task
+def tell(staff_id: int) -> None:
+    """Send a person the notices that are new to them."""
+    from contacts.actions.telling import tell as send
+
+    send(staff_id, now=timezone.now())
+
+
+@shared_task
+def assign_pool(store_id: int) -> None:
+    """Assign whoever has waited too long in the pool of a store."""
+    from contacts.actions.pool_rounds import assign_automatically
+    from contacts.models import Store
+
+    assign_automatically(Store.objects.get(pk=store_id), now=timezone.now())
+
+
+@shared_task
+def recycle_pool(store_id: int) -> None:
+    """Send the forgotten customers of a store back to its pool."""
+    from contacts.actions.recycling import recycle
+    from contacts.models import Store
+
+    recycle(Store.objects.get(pk=store_id), now=timezone.now())

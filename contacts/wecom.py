@@ -8,9 +8,6 @@ from redis import Redis
 from connectors.wecom.client import WeComClient
 from connectors.wecom.config import WeComConfig
 
-SYNCHRONISING = 600
-"""Seconds of patience for a synchronisation, in which nobody waits for a page."""
-
 READING = 150
 """Seconds of patience for reading page after page: WeCom pauses an endpoint for 60 s."""
 

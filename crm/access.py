@@ -10,18 +10,34 @@ administrator's grant; only seeing a customer or a colleague's name takes all ro
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
-from campaigns.models import Batch, Campaign, Delivery
-from contacts.enums import ItemState, Role, Scope, StaffState
-from contacts.models import Customer, Handover, HandoverItem, HistoryEntry, Staff, Store, Task
+from campaigns.models import Batch, Campaign, Delivery, QuickReply
+from contacts.enums import FindingKind, ItemState, Role, Scope, StaffState
+from contacts.models import (
+    Customer,
+    Finding,
+    Handover,
+    HandoverItem,
+    HistoryEntry,
+    Loss,
+    Notice,
+    OwnershipPeriod,
+    Reconciliation,
+    Staff,
+    StaffFile,
+    Store,
+    Task,
+)
+from contacts.pools import offered_to, resting, rule_of, within_reach
 from crm.models import Order
 
 _DEPARTMENTS_BELOW = """
@@ -141,6 +157,39 @@ def customer_for(viewer: Viewer, pk: int, *roles: Role) -> Customer:
     return get_object_or_404(found, pk=pk)
 
 
+def pool_of(viewer: Viewer) -> QuerySet[OwnershipPeriod]:
+    """Return who rests in the pools that the person gives out as a manager; others see none."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return OwnershipPeriod.objects.none()
+    stores = viewer.stores_for(Role.MANAGER)
+    return resting() if stores is None else resting().filter(store__in=stores)
+
+
+def offered_in_pool(viewer: Viewer, *, now: datetime) -> QuerySet[OwnershipPeriod]:
+    """Return whom a guide may claim out of the pool of their store, in order; to others none."""
+    if not viewer.has(Role.GUIDE) or viewer.staff.store_id is None:
+        return OwnershipPeriod.objects.none()
+    return offered_to(viewer.staff, rule_of(viewer.staff.store_id), now=now)
+
+
+def customer_to_claim(viewer: Viewer, pk: int, *, now: datetime) -> Customer:
+    """Return a customer of the pool out of which a guide may claim, or answer 404.
+
+    Whoever has left it lately is found too, so that a guide who comes too late is told.
+    """
+    require_guide(viewer)
+    store = viewer.staff.store_id
+    if store is None or not rule_of(store).claiming:
+        raise Http404
+    return get_object_or_404(within_reach(store, now=now), pk=pk)
+
+
+def require_guide(viewer: Viewer) -> None:
+    """Raise ``PermissionDenied`` unless the person looks after customers of their own."""
+    if not viewer.has(Role.GUIDE):
+        raise PermissionDenied(_("Your role does not allow this."))
+
+
 def sees_numbers(viewer: Viewer, customer: Customer) -> bool:
     """Phone numbers are for those who answer for the customer, and for their managers."""
     return customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
@@ -193,6 +242,30 @@ def refusal_to_depart(viewer: Viewer, person: Staff) -> str:
     return ""
 
 
+def quick_replies_of(viewer: Viewer) -> QuerySet[QuickReply]:
+    """Return the quick replies at hand: one's own, those of visible stores, the company's."""
+    mine = Q(owner=viewer.staff) | Q(store__in=stores_of(viewer)) | Q(owner=None, store=None)
+    return QuickReply.objects.filter(mine, archived_at=None)
+
+
+def quick_reply_for(viewer: Viewer, pk: int) -> QuickReply:
+    """Return one quick reply at hand, or answer 404."""
+    found = quick_replies_of(viewer).select_related("content", "owner", "store")
+    return get_object_or_404(found, pk=pk)
+
+
+def staff_files_of(viewer: Viewer) -> QuerySet[StaffFile]:
+    """Return the files of leavers that the person has read in; administrators see all."""
+    if viewer.stores_for(Role.ADMINISTRATOR) is None:
+        return StaffFile.objects.all()
+    return StaffFile.objects.filter(uploaded_by=viewer.staff)
+
+
+def staff_file_for(viewer: Viewer, pk: int) -> StaffFile:
+    """Return one such file, or answer 404."""
+    return get_object_or_404(staff_files_of(viewer).select_related("uploaded_by"), pk=pk)
+
+
 def handovers_of(viewer: Viewer) -> QuerySet[Handover]:
     """Return the handovers of the people whom a manager or administrator sees; others see none."""
     if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
@@ -203,6 +276,63 @@ def handovers_of(viewer: Viewer) -> QuerySet[Handover]:
 def handover_for(viewer: Viewer, pk: int) -> Handover:
     """Return one handover within the person's scope, or answer 404."""
     return get_object_or_404(handovers_of(viewer).select_related("from_staff", "store"), pk=pk)
+
+
+def reconciliations_of(viewer: Viewer) -> QuerySet[Reconciliation]:
+    """Return the comparisons with WeCom; their figures are the company's, so to others none."""
+    manages = viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
+    if manages and viewer.stores_for(Role.MANAGER) is None:
+        return Reconciliation.objects.all()
+    return Reconciliation.objects.none()
+
+
+def findings_of(viewer: Viewer) -> QuerySet[Finding]:
+    """Return what comparisons found about the customers and colleagues a manager answers for."""
+    stores = viewer.stores_for(Role.MANAGER)
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return Finding.objects.none()
+    if stores is None:
+        return Finding.objects.all()
+    about_staff = Q(customer=None, staff__store__in=stores)
+    return Finding.objects.filter(Q(customer__store__in=stores) | about_staff)
+
+
+def finding_for(viewer: Viewer, pk: int) -> Finding:
+    """Return one finding within the person's scope, or answer 404."""
+    found = findings_of(viewer).select_related("staff", "customer", "handover")
+    return get_object_or_404(found, pk=pk)
+
+
+def refusal_to_repair(viewer: Viewer, finding: Finding) -> str:
+    """Say why the viewer may not put this right; an empty text means that they may.
+
+    Nobody gives a customer to a colleague whom they do not manage.
+    """
+    receivers = finding.detail.get("followers", [])
+    if finding.kind != FindingKind.OWNER_APART:
+        return ""
+    if staff_of(viewer).filter(pk__in=receivers).count() == len(receivers):
+        return ""
+    return _("The connected colleague is not in your stores. Ask an administrator.")
+
+
+def losses_of(viewer: Viewer) -> QuerySet[Loss]:
+    """Return the losses of the stores that a manager or administrator reaches; others see none."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return Loss.objects.none()
+    stores = viewer.stores_for(Role.MANAGER)
+    return Loss.objects.all() if stores is None else Loss.objects.filter(store__in=stores)
+
+
+def loss_for(viewer: Viewer, pk: int) -> Loss:
+    """Return one loss within the person's scope, or answer 404."""
+    shown = losses_of(viewer).select_related("customer", "staff", "owner", "store")
+    return get_object_or_404(shown, pk=pk)
+
+
+def notices_of(viewer: Viewer) -> QuerySet[Notice]:
+    """Return what the person has been told; nobody reads another's notices."""
+    return Notice.objects.filter(staff=viewer.staff)
 
 
 def briefed_in(viewer: Viewer, handover_pk: int) -> tuple[Handover, QuerySet[HandoverItem]]:

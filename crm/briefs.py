@@ -159,7 +159,7 @@ def _latest(rows: "QuerySet[Row]", order: str, most: int) -> "QuerySet[Row]":
     """Keep the ``most`` newest rows of each customer."""
     newest = [F(order.removeprefix("-")).desc(), F("pk").desc()]
     place = Window(RowNumber(), partition_by=[F("customer")], order_by=newest)
-    return rows.annotate(place=place).filter(place__lte=most).order_by("customer", "place")
+    return rows.annotate(place=place).filter(place__lte=most).order_by("customer", "place")  # type: ignore[return-value]  # django-stubs loses Row
 
 
 def _periods(ids: Collection[int]) -> QuerySet[OwnershipPeriod]:

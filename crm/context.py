@@ -11,8 +11,12 @@ from django.utils.translation import gettext as _
 
 from contacts.enums import Role
 from contacts.models import Company
-from crm.access import Viewer, viewer_of
+from crm.access import Viewer, notices_of, viewer_of
 from crm.queries import demo_personas
+
+MOST_UNREAD = 99
+_BESIDE = {"handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/")}
+"""Pages whose tabs stand beside those of a place in the navigation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +30,18 @@ class NavItem:
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """Give templates ``viewer``, ``nav``, ``company_name`` and ``demo_personas``, lazily.
+    """Give templates ``viewer``, ``nav``, ``company_name``, ``demo_personas`` and ``unread``, lazily.
 
-    Each is looked up only when shown. The first two are empty for visitors, and for accounts
-    that belong to nobody at work; the last is empty everywhere but in a demo.
+    Each is looked up only when shown. ``viewer``, ``nav`` and ``unread``, the number of notices
+    not read yet, are empty for visitors and for accounts that belong to nobody at work;
+    ``demo_personas`` is empty everywhere but in a demo.
     """
     return {
         "viewer": SimpleLazyObject(lambda: _viewer(request)),
         "nav": SimpleLazyObject(lambda: _nav(request)),
         "company_name": SimpleLazyObject(_company_name),
         "demo_personas": SimpleLazyObject(_personas),
+        "unread": SimpleLazyObject(lambda: _unread(request)),
     }
 
 
@@ -76,6 +82,8 @@ def _nav(request: HttpRequest) -> list[NavItem]:
     places = [("today", _("Today"), "home"), ("customer_list", _("Customers"), "users")]
     if viewer.has(Role.GUIDE, Role.MANAGER):
         places.append(("task_list", _("Tasks"), "checklist"))
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR) and viewer.has(Role.GUIDE):
+        places.append(("pool_page", _("Pool"), "inbox"))
     if viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
         places += [
             ("staff_list", _("Staff"), "id"),
@@ -89,8 +97,18 @@ def _nav(request: HttpRequest) -> list[NavItem]:
 
 def _item(request: HttpRequest, name: str, label: str, icon: str) -> NavItem:
     url = reverse(name)
-    is_current = request.path == url if url == "/" else request.path.startswith(url)
+    places = (url, *_BESIDE.get(name, ()))
+    is_current = request.path == url if url == "/" else request.path.startswith(places)
     return NavItem(label, icon, url, is_current)
+
+
+def _unread(request: HttpRequest) -> str:
+    """How many notices are new, in words that fit a bell; empty when none is."""
+    viewer = _viewer(request)
+    if viewer is None:
+        return ""
+    new = notices_of(viewer).filter(read_at=None)[: MOST_UNREAD + 1].count()
+    return f"{MOST_UNREAD}+" if new > MOST_UNREAD else str(new or "")
 
 
 def _company_name() -> str:

@@ -14,6 +14,7 @@ from contacts.models import (
     Follow,
     HandoverItem,
     HistoryEntry,
+    Identity,
     OwnershipPeriod,
     Staff,
     Tag,
@@ -190,6 +191,11 @@ def customer_file(customer: Customer, viewer: Viewer, *, now: datetime) -> Custo
         orders=list(orders_about(customer).order_by("-ordered_at", "-pk")[:ORDERS_SHOWN]),
         brief=brief_of(customer) if is_new else None,
     )
+
+
+def shown_number(viewer: Viewer, customer: Customer, row: Identity) -> str:
+    """Return a phone number of the customer as this viewer may see it."""
+    return _phone(row.value, in_full=sees_numbers(viewer, customer)).shown
 
 
 def open_tasks(customer: Customer) -> list[Task]:

@@ -49,8 +49,9 @@ MIGRATED_GUARDS = (
     "ownership_open_owner",
     "customer_has_open_ownership",
     "task_holder_is_employed",
+    "chat_owner_is_employed",
 )
-"""The constraints of migrations 0002 and 0005, which no model names."""
+"""The constraints of migrations 0002, 0005 and 0012, which no model names."""
 
 RULES = (
     Rule(
@@ -308,6 +309,23 @@ RULES = (
         UNION ALL
         SELECT 'callback ' || id || ' is done, but does not say since when'
         FROM contacts_callback WHERE state = 'done' AND done_at IS NULL
+        """,
+    ),
+    Rule(
+        13,
+        _("Nobody counts as lost who is connected, and every removal counts once."),
+        """
+        SELECT 'customer ' || loss.customer_id || ' counts as lost and is connected with staff '
+               || follow.staff_id
+        FROM contacts_loss AS loss
+        JOIN contacts_follow AS follow
+            ON follow.customer_id = loss.customer_id AND follow.ended_at IS NULL
+        WHERE loss.state = 'open'
+        UNION ALL
+        SELECT 'loss ' || loss.id || ' is of follow ' || follow.id || ', which goes on'
+        FROM contacts_loss AS loss
+        JOIN contacts_follow AS follow ON follow.id = loss.follow_id
+        WHERE follow.ended_at IS NULL
         """,
     ),
 )

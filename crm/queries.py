@@ -12,7 +12,17 @@ from django.utils import timezone
 from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Batch, Campaign
 from contacts.enums import HandoverState, OwnershipReason, Role, StaffState, TaskKind, TaskState
-from contacts.models import Company, Customer, Handover, OwnershipPeriod, Staff, Task, User
+from contacts.models import (
+    Company,
+    Customer,
+    Handover,
+    OwnershipPeriod,
+    PoolRule,
+    Staff,
+    Task,
+    User,
+)
+from contacts.pools import rule_of, waiting_for
 from contacts.queries import UNDECIDED
 from crm.access import Viewer, campaigns_of, customers_of, handovers_of, staff_of, store_tasks_of
 
@@ -63,6 +73,7 @@ class GuideDay:
     birthdays: list[Customer]
     to_confirm: list[Batch]
     tasks: list[Task]
+    pool: int
 
     @property
     def briefs(self) -> int | None:
@@ -72,7 +83,7 @@ class GuideDay:
 
 
 def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
-    """Gather a guide's day: seven queries, however many customers there are.
+    """Gather a guide's day: nine queries at most, however many customers there are.
 
     Somebody who was handed over and still waits for a first word is only listed there.
     """
@@ -94,6 +105,7 @@ def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
             .order_by("handed_at", "pk")[:ROWS]
         ),
         tasks=_due_of(staff, timezone.localdate(now)),
+        pool=_waiting_in_pool(staff, now),
     )
 
 
@@ -104,18 +116,29 @@ def _due_of(staff: Staff, today: date) -> list[Task]:
     return list(due.order_by("due_on", "pk")[:ROWS])
 
 
+def _waiting_in_pool(staff: Staff, now: datetime) -> int:
+    rule = rule_of(staff.store_id) if staff.store_id else PoolRule()
+    return capped_count(waiting_for(staff, rule, now=now)) if rule.claiming else 0
+
+
 def _to_greet(staff: Staff, now: datetime) -> QuerySet[OwnershipPeriod]:
     silent = Q(customer__last_interaction_at=None) | Q(
         customer__last_interaction_at__lt=F("began_at")
     )
     return OwnershipPeriod.objects.filter(
-        silent, staff=staff, ended_at=None, handover__isnull=False, began_at__gte=now - GREET_WITHIN
+        silent,
+        Q(handover__isnull=False) | Q(reason=OwnershipReason.ASSIGNED),
+        staff=staff,
+        ended_at=None,
+        began_at__gte=now - GREET_WITHIN,
     )
 
 
-def quiet_among(customers: QuerySet[Customer], *, now: datetime) -> QuerySet[Customer]:
-    """Those whom nobody contacted for ``QUIET_AFTER``."""
-    since = now - QUIET_AFTER
+def quiet_among(
+    customers: QuerySet[Customer], *, now: datetime, days: int = QUIET_AFTER.days
+) -> QuerySet[Customer]:
+    """Those whom nobody contacted for so many days."""
+    since = now - timedelta(days=days)
     return customers.filter(
         Q(last_interaction_at__lt=since) | Q(last_interaction_at=None, created_at__lt=since)
     )

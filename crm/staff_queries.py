@@ -5,10 +5,21 @@ from dataclasses import dataclass
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from campaigns.actions.leavers import OPEN
 from campaigns.enums import BatchState
-from campaigns.models import Batch
-from contacts.enums import HandoverState, ItemState
-from contacts.models import ApiKey, Customer, Follow, Handover, HandoverItem, Staff
+from campaigns.models import Batch, Campaign, QuickReply
+from contacts.enums import HandoverState, ItemState, StaffState, TaskState
+from contacts.models import (
+    ApiKey,
+    ContactCode,
+    Customer,
+    Follow,
+    Handover,
+    HandoverItem,
+    Staff,
+    Task,
+)
+from crm.access import Viewer, staff_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,10 @@ class DepartureOutlook:
     coming: int
     batches: int
     api_keys: int
+    tasks: int
+    campaigns: int
+    quick_replies: int
+    codes: int
 
     @property
     def customers(self) -> int:
@@ -77,4 +92,52 @@ def departure_outlook(staff: Staff) -> DepartureOutlook:
             confirmed_at=None,
         ).count(),
         api_keys=ApiKey.objects.filter(staff=staff, revoked_at=None).count(),
+        tasks=Task.objects.filter(staff=staff, state=TaskState.OPEN).count(),
+        campaigns=Campaign.objects.filter(created_by=staff, state__in=OPEN).count(),
+        quick_replies=QuickReply.objects.filter(owner=staff, archived_at=None).count(),
+        codes=ContactCode.objects.filter(staff_on_duty=staff, closed_at=None).count(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody who has departed, with the handovers of theirs that are not done."""
+
+    staff: Staff
+    handovers: list[Handover]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleLeaving:
+    """Who leaves when, who is away for long, and whose customers are still on their way."""
+
+    leaving: list[Staff]
+    suspended: list[Staff]
+    departed: list[Leaver]
+
+
+PEOPLE_SHOWN = 100
+
+
+def leaving_of(viewer: Viewer) -> PeopleLeaving:
+    """Gather the people of the viewer's stores who leave, in four queries."""
+    people = with_customers(staff_of(viewer)).select_related("store")
+    leaving = people.filter(state=StaffState.LEAVING).order_by("leaves_on", "name_key", "pk")
+    suspended = people.filter(state=StaffState.SUSPENDED).order_by("state_at", "pk")
+    open_states = [HandoverState.PLANNED, HandoverState.RUNNING]
+    open_ones = (
+        Handover.objects.filter(
+            from_staff__in=staff_of(viewer).filter(state=StaffState.DEPARTED),
+            state__in=open_states,
+        )
+        .select_related("from_staff__store")
+        .order_by("-from_staff__departed_at", "pk")
+    )
+    by_person: dict[Staff, list[Handover]] = {}
+    for handover in open_ones[:PEOPLE_SHOWN]:
+        by_person.setdefault(handover.from_staff, []).append(handover)
+    return PeopleLeaving(
+        leaving=list(leaving[:PEOPLE_SHOWN]),
+        suspended=list(suspended[:PEOPLE_SHOWN]),
+        departed=[Leaver(person, theirs) for person, theirs in by_person.items()],
     )

@@ -1,13 +1,12 @@
-"""Doors for Celery into crm: callbacks, and the sweeper."""
+"""Doors for Celery into crm: callbacks, comparisons, and the sweeper."""
+
+from contextlib import suppress
 
 from celery import shared_task
-from django.core.cache import cache
 from django.utils import timezone
 
 from connectors.wecom.errors import WeComError
-
-ONE_SYNC = 6 * 3600
-"""Seconds in which a task that the broker delivers again does not start a second one."""
+from contacts.errors import MovedOn
 
 
 @shared_task
@@ -28,13 +27,46 @@ def learn_customer(customer_id: int, address: str) -> None:
 
 @shared_task
 def sync_wecom() -> None:
-    """Bring in what callbacks never told, once a night."""
-    from contacts.actions.sync import sync_from_wecom
-    from contacts.wecom import SYNCHRONISING, wecom
+    """Start the nightly comparison with WeCom, unless one is under way."""
+    from contacts.wecom import wecom
+    from crm.actions.reconcile import start_reconciliation
 
-    client = wecom(patience=SYNCHRONISING)
-    if client is not None and cache.add("sync_wecom", "running", timeout=ONE_SYNC):
-        sync_from_wecom(client, now=timezone.now())
+    if wecom() is not None:
+        with suppress(MovedOn):
+            start_reconciliation(actor=None, now=timezone.now())
+
+
+@shared_task
+def reconcile(run_id: int) -> None:
+    """Go on with a comparison for a while."""
+    from crm.actions.reconcile import go_on
+
+    go_on(run_id, now=timezone.now())
+
+
+@shared_task
+def let_go_due(staff_id: int) -> None:
+    """Let somebody go whose last day is over."""
+    from crm.actions.departures import let_go_due as let_go
+
+    with suppress(MovedOn):
+        let_go(staff_id, now=timezone.now())
+
+
+@shared_task
+def carry_out_staff_file(file_id: int) -> None:
+    """Carry out the rows of a file of the human resources department."""
+    from crm.actions.staff_files import carry_out
+
+    carry_out(file_id, now=timezone.now())
+
+
+@shared_task
+def tell_of_unusual() -> None:
+    """Tell managers of colleagues who removed or exported unusually many customers."""
+    from crm.unusual import tell_of_unusual as tell
+
+    tell(now=timezone.now())
 
 
 @shared_task

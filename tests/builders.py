@@ -21,13 +21,17 @@ from campaigns.models import Batch, Campaign, Content, Delivery, Segment, Welcom
 from contacts.enums import (
     Channel,
     CustomerState,
+    FindingKind,
     FollowEnd,
     HandoverKind,
     HandoverState,
     IdentityKind,
     InteractionKind,
     ItemState,
+    LossKind,
+    LossState,
     OwnershipReason,
+    ReconciliationState,
     Role,
     Scope,
     StaffState,
@@ -36,16 +40,21 @@ from contacts.enums import (
 )
 from contacts.models import (
     Callback,
+    ChatItem,
     Company,
     ContactCode,
     Customer,
     Department,
+    Finding,
     Follow,
+    GroupChat,
     Handover,
     HandoverItem,
     Identity,
     Interaction,
+    Loss,
     OwnershipPeriod,
+    Reconciliation,
     RoleGrant,
     Staff,
     Store,
@@ -217,6 +226,24 @@ def make_follow(
     return Follow.objects.create(staff=staff, customer=customer, **values | fields)
 
 
+def make_loss(staff: Staff | None = None, customer: Customer | None = None, **fields: Any) -> Loss:
+    """A customer who removed ``staff`` and is connected with nobody any more."""
+    follow = make_follow(staff, customer, ended=FollowEnd.REMOVED_BY_CUSTOMER)
+    values = {"kind": LossKind.BY_CUSTOMER, "is_last": True, "state": LossState.OPEN} | fields
+    return Loss.objects.create(
+        **{
+            "follow": follow,
+            "customer": follow.customer,
+            "staff": follow.staff,
+            "owner": follow.customer.owner,
+            "store": follow.customer.store,
+            "at": follow.ended_at,
+            "state_at": follow.ended_at,
+        }
+        | values
+    )
+
+
 def make_tag(name: str = "VIP", *, group: TagGroup | None = None, exclusive: bool = False) -> Tag:
     """A tag, in a new group of its own unless ``group`` is given."""
     home = group or TagGroup.objects.create(name=f"Group {next(_numbers)}", is_exclusive=exclusive)
@@ -308,6 +335,36 @@ def make_handover(
         for customer in moved
     )
     return handover
+
+
+def make_reconciliation(**fields: Any) -> Reconciliation:
+    """A comparison with WeCom, done unless ``state`` says otherwise."""
+    values = {"state": ReconciliationState.DONE, "started_at": NOON} | fields
+    if values["state"] != ReconciliationState.RUNNING:
+        values.setdefault("finished_at", NOON + timedelta(minutes=2))
+    return Reconciliation.objects.create(**values)
+
+
+def make_finding(
+    kind: FindingKind = FindingKind.NOT_MOVED, *, run: Reconciliation | None = None, **fields: Any
+) -> Finding:
+    """Something that a comparison found, open unless ``state`` says otherwise."""
+    values = {"key": f"thing {next(_numbers)}", "found_at": NOON, "state_at": NOON} | fields
+    return Finding.objects.create(run=run or make_reconciliation(), kind=kind, **values)
+
+
+def make_chat(
+    owner: Staff | None = None, *, name: str = "Friends of blue", **fields: Any
+) -> GroupChat:
+    """A group chat; without an owner it waits for one."""
+    values = {"chat_id": f"wr{next(_numbers)}", "known_at": NOON} | fields
+    store = (owner and owner.store) or first_store()
+    return GroupChat.objects.create(owner=owner, name=name, store=store, **values)
+
+
+def make_chat_item(handover: Handover, **fields: Any) -> ChatItem:
+    """A planned group chat of the handover."""
+    return ChatItem.objects.create(handover=handover, chat=make_chat(**fields), state_at=NOON)
 
 
 def make_content(

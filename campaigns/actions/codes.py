@@ -1,21 +1,28 @@
 """Making contact codes: the row first, then the channel's QR code for it."""
 
+import logging
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.actions.contents import create_content
 from campaigns.models import WelcomeRule
-from connectors.wecom.api.contact_ways import ContactWay, add_contact_way
-from connectors.wecom.errors import WeComError
+from campaigns.tasks import tell_duty
+from connectors.wecom.api.contact_ways import ContactWay, add_contact_way, update_contact_way
+from connectors.wecom.errors import Refused, WeComError
 from contacts.actions.history import record
+from contacts.doorbell import ring
 from contacts.enums import StaffState
 from contacts.errors import RuleBroken
 from contacts.models import ContactCode, Staff, Store, Tag
 from contacts.wecom import wecom
+
+logger = logging.getLogger(__name__)
+
+TELL_AGAIN = timedelta(minutes=1)
 
 MOST_ON_DUTY = 100
 """People behind one code (WeCom docs 92228)."""
@@ -65,7 +72,7 @@ def order_qr_code(code: ContactCode) -> bool:
     (docs 92228), so nothing here is repeated by itself.
     """
     client = wecom()
-    users = [person.wecom_userid for person in code.staff_on_duty.all() if person.wecom_userid]
+    users = _people_in_channel(code)
     if client is None or not users or code.config_id:
         return False
     way = ContactWay(users=users, state=code.state, remark=code.name)
@@ -78,3 +85,63 @@ def order_qr_code(code: ContactCode) -> bool:
     )
     code.refresh_from_db()
     return True
+
+
+def leave_duty(staff: Staff, successor: Staff | None, *, now: datetime) -> list[ContactCode]:
+    """Take somebody off all contact codes; returns those that had nobody else.
+
+    A code without anybody leads to an active colleague of its store or, failing that, to the
+    successor. WeCom is told by a worker. Call it in the transaction in which the person leaves.
+    """
+    orphaned = []
+    codes = ContactCode.objects.select_for_update().filter(staff_on_duty=staff, closed_at=None)
+    for code in codes.order_by("pk"):
+        code.staff_on_duty.remove(staff)
+        if not code.staff_on_duty.filter(state=StaffState.ACTIVE).exists():
+            orphaned.append(code)
+            colleagues = Staff.objects.able_to_receive().filter(store=code.store)
+            stand_in = colleagues.exclude(wecom_userid=None).order_by("pk").first() or successor
+            if stand_in:
+                code.staff_on_duty.add(stand_in)
+        ContactCode.objects.filter(pk=code.pk).update(duty_changed_at=now)
+        ring(tell_duty, code.pk)
+    ContactCode.staff_on_duty.through.objects.filter(staff=staff).delete()  # closed codes
+    return orphaned
+
+
+def codes_to_tell(now: datetime) -> list[int]:
+    """Codes whose people on duty WeCom does not know yet, for the sweeper."""
+    changed = ContactCode.objects.filter(duty_changed_at__lte=now)
+    return list(changed.order_by("duty_changed_at").values_list("pk", flat=True)[:100])
+
+
+def tell_people_on_duty(code_id: int, *, now: datetime) -> bool:
+    """Tell WeCom who is on duty at a code; returns whether it knows now.
+
+    WeCom's list is overwritten as a whole (docs 92228), so telling it twice does no harm. What
+    changes during the call is told again. While WeCom is busy the code waits for its next turn.
+    """
+    code = ContactCode.objects.get(pk=code_id)
+    claimed = ContactCode.objects.filter(pk=code_id, duty_changed_at__lte=now).update(
+        duty_changed_at=now + TELL_AGAIN
+    )
+    client = wecom()
+    users = _people_in_channel(code)
+    if not claimed:
+        return False
+    if client and users and code.config_id:
+        way = ContactWay(users=users, state=code.state, remark=code.name)
+        try:
+            update_contact_way(client, code.config_id, way)
+        except Refused:
+            logger.warning("WeCom refuses the people on duty of code %s", code_id)
+        except WeComError:
+            return False
+    told = ContactCode.objects.filter(pk=code_id, duty_changed_at=now + TELL_AGAIN)
+    return bool(told.update(duty_changed_at=None))
+
+
+def _people_in_channel(code: ContactCode) -> list[str]:
+    """Return the user ids of those on duty who are at work: one wrong one fails the whole call."""
+    people = code.staff_on_duty.filter(state__in=[StaffState.ACTIVE, StaffState.LEAVING])
+    return [person.wecom_userid for person in people.order_by("pk") if person.wecom_userid]

@@ -2,7 +2,17 @@
 
 from campaigns.models.campaigns import Batch, Campaign, Delivery
 from campaigns.models.contents import Content
+from campaigns.models.quick_replies import QuickReply
 from campaigns.models.segments import Segment
 from campaigns.models.welcomes import Welcome, WelcomeRule
 
-__all__ = ["Batch", "Campaign", "Content", "Delivery", "Segment", "Welcome", "WelcomeRule"]
+__all__ = [
+    "Batch",
+    "Campaign",
+    "Content",
+    "Delivery",
+    "QuickReply",
+    "Segment",
+    "Welcome",
+    "WelcomeRule",
+]

@@ -126,14 +126,15 @@ class WeComClient:
         payload: Mapping[str, Any],
         *,
         params: Mapping[str, str] | None = None,
+        cursor: str = "",
     ) -> Iterator[dict[str, Any]]:
         """Yield every page of a reading endpoint, each fetched when it is asked for.
 
-        The end is where no ``next_cursor`` is given, whatever the page holds. With ``params``
+        Begins at ``cursor``, as an earlier page gave it. The end is where no ``next_cursor`` is given, whatever the page holds. With ``params``
         the cursor goes into the address, else into the payload. Raises ``Busy`` when WeCom gives
         a cursor twice, which would otherwise never end.
         """
-        cursor, seen = "", set[str]()
+        seen = set[str]()
         while cursor not in seen:
             seen.add(cursor)
             place = {"cursor": cursor} if cursor else {}

@@ -8,7 +8,9 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from contacts.actions.chats import take_chats_into_custody
 from contacts.actions.history import record
+from contacts.actions.staff import close_account
 from contacts.enums import (
     HandoverKind,
     HandoverState,
@@ -18,7 +20,7 @@ from contacts.enums import (
     TaskState,
 )
 from contacts.errors import MovedOn
-from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, Task, User
+from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, Task
 
 _CUSTODY = """
 WITH owned AS (
@@ -93,7 +95,8 @@ def _take_custody(staff: Staff, *, actor: Staff | None, now: datetime) -> Handov
     with connection.cursor() as cursor:
         cursor.execute(_CUSTODY, values)
         handover.size = cursor.rowcount
-    if handover.size:
+    chats = take_chats_into_custody(staff, handover, now=now)
+    if handover.size or chats:
         handover.save(update_fields=["size"])
         return handover
     if handover.ownership_periods.exists():  # all of them are in other open handovers
@@ -144,6 +147,6 @@ def _drop_plans(staff: Staff, *, now: datetime) -> None:
 
 
 def _end_access(staff: Staff, *, now: datetime) -> None:
-    """Sessions end with the account: an inactive user is anonymous on the next request."""
-    User.objects.filter(staff=staff).update(is_active=False)
+    """Nothing that let the person in does so any more, here or after a re-hire."""
+    close_account(staff)
     ApiKey.objects.filter(staff=staff, revoked_at=None).update(revoked_at=now)

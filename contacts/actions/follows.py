@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from contacts.actions.customers import Profile, find_customer, find_or_create_customer, tag_customer
 from contacts.actions.history import record
+from contacts.actions.losses import LOSING, hold_customers, record_losses, win_back
 from contacts.actions.ownership import move_ownership
 from contacts.enums import Channel, CustomerState, FollowEnd, IdentityKind, OwnershipReason
 from contacts.errors import broken_constraint
@@ -30,15 +31,18 @@ def begin_follow(
     staff member from now on; one whom a colleague answers for stays with the colleague. If the
     staff member has departed meanwhile the customer goes to the pool of the store instead. A
     follow that exists is returned as it is, so a repeated call changes nothing; so is one that has
-    ended since ``began_at``: the news is older than the end.
+    ended since ``began_at``: the news is older than the end. Who had been lost is won back.
     """
     store = _store_of(staff, code)
     with transaction.atomic():
         owner = staff if staff.is_employed else None
         customer, created = _take_in(address, profile, store, owner, now)
+        if not created:
+            hold_customers([customer.pk])
         follow = _open_follow(staff, customer, add_way, came_by, began_at or now)
         if not created:
             _adopt_from_pool(customer, staff, now)
+            win_back([customer.pk], now=now)
         if created:
             record(
                 customer,
@@ -122,22 +126,28 @@ def _adopt_from_pool(customer: Customer, staff: Staff, now: datetime) -> None:
         customer.owner = staff
 
 
-def end_follow(staff: Staff, address: str, *, reason: FollowEnd, at: datetime) -> bool:
+def end_follow(
+    staff: Staff, address: str, *, reason: FollowEnd, at: datetime, now: datetime | None = None
+) -> bool:
     """End the follow between the two, as of ``at``; returns whether such a follow is known.
 
-    A follow that began after ``at`` is a later one and goes on. The customer keeps their owner.
+    A follow that began after ``at`` is a later one and goes on. The customer keeps their owner; a
+    removal is written down as a loss, known since ``now``: the channel's clock may be another.
     """
     customer = find_customer(IdentityKind.WECOM, address)
     if customer is None:
         return False
     between = Follow.objects.filter(staff=staff, customer=customer, channel=Channel.WECOM)
     with transaction.atomic():
+        hold_customers([customer.pk])
         follow = between.select_for_update().filter(ended_at=None, began_at__lte=at).first()
         if follow is None:
             return between.filter(Q(ended_at__gte=at) | Q(began_at__gt=at)).exists()
         follow.ended_at = at
         follow.end_reason = reason
         follow.save(update_fields=["ended_at", "end_reason"])
+        if kind := LOSING.get(reason):
+            record_losses([follow.pk], kind, now=now or at)
         record(
             customer,
             "follow.ended",

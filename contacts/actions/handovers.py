@@ -5,27 +5,30 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
+from contacts.actions.chats import close_chats, deal_chats
+from contacts.actions.closing import decided
+from contacts.actions.dealing import deal_out
 from contacts.actions.history import record
+from contacts.actions.losses import hold_customers, record_losses
+from contacts.actions.moving import move_on
+from contacts.actions.notices import notify
 from contacts.actions.ownership import move_ownership
-from contacts.actions.settlement import close_if_settled, home_of
+from contacts.actions.receivers import check_receivers, locked_receivers
+from contacts.actions.selecting import EVERY_CUSTOMER, Selection, take_in
+from contacts.actions.settlement import home_of
 from contacts.actions.sharing import Strategy, share_out
-from contacts.actions.transfers import (
-    goes_through_channel,
-    prepare_requests,
-    settle_without_channel,
-)
-from contacts.doorbell import ring
 from contacts.enums import (
     FollowEnd,
     HandoverKind,
     HandoverState,
     ItemState,
+    LossKind,
+    NoticeKind,
     OwnershipReason,
     RequestState,
-    StaffState,
 )
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
 from contacts.models import (
@@ -37,7 +40,8 @@ from contacts.models import (
     Staff,
     Store,
 )
-from contacts.tasks import make_requests
+from contacts.plan_steps import EVERYBODY, Step
+from contacts.promises import check_promise
 
 RETRYABLE = (ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED)
 """Items that may be offered to somebody else while the handover is open."""
@@ -52,9 +56,14 @@ class Share:
 
 
 def plan_handover(
-    from_staff: Staff, *, kind: HandoverKind, actor: Staff | None, now: datetime
+    from_staff: Staff,
+    *,
+    kind: HandoverKind,
+    actor: Staff | None,
+    now: datetime,
+    select: Selection = EVERY_CUSTOMER,
 ) -> Handover:
-    """Plan to hand over everybody whom a working colleague owns; nothing moves yet.
+    """Plan to hand over those whom a working colleague owns, all or some; nothing moves yet.
 
     A departure plans its own handover (``depart_staff``). For somebody who has departed this
     plans once more those who still rest in the pool, whatever ``kind`` says. Raises
@@ -65,24 +74,22 @@ def plan_handover(
     store = from_staff.store or Store.objects.order_by("id")[0]
     try:
         with transaction.atomic():
-            owned = list(customers_to_hand_over(from_staff).values_list("pk", flat=True))
-            if not owned:
-                raise RuleBroken(
-                    _("%(name)s answers for no customers.") % {"name": from_staff.name}
-                )
+            # Whom somebody claims out of the pool at this moment is not taken in as well.
+            Staff.objects.select_for_update(no_key=True).get(pk=from_staff.pk)
             handover = Handover.objects.create(
                 from_staff=from_staff,
                 store=store,
                 planned_by=actor,
                 kind=kind,
-                size=len(owned),
+                size=0,
                 planned_at=now,
             )
-            HandoverItem.objects.bulk_create(
-                [HandoverItem(handover=handover, customer_id=pk, state_at=now) for pk in owned],
-                batch_size=500,
-            )
-            record(handover, "handover.planned", actor=actor, at=now, data={"size": len(owned)})
+            chosen = select.of(customers_to_hand_over(from_staff))
+            handover.size = take_in(handover, chosen, now=now)
+            if not handover.size:
+                raise RuleBroken(_nobody_to_hand_over(from_staff, select))
+            handover.save(update_fields=["size"])
+            record(handover, "handover.planned", actor=actor, at=now, data={"size": handover.size})
     except IntegrityError as error:
         if broken_constraint(error) not in {
             "handover_item_one_open_per_customer",
@@ -94,6 +101,14 @@ def plan_handover(
             % {"name": from_staff.name}
         ) from error
     return handover
+
+
+def _nobody_to_hand_over(staff: Staff, select: Selection) -> str:
+    if select == EVERY_CUSTOMER or not customers_to_hand_over(staff).exists():
+        return _("%(name)s answers for no customers.") % {"name": staff.name}
+    return _("None of the customers of %(name)s is like that. Choose others.") % {
+        "name": staff.name
+    }
 
 
 def customers_to_hand_over(staff: Staff) -> QuerySet[Customer]:
@@ -116,22 +131,19 @@ def propose_receivers(
     actor: Staff | None,
     now: datetime,
 ) -> list[Share]:
-    """Spread the plan's customers over these colleagues, and return the shares.
+    """Spread the plan's customers over these colleagues, and return the shares: a plan of one step.
 
     The most recently met customers are dealt out first, so that everyone gets a fair part of
     them. May be called again until the handover starts; the last proposal holds.
     """
-    _check_receivers(handover, receivers)
+    check_receivers(handover, receivers)
+    step = Step(EVERYBODY, tuple(staff.pk for staff in receivers), strategy)
     with transaction.atomic():
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.PLANNED:
             raise MovedOn(_("This handover has already been started or cancelled."))
-        items = list(
-            HandoverItem.objects.filter(handover=handover, state=ItemState.PLANNED)
-            .order_by(F("customer__last_interaction_at").desc(nulls_last=True), "id")
-            .values_list("pk", flat=True)
-        )
-        _assign(items, receivers, strategy)
+        deal_out(locked, [step], now=now, keep_moves=False)
+        Handover.objects.filter(pk=handover.pk).update(steps=[step.as_json()])
         record(
             handover,
             "handover.proposed",
@@ -155,20 +167,27 @@ def plan_shares(handover: Handover) -> list[Share]:
 
 
 def start_handover(
-    handover: Handover, *, actor: Staff | None, now: datetime, customer_message: str = ""
+    handover: Handover,
+    *,
+    actor: Staff | None,
+    now: datetime,
+    customer_message: str = "",
+    fingerprint: str | None = None,
 ) -> None:
     """Start the handover: receivers answer for their customers from now on, provisionally.
 
     Customers whom the channel connects with the leaver are asked for in requests of at most
     100; the others are settled at once; those without a receiver rest in the pool. Raises
-    ``MovedOn`` if somebody started or cancelled it first, ``RuleBroken`` if a receiver can no
-    longer take customers or nobody has been proposed.
+    ``MovedOn`` if somebody started or cancelled it first, or the preview that is promised by
+    ``fingerprint`` holds no more; ``RuleBroken`` if a receiver can no longer take customers or
+    nobody has been proposed.
     """
-    receivers = list(Staff.objects.filter(received_items__handover=handover).distinct())
+    receivers = _receivers_of(handover)
     if not receivers:
         raise RuleBroken(_("Propose who takes these customers before starting the handover."))
     with transaction.atomic():
-        _check_receivers(handover, _locked(receivers))
+        check_receivers(handover, locked_receivers(handover, receivers))
+        check_promise(handover, fingerprint)
         moved = Handover.objects.filter(pk=handover.pk, state=HandoverState.PLANNED).update(
             state=HandoverState.RUNNING,
             started_at=now,
@@ -180,8 +199,36 @@ def start_handover(
         HandoverItem.objects.filter(
             handover=handover, state=ItemState.PLANNED, to_staff=None
         ).update(state=ItemState.CANCELLED, state_at=now, closed_at=now, reason="pool")
-        _set_going(handover, now=now)
+        _tell_receivers(handover, now=now)
+        deal_chats(handover, receivers, now=now)
+        move_on(handover, now=now)
         record(handover, "handover.started", actor=actor, at=now)
+
+
+def _tell_receivers(handover: Handover, *, now: datetime) -> None:
+    for share in plan_shares(handover):
+        if share.staff:
+            notify(
+                [share.staff.pk],
+                NoticeKind.HANDED_OVER,
+                key=f"handover-{handover.pk}",
+                now=now,
+                handover=handover,
+                about=handover.from_staff,
+                data={"customers": share.customers},
+            )
+
+
+def _receivers_of(handover: Handover) -> list[Staff]:
+    """Return who gets customers of a plan or, where it has only group chats, whom its steps name."""
+    getting = Staff.objects.filter(received_items__handover=handover).distinct()
+    if receivers := list(getting.order_by("pk")):
+        return receivers
+    if not handover.chats.filter(state=ItemState.PLANNED).exists():
+        return []
+    steps = Handover.objects.values_list("steps", flat=True).get(pk=handover.pk)
+    named = {pk for step in steps for pk in step.get("receivers", [])}
+    return list(Staff.objects.filter(pk__in=named).order_by("pk"))
 
 
 def reassign_items(
@@ -199,8 +246,8 @@ def reassign_items(
     is over.
     """
     with transaction.atomic():
-        _check_receivers(handover, _locked(receivers))
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        check_receivers(handover, locked_receivers(handover, receivers))
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.RUNNING:
             raise MovedOn(_("This handover is not running any more."))
         items = list(
@@ -215,7 +262,7 @@ def reassign_items(
             state=ItemState.PLANNED, state_at=now, request=None, slot=None, takeover_at=None
         )
         _assign(items, receivers, Strategy.EVENLY)
-        _set_going(handover, now=now)
+        move_on(handover, now=now)
         record(handover, "handover.reassigned", actor=actor, at=now, data={"customers": len(items)})
     return len(items)
 
@@ -227,19 +274,21 @@ def finish_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
     """
     moving = (ItemState.PLANNED, ItemState.REQUESTED, ItemState.WAITING)
     with transaction.atomic():
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state != HandoverState.RUNNING:
             raise MovedOn(_("This handover is not running any more."))
         if locked.items.filter(state__in=moving).exists():
             raise RuleBroken(
                 _("Some customers have not answered yet. Wait, or re-assign them later.")
             )
+        close_chats(locked, now=now)
         left = locked.items.filter(closed_at=None)
         _end_follows_of(left, locked, now)
         rest = left.update(closed_at=now)
         Handover.objects.filter(pk=handover.pk).update(
             state=HandoverState.DONE, closed_at=now, check_at=None
         )
+        decided(handover, now=now)
         record(handover, "handover.finished", actor=actor, at=now, data={"pool": rest})
     handover.refresh_from_db()
 
@@ -253,7 +302,7 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
     """
     with transaction.atomic():
         back_to = home_of(handover)
-        locked = Handover.objects.select_for_update().get(pk=handover.pk)
+        locked = Handover.objects.select_for_update(no_key=True).get(pk=handover.pk)
         if locked.state not in {HandoverState.PLANNED, HandoverState.RUNNING}:
             raise MovedOn(_("This handover has already ended."))
         withdrawn = locked.requests.filter(state=RequestState.PREPARED)
@@ -273,41 +322,18 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
         locked.items.filter(customer_id__in=customers, closed_at=None).update(
             state=ItemState.CANCELLED, state_at=now, closed_at=now
         )
+        close_chats(locked, now=now)
         locked.requests.filter(pk__in=stopped).update(state=RequestState.REFUSED, error="cancelled")
         if not locked.items.filter(closed_at=None).exists():
             Handover.objects.filter(pk=locked.pk).update(
                 state=HandoverState.CANCELLED, closed_at=now, check_at=None
             )
+            decided(locked, now=now)
         record(
             locked, "handover.cancelled", actor=actor, at=now, data={"customers": len(customers)}
         )
     handover.refresh_from_db()
     return len(customers)
-
-
-def _locked(staff: Sequence[Staff]) -> list[Staff]:
-    """Read these people anew, who cannot depart before the transaction ends."""
-    people = Staff.objects.select_for_update(no_key=True).filter(pk__in=[one.pk for one in staff])
-    return list(people.order_by("pk"))
-
-
-def _check_receivers(handover: Handover, receivers: Sequence[Staff]) -> None:
-    if not receivers:
-        raise RuleBroken(_("Choose at least one colleague."))
-    for staff in receivers:
-        if staff.pk == handover.from_staff_id:
-            raise RuleBroken(
-                _("%(name)s cannot take over their own customers.") % {"name": staff.name}
-            )
-        if staff.state != StaffState.ACTIVE:
-            raise RuleBroken(
-                _("%(name)s is not at work and cannot take customers.") % {"name": staff.name}
-            )
-        if not staff.wecom_userid and goes_through_channel(handover):
-            raise RuleBroken(
-                _("%(name)s has no WeCom account and cannot take over WeCom customers.")
-                % {"name": staff.name}
-            )
 
 
 def _assign(items: Sequence[int], receivers: Sequence[Staff], strategy: Strategy) -> None:
@@ -327,27 +353,16 @@ def _assign(items: Sequence[int], receivers: Sequence[Staff], strategy: Strategy
         )
 
 
-def _set_going(handover: Handover, *, now: datetime) -> None:
-    """Move planned items with a receiver on: into requests, or straight to accepted."""
-    planned = HandoverItem.objects.filter(
-        handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
-    )
-    move_ownership(
-        planned.values_list("customer_id", "to_staff_id"),
-        reason=OwnershipReason.HANDOVER,
-        now=now,
-        handover=handover,
-    )
-    prepare_requests(handover, now=now)
-    settle_without_channel(handover, now=now)
-    close_if_settled(handover, now=now)
-    ring(make_requests, handover.pk)
-
-
 def _end_follows_of(items: QuerySet[HandoverItem], handover: Handover, now: datetime) -> None:
-    """The connections of somebody who has left end with the handover; a working colleague's do not."""
+    """The connections of somebody who has left end with the handover; a working colleague's do not.
+
+    That is a loss of each of these customers.
+    """
     if handover.kind != HandoverKind.DEPARTURE and handover.from_staff.is_employed:
         return
-    Follow.objects.active().filter(
-        staff=handover.from_staff_id, customer__in=items.values("customer")
-    ).update(ended_at=now, end_reason=FollowEnd.LOST)
+    customers = list(items.values_list("customer", flat=True))
+    hold_customers(customers)
+    ending = Follow.objects.active().filter(staff=handover.from_staff_id, customer__in=customers)
+    follows = list(ending.values_list("pk", flat=True))
+    ending.update(ended_at=now, end_reason=FollowEnd.LOST)
+    record_losses(follows, LossKind.ON_HANDOVER, now=now)

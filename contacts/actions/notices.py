@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from contacts.enums import NoticeKind
 from contacts.models import Customer, Handover, Notice, Staff
 
@@ -39,3 +41,8 @@ def notify(
         ],
         ignore_conflicts=True,
     )
+
+
+def mark_read(notices: QuerySet[Notice], *, now: datetime) -> int:
+    """Write down that these have been read; returns how many were new."""
+    return notices.filter(read_at=None).update(read_at=now)

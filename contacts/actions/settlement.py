@@ -1,10 +1,10 @@
 """How the customers of a handover decided, and what follows from it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_noop
 
@@ -16,8 +16,17 @@ from connectors.wecom.api.transfers import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
+from contacts.actions.closing import close_if_settled
 from contacts.actions.departures import hand_on_late
+from contacts.actions.losses import hold_customers, win_back
+from contacts.actions.offers import (
+    another_may_get,
+    ask_for_decision,
+    note_not_given_back,
+    offer_again,
+)
 from contacts.actions.ownership import move_ownership
+from contacts.actions.tasks import add_first_contacts
 from contacts.enums import (
     Channel,
     FollowEnd,
@@ -27,14 +36,20 @@ from contacts.enums import (
     ItemState,
     OwnershipReason,
 )
-from contacts.models import Customer, Follow, Handover, HandoverItem, HandoverRequest, Staff
+from contacts.models import Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import READING, wecom
 
 CHECK_EVERY = timedelta(hours=1)
 CHECK_MARGIN = timedelta(seconds=5)
+CHECK_LEASE = timedelta(minutes=5)
 RETRY = timedelta(minutes=1)
+PART = 500
 GIVE_UP = timedelta(hours=26)
 """A customer is taken over within a day; of whom WeCom knows nothing by now, it never will."""
+
+_POOLED = """
+SELECT id, owner_id IS NULL AND state = 'active' FROM contacts_customer WHERE id = ANY(%s)
+"""
 
 MOVING = (ItemState.REQUESTED, ItemState.WAITING)
 NO_ANSWER = gettext_noop("WeCom knows of no transfer of this customer.")
@@ -56,7 +71,7 @@ def check_handover(handover_id: int, *, now: datetime, early: bool = False) -> b
     """
     due = Q() if early else Q(check_at__lte=now)
     claimed = Handover.objects.filter(due, pk=handover_id, state=HandoverState.RUNNING).update(
-        check_at=now + CHECK_EVERY
+        check_at=now + CHECK_LEASE  # should this worker die, the next one asks then
     )
     client = wecom(patience=0 if early else READING)  # somebody waits for the early answer
     if not claimed or client is None:
@@ -131,14 +146,27 @@ def _note_results(
         under_way.append(item)
         if result.takeover_at:
             takeovers.setdefault(result.takeover_at, []).append(item)
-    with transaction.atomic():
-        hold_people(handover, waiting)
-        for at, items in takeovers.items():
-            HandoverItem.objects.filter(pk__in=items).exclude(takeover_at=at).update(takeover_at=at)
-        for outcome, items in settled.items():
-            settle_items(handover, HandoverItem.objects.filter(pk__in=items), outcome, now=now)
-        unheard = waiting.filter(state_at__lt=now - GIVE_UP).exclude(pk__in=under_way)
-        settle_items(handover, unheard, ItemState.FAILED, reason=NO_ANSWER, now=now)
+    for at, items in takeovers.items():
+        waiting.filter(pk__in=items).exclude(takeover_at=at).update(takeover_at=at)
+    for outcome, items in settled.items():
+        _settle_in_parts(handover, items, outcome, now=now)
+    unheard = waiting.filter(state_at__lt=now - GIVE_UP).exclude(pk__in=under_way)
+    silent = list(unheard.values_list("pk", flat=True))
+    _settle_in_parts(handover, silent, ItemState.FAILED, reason=NO_ANSWER, now=now)
+
+
+def _settle_in_parts(
+    handover: Handover,
+    items: Sequence[int],
+    outcome: ItemState,
+    *,
+    now: datetime,
+    reason: str = "",
+) -> None:
+    """Settle a few hundred in a transaction, so that nobody waits long for their rows."""
+    for start in range(0, len(items), PART):
+        part = HandoverItem.objects.filter(pk__in=items[start : start + PART])
+        settle_items(handover, part, outcome, now=now, reason=reason)
 
 
 def _next_check(handover: Handover, now: datetime) -> datetime:
@@ -176,7 +204,7 @@ def settle_items(
     """
     moving = items.filter(state__in=MOVING)
     with transaction.atomic():
-        hold_people(handover, moving)
+        hold(handover, moving.order_by().values_list("to_staff", flat=True).distinct())
         rows = list(
             moving.select_for_update()
             .order_by("pk")
@@ -192,6 +220,8 @@ def settle_items(
             pairs = [(customer, staff) for _, customer, staff in rows if staff]
             _pass_on_follows(handover, pairs, now)
             _place_pooled(handover, pairs, now)
+            if handover.kind != HandoverKind.UNDO:
+                add_first_contacts(pairs, handover=handover, now=now)
         else:
             back_to = home_of(handover)
             move_ownership(
@@ -200,17 +230,37 @@ def settle_items(
                 now=now,
                 handover=handover,
             )
+            _go_on_without(handover, [row[0] for row in rows], outcome, errcode, reason, now)
     return len(rows)
 
 
-def hold_people(handover: Handover, items: QuerySet[HandoverItem]) -> None:
-    """Let nobody who gives or receives these items depart before the transaction ends.
+def _go_on_without(
+    handover: Handover,
+    items: list[int],
+    outcome: ItemState,
+    errcode: int | None,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Offer customers who stay to somebody else, or leave them to the manager's decision."""
+    note_not_given_back(handover, items)
+    if another_may_get(outcome, errcode, reason):
+        offer_again(handover, items, now=now)
+    else:
+        ask_for_decision(handover, now=now)
 
-    Staff are locked before anything else and in the order of their keys, as everywhere.
+
+def hold(handover: Handover, receivers: Iterable[int | None]) -> bool:
+    """Let neither the giver nor these receivers depart before the transaction ends.
+
+    Returns whether the handover runs; it cannot be cancelled or finished meanwhile. Everywhere
+    locks are taken in this order: staff by key, handover, items by key, customers by key.
     """
-    involved = Q(pk=handover.from_staff_id) | Q(pk__in=items.values("to_staff"))
-    people = Staff.objects.select_for_update(no_key=True).filter(involved).order_by("pk")
-    list(people.values_list("pk"))
+    involved = {handover.from_staff_id, *filter(None, receivers)}
+    people = Staff.objects.select_for_update(no_key=True).filter(pk__in=involved)
+    list(people.order_by("pk").values_list("pk"))
+    held = Handover.objects.select_for_update(no_key=True).filter(pk=handover.pk)
+    return held.values_list("state", flat=True).get() == HandoverState.RUNNING
 
 
 def home_of(handover: Handover) -> int | None:
@@ -230,8 +280,9 @@ def _place_pooled(handover: Handover, pairs: Collection[tuple[int, int]], now: d
 
     The receiver may have come back, and answers for them then.
     """
-    resting = Customer.objects.active().filter(owner=None, pk__in=[pair[0] for pair in pairs])
-    pooled = set(resting.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_POOLED, [[customer for customer, _ in pairs]])
+        pooled = {customer for customer, rests in cursor.fetchall() if rests}
     got: dict[int, list[int]] = {}
     for customer, staff in pairs:
         if customer in pooled:
@@ -246,9 +297,11 @@ def _place_pooled(handover: Handover, pairs: Collection[tuple[int, int]], now: d
 
 
 def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now: datetime) -> None:
-    Follow.objects.active().filter(
-        staff=handover.from_staff_id, customer__in=[customer for customer, _ in pairs]
-    ).update(ended_at=now, end_reason=FollowEnd.TRANSFERRED)
+    customers = [customer for customer, _ in pairs]
+    hold_customers(customers)
+    Follow.objects.active().filter(staff=handover.from_staff_id, customer__in=customers).update(
+        ended_at=now, end_reason=FollowEnd.TRANSFERRED
+    )
     Follow.objects.bulk_create(
         [
             Follow(
@@ -263,14 +316,7 @@ def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now
         ignore_conflicts=True,
         batch_size=1000,
     )
-
-
-def close_if_settled(handover: Handover, *, now: datetime) -> None:
-    """Close the handover once every item is accepted or cancelled."""
-    if not handover.items.filter(closed_at=None).exists():
-        Handover.objects.filter(pk=handover.pk, state=HandoverState.RUNNING).update(
-            state=HandoverState.DONE, closed_at=now, check_at=None
-        )
+    win_back(customers, now=now)
 
 
 def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: datetime) -> bool:

@@ -12,6 +12,16 @@ class Strategy(TextChoices):
 
     EVENLY = "evenly", _("evenly")
     CAPACITY = "capacity", _("by remaining capacity")
+    OWN_STORE = "own_store", _("evenly within the customer's own store")
+    ONE = "one", _("all to one colleague")
+
+
+class Order(TextChoices):
+    """Which customers are dealt out first, and so get a receiver when there are too few places."""
+
+    RECENT = "recent", _("last met first")
+    VALUE = "value", _("highest value first")
+    QUIET = "quiet", _("longest not met first")
 
 
 def share_out(
@@ -25,9 +35,9 @@ def share_out(
     """
     if not receivers:
         return [None] * count
-    if strategy == Strategy.EVENLY:
+    if strategy != Strategy.CAPACITY:
         return list(islice(cycle(receivers), count))
-    quotas = _proportional(min(count, sum(rooms)), rooms)
+    quotas = quotas_for(count, rooms, strategy)
     dealt: list[int | None] = []
     while any(quotas):
         for index, receiver in enumerate(receivers):
@@ -35,6 +45,17 @@ def share_out(
                 quotas[index] -= 1
                 dealt.append(receiver)
     return dealt + [None] * (count - len(dealt))
+
+
+def quotas_for(count: int, rooms: Sequence[int], strategy: Strategy) -> list[int]:
+    """Return how many of ``count`` customers each receiver gets; dealing goes round by round.
+
+    Together they are ``count``, or with *capacity* as many as the rooms hold.
+    """
+    if strategy == Strategy.CAPACITY:
+        return _proportional(min(count, sum(rooms)), rooms)
+    each, rest = divmod(count, len(rooms))
+    return [each + (place < rest) for place in range(len(rooms))]
 
 
 def _proportional(count: int, rooms: Sequence[int]) -> list[int]:

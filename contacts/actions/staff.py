@@ -1,8 +1,12 @@
 """People at work: hired by the channel or by hand, leaving, and coming back."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
@@ -19,6 +23,17 @@ def staff_by_channel_userid(userid: str) -> Staff | None:
         .filter(wecom_userid__iexact=userid)
         .first()
     )
+
+
+def staff_by_channel_userids(userids: Iterable[str]) -> dict[str, Staff]:
+    """Return the staff members with these WeCom userids, by userid in lower case: one query."""
+    wanted = {userid.lower() for userid in userids}
+    people = Staff.objects.select_related("store", "department").annotate(
+        userid=Lower("wecom_userid")
+    )
+    return {
+        (person.wecom_userid or "").lower(): person for person in people.filter(userid__in=wanted)
+    }
 
 
 def rename_channel_userid(old: str, new: str) -> None:
@@ -100,7 +115,7 @@ def _first_store() -> Store:
     return Store.objects.create(department=department, name=_("First store"), code="store-1")
 
 
-def rehire_staff(staff: Staff, *, actor: Staff | None, now: datetime) -> None:
+def rehire_staff(staff: Staff, *, actor: Staff | None, now: datetime, source: str = "") -> None:
     """Take a departed person back onto their old row, with their account; customers stay put."""
     with transaction.atomic():
         back = Staff.objects.filter(pk=staff.pk, state=StaffState.DEPARTED).update(
@@ -113,21 +128,100 @@ def rehire_staff(staff: Staff, *, actor: Staff | None, now: datetime) -> None:
         if not back:
             raise MovedOn(_("%(name)s works here already.") % {"name": staff.name})
         User.objects.filter(staff=staff).update(is_active=True)
-        record(staff, "staff.rehired", actor=actor, at=now)
+        record(staff, "staff.rehired", actor=actor, at=now, source=source)
     staff.refresh_from_db()
 
 
 def announce_leaving(
-    staff: Staff, *, leaves_on: datetime, actor: Staff | None, now: datetime
+    staff: Staff, *, leaves_on: date, actor: Staff | None, now: datetime, source: str = ""
 ) -> None:
-    """Mark somebody as leaving on a date; they keep working until then."""
-    if leaves_on < now:
+    """Mark somebody as leaving after their last day, or change that day; until then they work on.
+
+    On the day after they depart by themselves. Raises ``RuleBroken`` for a day that is over,
+    ``MovedOn`` if the person is suspended or has departed.
+    """
+    if leaves_on < timezone.localdate(now):
         raise RuleBroken(_("The last day cannot lie in the past."))
+    at_work = Staff.objects.filter(pk=staff.pk, state__in=[StaffState.ACTIVE, StaffState.LEAVING])
     with transaction.atomic():
-        marked = Staff.objects.filter(pk=staff.pk, state=StaffState.ACTIVE).update(
-            state=StaffState.LEAVING, state_at=now, leaves_on=leaves_on.date()
-        )
-        if not marked:
+        if not at_work.update(state=StaffState.LEAVING, state_at=now, leaves_on=leaves_on):
             raise MovedOn(_("%(name)s is not at work any more.") % {"name": staff.name})
-        record(staff, "staff.leaving", actor=actor, at=now)
+        record(
+            staff,
+            "staff.leaving",
+            actor=actor,
+            at=now,
+            data={"leaves_on": leaves_on.isoformat()},
+            source=source,
+        )
     staff.refresh_from_db()
+
+
+def call_off_leaving(staff: Staff, *, actor: Staff | None, now: datetime, source: str = "") -> None:
+    """Let somebody stay after all; raises ``MovedOn`` if they are not leaving (any more)."""
+    with transaction.atomic():
+        stays = Staff.objects.filter(pk=staff.pk, state=StaffState.LEAVING).update(
+            state=StaffState.ACTIVE, state_at=now, leaves_on=None
+        )
+        if not stays:
+            raise MovedOn(_("%(name)s is not leaving.") % {"name": staff.name})
+        record(staff, "staff.stays", actor=actor, at=now, source=source)
+    staff.refresh_from_db()
+
+
+def suspend_staff(staff: Staff, *, actor: Staff | None, now: datetime, source: str = "") -> None:
+    """Send somebody on a long leave: access ends, customers stay theirs until handed over.
+
+    Sessions end for good, API keys rest. Nobody is handed over to them, and no campaign is sent
+    in their name. Raises ``MovedOn`` if they are not at work, ``RuleBroken`` for the last
+    administrator.
+    """
+    at_work = Staff.objects.filter(pk=staff.pk, state__in=[StaffState.ACTIVE, StaffState.LEAVING])
+    with transaction.atomic():
+        keep_an_administrator(staff.pk)
+        if not at_work.update(state=StaffState.SUSPENDED, state_at=now):
+            raise MovedOn(_("%(name)s is not at work any more.") % {"name": staff.name})
+        close_account(staff)
+        record(staff, "staff.suspended", actor=actor, at=now, source=source)
+    staff.refresh_from_db()
+
+
+def resume_staff(staff: Staff, *, actor: Staff | None, now: datetime, source: str = "") -> None:
+    """Let somebody work again after a long leave; raises ``MovedOn`` if they are not suspended.
+
+    Whoever had announced their last day is leaving again.
+    """
+    back_to = StaffState.LEAVING if staff.leaves_on else StaffState.ACTIVE
+    with transaction.atomic():
+        back = Staff.objects.filter(pk=staff.pk, state=StaffState.SUSPENDED).update(
+            state=back_to, state_at=now
+        )
+        if not back:
+            raise MovedOn(_("%(name)s is not suspended.") % {"name": staff.name})
+        User.objects.filter(staff=staff).update(is_active=True)
+        record(staff, "staff.resumed", actor=actor, at=now, source=source)
+    staff.refresh_from_db()
+
+
+def close_account(staff: Staff) -> None:
+    """Let nobody in with this person's account, and end its sessions for good."""
+    User.objects.filter(staff=staff).update(
+        is_active=False, session_version=F("session_version") + 1
+    )
+
+
+def keep_an_administrator(staff_id: int) -> None:
+    """Raise ``RuleBroken`` if without this person nobody could administer the whole company.
+
+    Locks all who can, in the order of their keys: of several such changes at once one comes first.
+    """
+    grants = RoleGrant.objects.filter(role=Role.ADMINISTRATOR, scope=Scope.COMPANY)
+    people = Staff.objects.filter(
+        pk__in=grants.values("staff"), state__in=[StaffState.ACTIVE, StaffState.LEAVING]
+    )
+    able = {person.pk: person for person in people.select_for_update().order_by("pk")}
+    if set(able) == {staff_id}:
+        raise RuleBroken(
+            _("%(name)s is the last administrator. Make somebody else one first.")
+            % {"name": able[staff_id].name}
+        )

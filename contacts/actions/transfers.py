@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from connectors.wecom.api.transfers import (
+    MAX_MESSAGE,
     MAX_PER_CALL,
     UNDER_WAY,
     TransferItem,
@@ -24,7 +25,9 @@ from connectors.wecom.api.transfers import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear, describe
-from contacts.actions.settlement import close_if_settled, hold_people, settle_items
+from contacts.actions.closing import close_if_settled
+from contacts.actions.offers import RECEIVER_DEPARTED
+from contacts.actions.settlement import hold, settle_items
 from contacts.actions.staff import left_the_channel
 from contacts.enums import (
     Channel,
@@ -36,6 +39,7 @@ from contacts.enums import (
 )
 from contacts.models import Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import wecom
+from contacts.words import handover_words
 
 LEASE = timedelta(seconds=60)
 FIRST_CHECK = timedelta(seconds=60)
@@ -46,7 +50,6 @@ GONE = 40131
 """The giver has no such customer: on a repeated call also because the first one has succeeded."""
 NO_ADDRESS = gettext_noop("The customer has no WeCom address any more.")
 NO_CONNECTION = gettext_noop("Taken over without WeCom: the connection there was lost.")
-RECEIVER_DEPARTED = gettext_noop("The receiver has departed.")
 
 _PREPARE = """
 WITH numbered AS (
@@ -54,7 +57,7 @@ WITH numbered AS (
            row_number() OVER (PARTITION BY item.to_staff_id ORDER BY item.id) - 1 AS place
     FROM contacts_handoveritem AS item
     JOIN contacts_staff AS receiver ON receiver.id = item.to_staff_id
-    WHERE item.handover_id = %(handover)s AND item.state = 'planned'
+    WHERE item.id = ANY(%(items)s) AND item.state = 'planned'
       AND receiver.wecom_userid IS NOT NULL
       AND EXISTS (
           SELECT FROM contacts_follow AS follow
@@ -85,6 +88,15 @@ JOIN dealt ON dealt.to_staff_id = numbered.to_staff_id
 WHERE item.id = numbered.id
 """
 
+_SETTLE_AT_ONCE = """
+UPDATE contacts_handoveritem
+SET state = 'accepted', state_at = %(now)s, closed_at = %(now)s,
+    reason = CASE WHEN tries > 0 THEN %(lost)s ELSE reason END,
+    errcode = CASE WHEN tries > 0 THEN NULL ELSE errcode END
+WHERE id = ANY(%(items)s) AND state = 'planned'
+RETURNING customer_id, to_staff_id
+"""
+
 
 def goes_through_channel(handover: Handover) -> bool:
     """Whether WeCom has to be asked about any customer of the handover."""
@@ -102,8 +114,8 @@ def goes_through_channel(handover: Handover) -> bool:
     )
 
 
-def prepare_requests(handover: Handover, *, now: datetime) -> int:
-    """Cut the planned items that go through the channel into requests of at most 100.
+def prepare_requests(handover: Handover, items: Sequence[int], *, now: datetime) -> int:
+    """Cut those of the planned items that go through the channel into requests of at most 100.
 
     Returns how many items that were; none when the connection to WeCom is not set up.
     """
@@ -111,6 +123,7 @@ def prepare_requests(handover: Handover, *, now: datetime) -> int:
         return 0
     values: dict[str, Any] = {
         "handover": handover.pk,
+        "items": list(items),
         "from_staff": handover.from_staff_id,
         "now": now,
         "limit": MAX_PER_CALL,
@@ -120,20 +133,23 @@ def prepare_requests(handover: Handover, *, now: datetime) -> int:
         return int(cursor.rowcount)
 
 
-def settle_without_channel(handover: Handover, *, now: datetime) -> int:
-    """Accept at once the planned items whose customers no channel has to be asked about.
+def settle_without_channel(items: Sequence[int], *, now: datetime) -> list[tuple[int, int]]:
+    """Accept at once those of the planned items about whom no channel has to be asked.
 
-    Those whom the channel was asked about before have lost their connection, and say so.
+    Those whom the channel was asked about before have lost their connection, and say so. Returns
+    customer and receiver of each.
     """
-    planned = HandoverItem.objects.filter(
-        handover=handover, state=ItemState.PLANNED, to_staff__isnull=False
-    )
-    planned.filter(tries__gt=0).update(reason=NO_CONNECTION, errcode=None)
-    return planned.update(state=ItemState.ACCEPTED, state_at=now, closed_at=now)
+    values: dict[str, Any] = {"items": list(items), "now": now, "lost": NO_CONNECTION}
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE_AT_ONCE, values)
+        return list(cursor.fetchall())
 
 
-def make_request(request_id: int, *, now: datetime) -> bool:
-    """Make one prepared or unclear request; returns whether this worker was the one to make it."""
+def make_request(request_id: int, *, now: datetime, left: dict[int, bool] | None = None) -> bool:
+    """Make one prepared or unclear request; returns whether this worker was the one to make it.
+
+    ``left`` remembers from request to request whom WeCom counts among its leavers.
+    """
     client = wecom()
     if client is None or _receiver_has_departed(request_id, now=now):
         return False
@@ -149,7 +165,7 @@ def make_request(request_id: int, *, now: datetime) -> bool:
     )
     addresses = _addresses(request)
     try:
-        answers = _transfer(client, request, list(addresses), now=now) if addresses else ()
+        answers = _transfer(client, request, list(addresses), left, now=now) if addresses else ()
     except (Busy, ConfigProblem) as error:
         wait = timedelta(seconds=error.retry_after)
         harmless = isinstance(error, ConfigProblem) or error.surely_nothing_done
@@ -169,7 +185,8 @@ def make_due_requests(handover_id: int, *, now: datetime) -> int:
     """Make every request of the handover that is due; returns how many this worker made."""
     due = _due_requests(now).filter(handover=handover_id).order_by("pk")
     requests = list(due.values_list("pk", flat=True))
-    return sum(make_request(pk, now=max(now, timezone.now())) for pk in requests)
+    left: dict[int, bool] = {}
+    return sum(make_request(pk, now=max(now, timezone.now()), left=left) for pk in requests)
 
 
 def handovers_to_request(now: datetime) -> list[int]:
@@ -199,7 +216,7 @@ def _receiver_has_departed(request_id: int, *, now: datetime) -> bool:
     if request is None:
         return False
     with transaction.atomic():
-        hold_people(request.handover, request.items.all())
+        hold(request.handover, [request.to_staff_id])
         if not unasked.update(state=RequestState.REFUSED, error=RECEIVER_DEPARTED):
             return False
         settle_items(
@@ -225,16 +242,25 @@ def _addresses(request: HandoverRequest) -> dict[str, int]:
 
 
 def _transfer(
-    client: WeComClient, request: HandoverRequest, addresses: Sequence[str], *, now: datetime
+    client: WeComClient,
+    request: HandoverRequest,
+    addresses: Sequence[str],
+    left: dict[int, bool] | None,
+    *,
+    now: datetime,
 ) -> Sequence[TransferItem]:
     handover = request.handover
     giver = handover.from_staff.wecom_userid or ""
     taker = request.to_staff.wecom_userid or ""
-    has_left = _has_left(client, handover.from_staff, now=now)
+    known = {} if left is None else left
+    if handover.from_staff_id not in known:
+        known[handover.from_staff_id] = _has_left(client, handover.from_staff, now=now)
+    has_left = known[handover.from_staff_id]
     HandoverRequest.objects.filter(pk=request.pk).update(as_leaver=has_left)
     if has_left:
         return resigned_transfer_customer(client, giver, taker, addresses)
-    message = handover.customer_message
+    words = handover_words(handover.customer_message, handover, request.to_staff)
+    message = words[:MAX_MESSAGE]
     return transfer_customer(client, giver, taker, addresses, success_message=message)
 
 
@@ -274,7 +300,7 @@ def _write_down(
     An item whose customer had no address could not be asked about, and fails.
     """
     with transaction.atomic():
-        hold_people(request.handover, request.items.all())
+        hold(request.handover, [request.to_staff_id])
         made = HandoverRequest.objects.filter(pk=request.pk, state=RequestState.CALLING).update(
             state=RequestState.MADE, lease_until=None, made_at=now, error=""
         )

@@ -6,7 +6,17 @@ from django.db import models
 
 
 class User(AbstractUser):
-    """The account with which one staff member signs in."""
+    """The account with which one staff member signs in.
+
+    ``session_version`` is part of what a session is checked against: raising it ends every
+    session there is, for good, also when the account is opened again later.
+    """
+
+    session_version = models.PositiveIntegerField(default=0, db_default=0)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        plain: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]  # django-stubs leaves it out
+        return f"{plain}.{self.session_version}" if self.session_version else plain
 
     def __str__(self) -> str:
         return self.username

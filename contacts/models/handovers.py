@@ -4,7 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from contacts.enums import HandoverKind, HandoverState, ItemState, RequestState
+from contacts.enums import HandoverKind, HandoverState, ItemState, RequestState, UndoNote
 from contacts.models.customers import Customer
 from contacts.models.organisation import Staff, Store
 
@@ -73,6 +73,11 @@ class Handover(models.Model):
                 condition=Q(state="planned"),
                 name="handover_one_plan_per_person",
             ),
+            models.UniqueConstraint(
+                fields=["undoes", "from_staff"],
+                condition=Q(state="running", undoes__isnull=False),
+                name="handover_one_undo_per_receiver",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -126,8 +131,11 @@ class HandoverItem(models.Model):
 
     ``slot`` numbers the items of one request, which caps it at 100. ``closed_at`` is set when
     nothing more will happen to the item in this handover; until then no other handover may
-    take the customer. ``tried`` are the colleagues who did not get the customer, ``tries`` counts
-    the requests made. ``undone_at`` is when an accepted item was undone.
+    take the customer. ``step`` is the step of the plan that found the receiver; ``by_hand`` items
+    were moved by a person, and steps leave their receiver alone. ``tried`` are the colleagues who
+    did not get the customer, ``tries`` counts the requests made. An accepted item that is to be
+    undone has ``undo_asked_at``, and then either ``undone_at`` or an ``undo_note`` that says why
+    not.
     """
 
     handover = models.ForeignKey(
@@ -146,6 +154,8 @@ class HandoverItem(models.Model):
         db_index=False,
     )
 
+    step = models.PositiveSmallIntegerField(null=True, blank=True)
+    by_hand = models.BooleanField(default=False, db_default=False)
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
     tried = ArrayField(models.BigIntegerField(), default=list, blank=True)
@@ -156,11 +166,19 @@ class HandoverItem(models.Model):
     state_at = models.DateTimeField()
     takeover_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    undo_asked_at = models.DateTimeField(null=True, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
+    undo_note = models.CharField(max_length=12, choices=UndoNote.choices, blank=True, db_default="")
 
     class Meta:
         indexes = [
             models.Index(fields=["handover", "state"], name="handover_item_states"),
+            # The sweeper: customers who are still to be given back.
+            models.Index(
+                fields=["handover", "id"],
+                condition=Q(undo_asked_at__isnull=False, undone_at=None, undo_note=""),
+                name="handover_item_to_undo",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -38,6 +38,26 @@ class OwnershipPeriod(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        indexes = [
+            # A store's pool, the longest waiting first.
+            models.Index(
+                fields=["store", "began_at", "id"],
+                condition=Q(staff=None, ended_at=None),
+                name="ownership_in_pool",
+            ),
+            # What a guide got out of the pool today, and whose turn it is.
+            models.Index(
+                fields=["staff", "began_at"],
+                condition=Q(reason__in=["claimed", "assigned"]),
+                name="ownership_from_pool",
+            ),
+            # Who was sent back to the pool today.
+            models.Index(
+                fields=["store", "began_at"],
+                condition=Q(reason="recycled"),
+                name="ownership_recycled",
+            ),
+        ]
         constraints = [
             ExclusionConstraint(
                 name="ownership_never_overlaps",

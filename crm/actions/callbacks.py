@@ -30,6 +30,7 @@ from contacts.doorbell import ring
 from contacts.enums import CallbackState, FollowEnd
 from contacts.errors import MovedOn
 from contacts.models import Callback, ContactCode, Customer, Follow
+from contacts.tasks import learn_chat
 from contacts.wecom import wecom
 from crm import tasks
 from crm.actions.departures import let_go
@@ -180,7 +181,7 @@ def _customer_removed(event: Event, now: datetime) -> None:
 def _end(event: Event, reason: FollowEnd, now: datetime) -> None:
     staff = staff_by_channel_userid(event.user_id)
     at = _at(event.create_time, now)
-    known = staff and end_follow(staff, event.external_user_id, reason=reason, at=at)
+    known = staff and end_follow(staff, event.external_user_id, reason=reason, at=at, now=now)
     if not known and at > now - TOGETHER:
         raise NotYet("the follow is not known yet")
 
@@ -202,11 +203,22 @@ def _staff_removed(event: Event, now: datetime) -> None:
         return  # departed already, by a manager or an earlier callback
 
 
-def _staff_updated(event: Event, _now: datetime) -> None:
+def _staff_updated(event: Event, now: datetime) -> None:
+    if event.fields.get("Status") == LEFT:
+        _staff_removed(event, now)
     new = event.fields.get("NewUserID", "")
     if new and new != event.user_id:
         rename_channel_userid(event.user_id, new)
 
+
+def _chat_changed(event: Event, _now: datetime) -> None:
+    """Have a worker ask for the chat: what it is like now counts, whatever came first."""
+    if chat_id := event.fields.get("ChatId", ""):
+        ring(learn_chat, chat_id)
+
+
+LEFT = "5"
+"""The status of a member who has left the company (WeCom docs 90971)."""
 
 _HANDLERS: dict[tuple[str, str], Callable[[Event, datetime], None]] = {
     ("change_external_contact", "add_external_contact"): _customer_added,
@@ -214,6 +226,9 @@ _HANDLERS: dict[tuple[str, str], Callable[[Event, datetime], None]] = {
     ("change_external_contact", "del_follow_user"): _customer_left,
     ("change_external_contact", "del_external_contact"): _customer_removed,
     ("change_external_contact", "transfer_fail"): _transfer_failed,
+    ("change_external_chat", "create"): _chat_changed,
+    ("change_external_chat", "update"): _chat_changed,
+    ("change_external_chat", "dismiss"): _chat_changed,
     ("change_contact", "delete_user"): _staff_removed,
     ("change_contact", "update_user"): _staff_updated,
 }

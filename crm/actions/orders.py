@@ -117,7 +117,11 @@ def _change(
 def _write_down(
     customer: Customer, order: Order, action: str, *, actor: Staff | None, now: datetime
 ) -> None:
-    values = {"customer": customer.pk, "paid": list(PAID_STATES), "currency": CURRENCY}
+    values: dict[str, Any] = {
+        "customer": customer.pk,
+        "paid": list(PAID_STATES),
+        "currency": CURRENCY,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_VALUE, values)
     record(order, action, actor=actor, at=now, data={"state": order.state})

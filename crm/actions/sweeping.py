@@ -15,13 +15,23 @@ from campaigns import tasks as campaign_tasks
 from campaigns.actions import due
 from campaigns.actions.announcements import handovers_to_announce
 from campaigns.actions.batches import expire_leases
+from campaigns.actions.codes import codes_to_tell
 from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
+from contacts.actions.chats import handovers_with_chats_due
+from contacts.actions.moving import handovers_to_move
+from contacts.actions.pool_rounds import stores_to_assign
+from contacts.actions.recycling import stores_to_recycle
+from contacts.actions.telling import people_to_tell
 from contacts.actions.transfers import handovers_to_check, handovers_to_request
+from contacts.actions.undo import handovers_to_undo
 from contacts.doorbell import ring
 from contacts.enums import CallbackState
 from contacts.models import Callback
 from crm import tasks as crm_tasks
+from crm.actions.departures import leavers_due
+from crm.actions.reconcile import reconciliations_to_go_on
+from crm.actions.staff_files import staff_files_to_carry_out
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +54,18 @@ _DUE: list[tuple[Finder, Task]] = [
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),
     (due.batches_to_check, campaign_tasks.check_batch),
+    (handovers_with_chats_due, contact_tasks.transfer_chats),
+    (handovers_to_move, contact_tasks.move_customers),
+    (handovers_to_undo, contact_tasks.undo_customers),
     (handovers_to_request, contact_tasks.make_requests),
     (handovers_to_check, contact_tasks.check_handover),
+    (leavers_due, crm_tasks.let_go_due),
+    (staff_files_to_carry_out, crm_tasks.carry_out_staff_file),
+    (codes_to_tell, campaign_tasks.tell_duty),
+    (people_to_tell, contact_tasks.tell),
+    (stores_to_assign, contact_tasks.assign_pool),
+    (stores_to_recycle, contact_tasks.recycle_pool),
+    (reconciliations_to_go_on, crm_tasks.reconcile),
 ]
 
 

@@ -12,7 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-_METHODS = {"PATCH": "patch", "POST": "act"}
+_METHODS = {"PATCH": "patch", "PUT": "put", "POST": "act"}
 _ERRORS = {
     "400": "The request is not right, or against a rule.",
     "401": "No key, or one that is unknown, expired or revoked.",
@@ -54,7 +54,7 @@ class ApiSchema(AutoSchema):
     def get_operation_id(self) -> str:
         """Name the operation after its path: ``campaigns_schedule``, ``customers_list``."""
         words = [word for word in self.path.split("/")[3:] if "{" not in word]
-        verb = {"GET": "read", "PATCH": "change"}.get(self.method, "")
+        verb = {"GET": "read", "PATCH": "change", "PUT": "set"}.get(self.method, "")
         if self._is_list_view():
             verb = "list"
         if self.method == "POST" and self.path.count("/") == 3:
@@ -74,8 +74,8 @@ class ApiSchema(AutoSchema):
         return "\n".join(self._words()[1:]).strip()
 
     def get_request_serializer(self) -> Any:
-        """Return the nested ``Input`` of a POST, ``Change`` of a PATCH; nothing if it has no fields."""
-        name = {"POST": "Input", "PATCH": "Change"}.get(self.method, "")
+        """Return ``Input`` of a POST, ``Change`` of a PATCH or PUT; nothing if it has no fields."""
+        name = {"POST": "Input", "PATCH": "Change", "PUT": "Change"}.get(self.method, "")
         wanted = getattr(self.view, name, None)
         return wanted if wanted is not None and wanted().fields else None
 

@@ -63,9 +63,6 @@ LEAVER = "ShenQing"
 RECEIVERS = ("LinYue", "HeMiao")
 """The colleagues of her store who take them over; the first is the persona ``guide``."""
 
-STAND_IN = "TangYi"
-"""The colleague to whom those are offered whom the receivers did not get."""
-
 POSTS = (
     Post("LinYue", "林悦", "SH01", username="guide", customers=620, invited=245),
     Post("HeMiao", "何淼", "SH01", customers=400, invited=75),

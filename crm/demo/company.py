@@ -28,7 +28,6 @@ class DemoCompany:
 
     leaver: Staff
     receivers: list[Staff]
-    stand_in: Staff
     manager: Staff
     marketer: Staff
     content: Content
@@ -68,7 +67,6 @@ def find_company() -> DemoCompany:
     return DemoCompany(
         leaver=staff[cast.LEAVER],
         receivers=[staff[userid] for userid in cast.RECEIVERS],
-        stand_in=staff[cast.STAND_IN],
         manager=accounts["manager"],
         marketer=accounts["marketer"],
         content=Content.objects.get(name=CAMPAIGN_CONTENT),

@@ -10,7 +10,6 @@ from connectors.wecom.sandbox.client import SandboxControl
 from contacts.actions.handovers import (
     finish_handover,
     propose_receivers,
-    reassign_items,
     start_handover,
 )
 from contacts.actions.settlement import check_handover
@@ -24,7 +23,7 @@ from contacts.enums import (
 )
 from contacts.models import Customer, Handover, HandoverItem, OwnershipPeriod, Staff
 from contacts.models.handovers import REQUEST_LIMIT
-from contacts.queries import UNDECIDED, handover_progress
+from contacts.queries import handover_progress
 from crm.actions.departures import let_go
 from crm.demo import cast
 from crm.demo.report import Report
@@ -48,11 +47,10 @@ def run(stage: Stage) -> None:
         return
     if handover.state == HandoverState.PLANNED:
         _start(stage, handover)
-    for _round in ("first", "second"):
+    while handover_progress(handover).moving:
         if not _settle_round(stage, handover):
             stage.terminal.say("handover: customers are still deciding; WeCom says nothing yet")
             return
-        _offer_again(stage, handover)
     handover.refresh_from_db()
     if handover.state == HandoverState.RUNNING:
         finish_handover(handover, actor=stage.company.manager, now=timezone.now())
@@ -155,10 +153,11 @@ def _settle_round(stage: Stage, handover: Handover) -> bool:
 
 
 def _is_asked(handover: Handover) -> tuple[bool, str]:
-    requests = handover_progress(handover).requests
+    progress = handover_progress(handover)
+    requests = progress.requests
     total, left = sum(requests.values()), sum(requests.get(state, 0) for state in _BEING_MADE)
     words = f"handover: {total - left} of {total} requests of at most {REQUEST_LIMIT} made"
-    return not left, words
+    return not left and not progress.states.get(ItemState.PLANNED), words
 
 
 def _is_decided(handover: Handover) -> tuple[bool, str]:
@@ -166,19 +165,11 @@ def _is_decided(handover: Handover) -> tuple[bool, str]:
         check_handover(handover.pk, now=timezone.now(), early=True)
     progress = handover_progress(handover)
     accepted = progress.states.get(ItemState.ACCEPTED, 0)
-    words = f"handover: {accepted} accepted, {progress.moving} on their way, "
-    return not progress.moving, words + f"{progress.undecided} to be decided by the manager"
-
-
-def _offer_again(stage: Stage, handover: Handover) -> None:
-    """Offer whom the receivers did not get to a third colleague; nobody is offered three times."""
-    missed = handover.items.filter(state__in=UNDECIDED, closed_at=None, tries=1)
-    ids = list(missed.values_list("pk", flat=True))
-    if not ids:
-        return
-    other = stage.company.stand_in
-    reassign_items(handover, ids, [other], actor=stage.company.manager, now=timezone.now())
-    stage.terminal.say(f"handover: {len(ids)} whom they did not get are offered to {other.name}")
+    again = progress.states.get(ItemState.PLANNED, 0)
+    words = f"handover: {accepted} accepted, {progress.moving} on their way"
+    if again:
+        words += f", {again} of them offered to the next colleague"
+    return not handover.items.filter(state=ItemState.WAITING).exists(), words
 
 
 def _misplaced(handover: Handover) -> int:

@@ -1,11 +1,21 @@
-"""Loading the company itself: departments, stores, staff with accounts and roles, tags."""
+"""Loading the company itself: departments, stores, staff with accounts and roles, rules, tags."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from contacts.enums import Role, StaffState
-from contacts.models import Company, Department, RoleGrant, Staff, Store, Tag, TagGroup, User
+from contacts.models import (
+    Company,
+    Department,
+    PoolRule,
+    RoleGrant,
+    Staff,
+    Store,
+    Tag,
+    TagGroup,
+    User,
+)
 from contacts.names import name_key
 from crm.demo import cast
 
@@ -48,6 +58,7 @@ def load_organisation(*, now: datetime, password_for: PasswordFor) -> Organisati
         post.userid: _load_post(post, stores, departments, number, now, password_for)
         for number, post in enumerate(cast.POSTS)
     }
+    PoolRule.objects.create(claiming=True)
     return Organisation(stores, staff, _load_tags())
 
 

@@ -67,15 +67,15 @@ class CampaignForm(forms.Form):
         self.viewer = viewer
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
         stores.queryset = stores_of(viewer, Role.MARKETER).order_by("name", "pk")
-        cast("forms.ChoiceField", self.fields["tags"]).choices = _tag_choices()
+        cast("forms.ChoiceField", self.fields["tags"]).choices = tag_choices()
 
-    def tag_groups(self) -> list[Any]:
+    def taggrouped(self) -> list[Any]:
         """Return the tags to tick, group by group, as the widget lays them out."""
-        return _groups(self["tags"])
+        return grouped(self["tags"])
 
-    def store_groups(self) -> list[Any]:
+    def storegrouped(self) -> list[Any]:
         """Return the stores to tick, in one group."""
-        return _groups(self["stores"])
+        return grouped(self["stores"])
 
     def clean_text(self) -> str:
         """Refuse what the channel would refuse, and say by how much it is too long."""
@@ -128,14 +128,15 @@ class CampaignForm(forms.Form):
             )
 
 
-def _groups(field: forms.BoundField) -> list[Any]:
+def grouped(field: forms.BoundField) -> list[Any]:
+    """Return the boxes of a field to tick, group by group, as the widget lays them out."""
     widget = cast("forms.CheckboxSelectMultiple", field.field.widget)
     ticked = [str(value) for value in field.value() or []]
     groups: list[Any] = widget.optgroups(field.html_name, ticked)
     return groups
 
 
-def _tag_choices() -> list[tuple[str, list[tuple[int, str]]]]:
+def tag_choices() -> list[tuple[str, list[tuple[int, str]]]]:
     tags = Tag.objects.select_related("group").order_by(
         "group__position", "group_id", "position", "pk"
     )

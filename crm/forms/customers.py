@@ -9,9 +9,18 @@ from django.http import QueryDict
 
 from contacts.models import Customer
 from crm.paging import search_words, whole_number
-from crm.queries import quiet_among
+from crm.queries import QUIET_AFTER, quiet_among
 
 POOL = "pool"
+MOST_QUIET_DAYS = 3650
+
+
+def quiet_days(text: str) -> int:
+    """Read for how many days nobody has been in contact; ``1`` is the usual month, 0 not given."""
+    days = whole_number(text) or 0
+    if days == 1:
+        return QUIET_AFTER.days
+    return days if days <= MOST_QUIET_DAYS else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class CustomerFilter:
     owner: int | None = None
     tag: int | None = None
     in_pool: bool = False
-    is_quiet: bool = False
+    quiet: int = 0
 
     @classmethod
     def read(cls, query: QueryDict) -> "CustomerFilter":
@@ -35,7 +44,7 @@ class CustomerFilter:
             owner=whole_number(owner),
             tag=whole_number(query.get("tag")),
             in_pool=owner == POOL,
-            is_quiet=query.get("quiet") == "1",
+            quiet=quiet_days(query.get("quiet", "")),
         )
 
     def apply(self, customers: QuerySet[Customer], *, now: datetime) -> QuerySet[Customer]:
@@ -53,7 +62,7 @@ class CustomerFilter:
         if self.tag:
             conditions &= Q(carried_tags__tag=self.tag)
         found = customers.filter(conditions)
-        return quiet_among(found, now=now) if self.is_quiet else found
+        return quiet_among(found, now=now, days=self.quiet) if self.quiet else found
 
     def _needle(self) -> str:
         bare = self.words.replace(" ", "").replace("-", "")
@@ -72,6 +81,6 @@ class CustomerFilter:
             "store": self.store,
             "owner": owner,
             "tag": self.tag,
-            "quiet": int(self.is_quiet),
+            "quiet": self.quiet,
         }
         return "?" + urlencode({name: value for name, value in (values | more).items() if value})

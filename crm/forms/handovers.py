@@ -7,8 +7,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from contacts.actions.sharing import Strategy
-from contacts.enums import HandoverKind, ItemState
+from contacts.enums import ItemState
 from contacts.models import Handover, HandoverItem, Staff
 from contacts.queries import UNDECIDED
 from crm.access import Viewer
@@ -32,7 +31,7 @@ class ReceiversForm(forms.Form):
 
     def __init__(self, viewer: Viewer, handover: Handover, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _choose_from(self, "receivers", receivers_of(viewer, handover))
+        choose_from(self, "receivers", receivers_of(viewer, handover))
 
     def ticked(self, name: str = "receivers") -> set[int]:
         """Return the ids ticked so far, sound or not, to show them ticked again."""
@@ -42,36 +41,6 @@ class ReceiversForm(forms.Form):
             given = self.initial.get(name, [])
         ids = (whole_number(str(value)) for value in given)
         return {pk for pk in ids if pk}
-
-
-class PlanForm(ReceiversForm):
-    """Who takes the customers of a plan, and how they are spread."""
-
-    strategy = forms.ChoiceField(
-        label=_("Share out"),
-        choices=Strategy.choices,
-        initial=Strategy.EVENLY,
-        widget=forms.RadioSelect,
-    )
-
-
-class StartForm(forms.Form):
-    """The words that go with the start of a handover."""
-
-    customer_message = forms.CharField(
-        label=_("Words to the customer"),
-        max_length=200,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=_(
-            "WeCom shows them with the request. Up to 200 characters; without them WeCom uses its own."
-        ),
-    )
-
-    def __init__(self, handover: Handover, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if handover.kind == HandoverKind.DEPARTURE:
-            del self.fields["customer_message"]  # the channel takes no words for leavers' customers
 
 
 class ReassignForm(ReceiversForm):
@@ -97,7 +66,7 @@ class ReassignForm(ReceiversForm):
         self.open_items = HandoverItem.objects.filter(
             handover=handover, state__in=UNDECIDED, closed_at=None
         )
-        _choose_from(self, "items", self.open_items)
+        choose_from(self, "items", self.open_items)
 
     def clean(self) -> dict[str, Any]:
         """Turn either way of choosing into ``item_ids``."""
@@ -114,6 +83,7 @@ class ReassignForm(ReceiversForm):
         return cleaned
 
 
-def _choose_from(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
+def choose_from(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
+    """Let these rows, and no others, be chosen in the field."""
     field = cast("forms.ModelMultipleChoiceField[Any]", form.fields[name])
     field.queryset = rows

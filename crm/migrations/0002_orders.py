@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("contacts", "0006_closed_tasks"),
+        ("contacts", "0015_closed_tasks"),
         ("crm", "0001_initial"),
     ]
 

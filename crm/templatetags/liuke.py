@@ -16,6 +16,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from contacts.models import Notice
+from contacts.notice_words import sentence
 from crm.models.orders import CURRENCY
 from crm.queries import COUNT_CAP
 
@@ -35,6 +37,7 @@ _TONES = {
         "replied",
         "success",
         "made",
+        "won_back",
         "paid",
         "shipped",
     ),
@@ -55,13 +58,26 @@ _ENTRY_ICONS = {
     "customer.untagged": "tag",
     "customer.added": "user-plus",
     "customer.opted_out": "ban",
+    "customer.won_back": "heart-handshake",
     "follow.ended": "user-minus",
+    "loss.win_back": "heart-handshake",
+    "loss.written_off": "user-off",
     "order": "receipt",
     "task.added": "list-check",
     "task.done": "circle-check",
     "task.dropped": "circle-x",
     "task.rescheduled": "calendar-event",
     "task.reassigned": "user-share",
+}
+_NOTICE_ICONS = {
+    "customer_lost": "user-minus",
+    "customer_removed": "user-off",
+    "staff_leaving": "door-exit",
+    "staff_departed": "door-exit",
+    "handed_over": "arrows-exchange",
+    "needs_decision": "help",
+    "from_pool": "inbox",
+    "unusual": "alert-triangle",
 }
 _SIGNS = {"CNY": "¥", "EUR": "€", "USD": "$", "GBP": "£"}
 _CHANNEL_WORDS = re.compile(r"((?:[\w/]+: )?)(.+?)((?: \[.*\])?(?: \(-?\d+\))?)", re.DOTALL)
@@ -191,6 +207,12 @@ def capped(count: int) -> str:
 
 
 @register.filter
+def signed(number: int) -> str:
+    """A difference with its sign."""
+    return f"{number:+,}".replace("-", "\u2212")
+
+
+@register.filter
 def listed(words: Iterable[object]) -> str:
     """Several words one after the other, parted as the language does it."""
     return pgettext("between words", ", ").join(map(str, words))
@@ -210,6 +232,18 @@ def channel_words(stored: str) -> str:
 def entry_icon(kind: str) -> str:
     """The icon of a timeline entry."""
     return _ENTRY_ICONS.get(kind, "activity")
+
+
+@register.filter
+def notice_icon(kind: str) -> str:
+    """The icon of a notice."""
+    return _NOTICE_ICONS.get(kind, "bell")
+
+
+@register.filter
+def notice_words(notice: Notice) -> str:
+    """What a notice says."""
+    return sentence(notice)
 
 
 def _day(day: date, today: date) -> str:

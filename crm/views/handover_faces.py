@@ -4,33 +4,29 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
+from django.utils import timezone
 
 from contacts.enums import HandoverKind, HandoverState, ItemState, RequestState
 from contacts.models import Handover
 from contacts.queries import UNDECIDED, handover_progress
 from contacts.wecom import wecom
 from crm.access import Viewer
-from crm.forms.handovers import PlanForm, ReassignForm, StartForm
+from crm.forms.handovers import ReassignForm
 from crm.handover_queries import (
-    PlannedShare,
     colleagues_for,
     items_of,
-    last_proposal,
     next_step,
-    plan_preview,
     receiver_rows,
     rest_of,
+    undo_outlook,
 )
 from crm.paging import page_of, search_words, whole_number
-from crm.templatetags.liuke import listed
+from crm.views.plan_face import Forms, plan_face
 
 ITEMS_SIZE = 25
-NAMES_SHOWN = 5
+CHATS_SHOWN = 300
 
-SHOWN = (*ItemState.values, "undecided")
-
-Forms = dict[str, Any]
+SHOWN = (*ItemState.values, "undecided", "undone", "not_undone")
 
 
 def show_face(
@@ -39,7 +35,7 @@ def show_face(
     """Render the face of the handover; ``given`` are forms with what the person has typed."""
     handover.refresh_from_db()
     if handover.state == HandoverState.PLANNED:
-        template, context = "crm/handover_plan.html", _plan_face(viewer, handover, given)
+        template, context = "crm/handover_plan.html", plan_face(request, viewer, handover, given)
     elif handover.state == HandoverState.RUNNING:
         template, context = (
             "crm/handover_running.html",
@@ -47,41 +43,11 @@ def show_face(
         )
     else:
         template, context = "crm/handover_done.html", _items_face(request, handover)
+    chats = handover.chats.select_related("chat", "to_staff").order_by("pk")
+    context["chats"] = list(chats[:CHATS_SHOWN])
+    if handover.state != HandoverState.PLANNED:
+        context["undo"] = undo_outlook(handover, now=timezone.now())
     return render(request, template, context, status=status)
-
-
-def _plan_face(viewer: Viewer, handover: Handover, given: Forms) -> dict[str, Any]:
-    shares = plan_preview(handover)
-    given_to = [share for share in shares if share.staff]
-    plan = given.get("plan") or PlanForm(viewer, handover, initial=last_proposal(handover))
-    words = search_words(given.get("words"))
-    return {
-        "handover": handover,
-        "plan": plan,
-        "start": given.get("start") or StartForm(handover),
-        "shares": shares,
-        "is_proposed": bool(given_to),
-        "has_conflicts": any(share.conflicts for share in shares),
-        "moving": sum(share.customers for share in given_to),
-        "receivers": _names(given_to),
-        "by_channel": sum(share.by_channel for share in given_to),
-        "at_once": sum(share.at_once for share in given_to),
-        "left_over": sum(share.customers for share in shares if not share.staff),
-        "colleagues": colleagues_for(viewer, handover, chosen=plan.ticked(), words=words),
-        "ticked": plan.ticked(),
-        "words": words,
-        "rest": rest_of(handover),
-        "is_departure": handover.kind == HandoverKind.DEPARTURE,
-    }
-
-
-def _names(shares: list[PlannedShare]) -> str:
-    """Name the receivers, the first five of many, for the question before the start."""
-    names = [share.staff.name for share in shares if share.staff]
-    if len(names) <= NAMES_SHOWN:
-        return listed(names)
-    more = _("%(n)s more") % {"n": len(names) - NAMES_SHOWN}
-    return listed([*names[:NAMES_SHOWN], more])
 
 
 def _running_face(

@@ -13,21 +13,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from contacts.actions.exports import note_export
 from contacts.actions.handovers import (
     cancel_handover,
     finish_handover,
-    propose_receivers,
     reassign_items,
-    start_handover,
 )
 from contacts.actions.settlement import check_handover
-from contacts.actions.sharing import Strategy
+from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import Handover
+from contacts.models import Handover, HandoverItem
 from crm.access import Viewer, handover_for, handovers_of, require, viewer_of
 from crm.csv_files import csv_response
-from crm.forms.handovers import PlanForm, ReassignForm, StartForm
+from crm.forms.handovers import ReassignForm
 from crm.handover_queries import (
     items_of,
     with_bars,
@@ -87,59 +86,6 @@ def handover_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def handover_propose(request: HttpRequest, pk: int) -> HttpResponse:
-    """Spread the plan over the ticked colleagues; the button *find* only looks for more people."""
-    viewer = _manager(request)
-    handover = handover_for(viewer, pk)
-    form = PlanForm(viewer, handover, request.POST)
-    if "find" in request.POST:
-        form.errors.clear()
-        return show_face(request, viewer, handover, plan=form, words=request.POST.get("q", ""))
-    if not form.is_valid():
-        return show_face(request, viewer, handover, status=400, plan=form)
-    try:
-        propose_receivers(
-            handover,
-            list(form.cleaned_data["receivers"]),
-            strategy=Strategy(form.cleaned_data["strategy"]),
-            actor=viewer.staff,
-            now=timezone.now(),
-        )
-    except RuleBroken as error:
-        form.add_error(None, str(error))
-        return show_face(request, viewer, handover, status=400, plan=form)
-    except MovedOn as error:
-        return moved_on(request, error, back=_address(handover))
-    return redirect(f"{_address(handover)}#preview")
-
-
-@login_required
-@require_POST
-def handover_start(request: HttpRequest, pk: int) -> HttpResponse:
-    """Start the planned handover."""
-    viewer = _manager(request)
-    handover = handover_for(viewer, pk)
-    form = StartForm(handover, request.POST)
-    if not form.is_valid():
-        return show_face(request, viewer, handover, status=400, start=form)
-    try:
-        start_handover(
-            handover,
-            actor=viewer.staff,
-            now=timezone.now(),
-            customer_message=form.cleaned_data.get("customer_message", ""),
-        )
-    except RuleBroken as error:
-        form.add_error(None, str(error))
-        return show_face(request, viewer, handover, status=400, start=form)
-    except MovedOn as error:
-        return moved_on(request, error, back=_address(handover))
-    messages.success(request, _("The handover has started."))
-    return redirect(_address(handover))
-
-
-@login_required
-@require_POST
 def handover_reassign(request: HttpRequest, pk: int) -> HttpResponse:
     """Offer customers whom nobody took over to other colleagues."""
     viewer = _manager(request)
@@ -186,6 +132,42 @@ def handover_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def handover_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give customers back: everybody, or those of the ticked items."""
+    viewer = _manager(request)
+    handover = handover_for(viewer, pk)
+    items = [number for value in request.POST.getlist("items") if (number := whole_number(value))]
+    if "chosen" in request.POST and not items:
+        messages.error(request, _("Tick the customers who are to go back."))
+        return redirect(f"{_address(handover)}?state=accepted#items")
+    chosen = items if "chosen" in request.POST else None
+    try:
+        undoing = undo_handover(handover, actor=viewer.staff, now=timezone.now(), items=chosen)
+    except RuleBroken as error:
+        messages.error(request, str(error))
+    except MovedOn as error:
+        return moved_on(request, error, back=_address(handover))
+    else:
+        messages.success(request, _said_of(undoing))
+    return redirect(_address(handover))
+
+
+def _said_of(undoing: Undoing) -> str:
+    going_back = undoing.withdrawn + undoing.giving_back
+    said = ngettext("%(n)s customer goes back.", "%(n)s customers go back.", going_back)
+    words = said % {"n": going_back}
+    if undoing.left_alone:
+        alone = ngettext(
+            "%(n)s has just been asked through WeCom and cannot be called back.",
+            "%(n)s have just been asked through WeCom and cannot be called back.",
+            undoing.left_alone,
+        )
+        words = f"{words} {alone % {'n': undoing.left_alone}}"
+    return words
+
+
+@login_required
+@require_POST
 def handover_refresh(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the channel now how the customers decided."""
     viewer = _manager(request)
@@ -204,6 +186,13 @@ def handover_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download what became of every customer, as CSV."""
     viewer = _manager(request)
     handover = handover_for(viewer, pk)
+    note_export(
+        "handover_items",
+        handover.size,
+        actor=viewer.staff,
+        now=timezone.now(),
+        data={"handover": handover.pk},
+    )
     return csv_response(f"handover-{handover.pk}.csv", _report(handover))
 
 
@@ -216,6 +205,7 @@ def _report(handover: Handover) -> Iterator[tuple[object, ...]]:
         _("Reason"),
         _("Since"),
         _("Tries"),
+        _("Given back"),
         _("Id"),
     )
     yield heads
@@ -228,8 +218,15 @@ def _report(handover: Handover) -> Iterator[tuple[object, ...]]:
             channel_words(item.reason),
             timezone.localtime(item.state_at).isoformat(sep=" ", timespec="seconds"),
             item.tries,
+            _fate_of_undo(item),
             item.customer_id,
         )
+
+
+def _fate_of_undo(item: HandoverItem) -> str:
+    if item.undone_at:
+        return timezone.localtime(item.undone_at).isoformat(sep=" ", timespec="seconds")
+    return item.get_undo_note_display() if item.undo_note else ""
 
 
 def _manager(request: HttpRequest) -> Viewer:

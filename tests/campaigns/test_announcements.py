@@ -71,6 +71,8 @@ def handed(number=3, *, to=None, **fields):
 def told(handover, now=NOON):
     """Whom the announcement is for, once it is planned."""
     campaign = announce_handover(handover.pk, now=now)
+    assert campaign
+    assert campaign.send_at
     plan_campaign(campaign.pk, now=campaign.send_at)
     campaign.refresh_from_db()
     return campaign, set(
@@ -98,7 +100,9 @@ def test_the_words_name_the_new_and_the_former_guide():
     handover, _customers = handed()
     campaign, _reached = told(handover)
 
-    parcel = parcel_of(claim_batch(campaign.pk, now=NOON))
+    batch = claim_batch(campaign.pk, now=NOON)
+    assert batch
+    parcel = parcel_of(batch)
 
     assert parcel.text == (
         "Hello, this is Mei of Nanjing Road: I look after you now that Wei has left."
@@ -110,11 +114,14 @@ def test_the_former_guide_has_no_place_in_other_campaigns():
     lin = make_staff("Lin")
     make_customers(1, owner=lin, followed=True)
     campaign = make_campaign(state=CampaignState.SCHEDULED)
+    assert campaign.content
     campaign.content.text = "Coats, {guide} {former_guide}"
     campaign.content.save()
     plan_campaign(campaign.pk, now=NOON)
 
-    assert parcel_of(claim_batch(campaign.pk, now=NOON)).text == "Coats, Lin {former_guide}"
+    batch = claim_batch(campaign.pk, now=NOON)
+    assert batch
+    assert parcel_of(batch).text == "Coats, Lin {former_guide}"
 
 
 def test_a_second_call_tells_nobody_again():
@@ -268,6 +275,7 @@ def test_what_is_done_at_night_is_told_in_the_morning():
 
     campaign = announce_handover(handover.pk, now=at(2, 22))
 
+    assert campaign
     assert (campaign.state, campaign.send_at) == (CampaignState.SCHEDULED, at(3, 10))
     assert plan_campaign(campaign.pk, now=at(3, 9, 59)) is False
     opt_out(customers[0], source="test", now=at(3, 9))

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from contacts.actions.closing import close_if_settled
 from contacts.actions.customers import Profile
 from contacts.actions.departures import depart_staff
 from contacts.actions.follows import begin_follow, end_follow
@@ -30,7 +31,7 @@ from contacts.actions.handovers import (
     reassign_items,
     start_handover,
 )
-from contacts.actions.settlement import close_if_settled, settle_items
+from contacts.actions.settlement import settle_items
 from contacts.actions.sharing import Strategy
 from contacts.actions.staff import rehire_staff
 from contacts.enums import (
@@ -189,7 +190,7 @@ class Shop(RuleBasedStateMachine):
 
     @invariant()
     def every_promise_is_kept(self):
-        people = {1, 2, 3, 10, 12}
+        people = {1, 2, 3, 10, 12, 13}
         assert {
             f.rule.number: f.examples for f in check_rules(now=self.now, only=people) if f.rows
         } == {}

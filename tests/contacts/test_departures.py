@@ -257,7 +257,7 @@ def test_whoever_announces_their_last_day_keeps_working():
     lin = make_staff()
     chen = make_customer(owner=lin)
 
-    announce_leaving(lin, leaves_on=LATER, actor=None, now=NOON)
+    announce_leaving(lin, leaves_on=LATER.date(), actor=None, now=NOON)
 
     chen.refresh_from_db()
     assert (lin.state, lin.leaves_on, chen.owner) == (StaffState.LEAVING, LATER.date(), lin)
@@ -267,7 +267,7 @@ def test_a_last_day_in_the_past_is_refused():
     lin = make_staff()
 
     with pytest.raises(RuleBroken, match="cannot lie in the past"):
-        announce_leaving(lin, leaves_on=NOON - timedelta(days=1), actor=None, now=NOON)
+        announce_leaving(lin, leaves_on=(NOON - timedelta(days=1)).date(), actor=None, now=NOON)
 
     lin.refresh_from_db()
     assert (lin.state, lin.leaves_on) == (StaffState.ACTIVE, None)
@@ -277,7 +277,7 @@ def test_the_departed_announce_nothing():
     wei = make_departed()
 
     with pytest.raises(MovedOn):
-        announce_leaving(wei, leaves_on=LATER, actor=None, now=NOON)
+        announce_leaving(wei, leaves_on=LATER.date(), actor=None, now=NOON)
 
     wei.refresh_from_db()
     assert wei.state == StaffState.DEPARTED

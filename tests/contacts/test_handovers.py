@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from contacts.actions.closing import close_if_settled
 from contacts.actions.departures import depart_staff
 from contacts.actions.handovers import (
     Share,
@@ -16,7 +17,7 @@ from contacts.actions.handovers import (
     reassign_items,
     start_handover,
 )
-from contacts.actions.settlement import close_if_settled, settle_items
+from contacts.actions.settlement import settle_items
 from contacts.actions.sharing import Strategy
 from contacts.actions.staff import rehire_staff
 from contacts.enums import (

@@ -26,6 +26,7 @@ from contacts.actions.handovers import (
     start_handover,
 )
 from contacts.actions.ownership import move_ownership
+from contacts.actions.plans import move_customers
 from contacts.actions.settlement import settle_items
 from contacts.actions.sharing import Strategy
 from contacts.enums import HandoverState, ItemState, OwnershipReason, StaffState
@@ -39,6 +40,7 @@ from contacts.models import (
     OwnershipPeriod,
     Staff,
 )
+from contacts.promises import plan_fingerprint
 from crm.invariants import check_rules
 from tests.builders import (
     NOON,
@@ -207,6 +209,30 @@ def test_a_handover_is_not_started_into_the_hands_of_somebody_who_departs():
         start.result()
     handover.refresh_from_db()
     assert handover.state == HandoverState.PLANNED
+    assert broken() == {}
+
+
+def test_a_plan_that_is_changed_in_the_moment_of_the_start_is_not_started():
+    mei, sun = make_staff("Mei"), make_staff("Sun")
+    handover = make_handover(customers=make_customers(3), to_staff=mei)
+    promise = plan_fingerprint(handover)
+
+    start = overtake(
+        lambda: move_customers(
+            handover,
+            handover.items.filter(pk=handover.items.all()[0].pk),
+            sun,
+            actor=None,
+            now=NOON,
+        ),
+        lambda: start_handover(handover, actor=None, now=NOON, fingerprint=promise),
+    )
+
+    with pytest.raises(MovedOn, match="Things have changed"):
+        start.result()
+    handover.refresh_from_db()
+    assert handover.state == HandoverState.PLANNED
+    assert not Customer.objects.exclude(owner=None).exists()
     assert broken() == {}
 
 

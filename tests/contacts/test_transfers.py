@@ -205,6 +205,22 @@ def test_somebody_still_in_wecom_is_handed_over_on_the_job(shop: Shop, now: date
     assert shop.violations() == []
 
 
+def test_wecom_is_given_the_words_to_the_customer_with_names_in_them(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    make_customers(1, owner=lin, followed=True)
+    shop.open(lin, mei)
+    now = timezone.now()
+    handover = plan_handover(lin, kind=HandoverKind.LEAVE, actor=None, now=now)
+    propose_receivers(handover, [mei], strategy=Strategy.EVENLY, actor=None, now=now)
+
+    start_handover(handover, actor=None, now=now, customer_message="{guide} is there for you now.")
+    make_due_requests(handover.pk, now=timezone.now())
+
+    assert [call["message"] for call in shop.control.rows("transfer_calls")] == [
+        "Mei is there for you now."
+    ]
+
+
 def test_on_the_job_a_refusal_leaves_the_customer_with_the_colleague(
     shop: Shop, now: datetime
 ) -> None:

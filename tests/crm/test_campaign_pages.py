@@ -118,6 +118,8 @@ def test_the_sheet_drafts_a_campaign_with_its_words_and_segment(marketer: Client
     campaign = Campaign.objects.get()
     assert response["Location"] == f"/campaigns/{campaign.pk}/"
     assert (campaign.state, campaign.created_by) == (CampaignState.DRAFT, yan)
+    assert campaign.content
+    assert campaign.segment
     assert campaign.content.text == WORDS["text"]
     assert campaign.segment.rule == {
         "all": [
@@ -166,7 +168,9 @@ def test_a_refused_sheet_keeps_everything_that_was_typed(
 def test_the_longest_text_fits_exactly(marketer: Client):
     sheet(marketer, text="汉" * 1333 + "a")
 
-    assert len(Campaign.objects.get().content.text.encode()) == 4000
+    content = Campaign.objects.get().content
+    assert content
+    assert len(content.text.encode()) == 4000
 
 
 def test_the_preview_counts_whom_it_reaches_before_anything_is_written(marketer: Client):

@@ -187,7 +187,7 @@ def test_the_list_takes_the_same_queries_for_any_length(
     CustomerTag.objects.bulk_create(CustomerTag(customer=row, tag=vip) for row in customers)
     sign_in(client, make_staff("Wu", role=Role.ADMINISTRATOR))
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get(LIST)
 
 
@@ -272,7 +272,7 @@ def test_the_page_takes_the_same_queries_for_any_history(
         CustomerTag.objects.create(customer=customer, tag=make_tag(f"Tag {index}"))
         make_follow(make_staff(f"Guide {index}"), customer)
 
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         hers.get(page_address(customer))
 
 

@@ -14,11 +14,19 @@ from django.db import connection
 
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, WelcomeState
 from campaigns.models import Batch, Campaign, Delivery, Welcome
-from contacts.enums import CallbackState, CustomerState, HandoverState, ItemState, RequestState
+from contacts.enums import (
+    CallbackState,
+    CustomerState,
+    HandoverState,
+    ItemState,
+    LossState,
+    RequestState,
+)
 from contacts.models import (
     ApiKey,
     Callback,
     Customer,
+    Follow,
     Handover,
     HandoverItem,
     HandoverRequest,
@@ -37,7 +45,9 @@ from tests.builders import (
     make_customer,
     make_customers,
     make_departed,
+    make_follow,
     make_handover,
+    make_loss,
     make_staff,
     make_store,
     make_welcome,
@@ -453,6 +463,23 @@ def test_a_lease_that_ran_out_a_moment_ago_is_left_to_the_sweeper():
     assert broken() == {}
 
 
+def test_whoever_counts_as_lost_must_not_be_connected():
+    loss = make_loss()
+    assert broken() == {}
+
+    make_follow(make_staff("Mei"), loss.customer)
+
+    assert broken() == {13: 1}
+
+
+def test_a_removal_is_of_a_follow_that_has_ended():
+    loss = make_loss(state=LossState.WON_BACK)
+
+    Follow.objects.filter(pk=loss.follow_id).update(ended_at=None, end_reason="")
+
+    assert broken() == {13: 1}
+
+
 def test_a_callback_that_waits_for_its_next_attempt_is_not_late():
     make_callback(received_at=LONG_AGO, next_attempt_at=NOON + timedelta(minutes=5))
 
@@ -487,7 +514,8 @@ def test_the_command_fails_and_names_the_first_broken_rows():
     shown = out.getvalue()
     assert f"12  {EXAMPLES + 2:>8}  What is over is over" in shown
     assert shown.count("is done, but does not say since when") == EXAMPLES
-    assert f"callback {Callback.objects.order_by('pk')[0].pk} is done" in shown
+    named = sorted(f"callback {pk} is done" for pk in Callback.objects.values_list("pk", flat=True))
+    assert named[0] in shown
 
 
 def test_what_waits_for_a_person_is_told_and_breaks_nothing():

@@ -83,6 +83,7 @@ def test_a_campaign_of_the_api_reaches_those_in_scope(
 
     assert answer.status_code == 201
     for campaign in Campaign.objects.all():
+        assert campaign.segment
         assert customers_in(campaign.segment.rule).count() == reach
     assert Segment.objects.get(pk=kept.pk).rule == EVERYBODY
 

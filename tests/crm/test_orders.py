@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -23,7 +24,7 @@ COAT = {"name": "羊绒大衣", "category": "大衣", "quantity": 1, "price": "1
 
 
 def tell(customer, number="1", state=OrderState.PAID, *, amount=100, now=NOON, **fields):
-    values = {"system": "shop", "ordered_at": NOON - HOUR} | fields
+    values: dict[str, Any] = {"system": "shop", "ordered_at": NOON - HOUR} | fields
     told = OrderTold(number=number, state=state, amount=Decimal(amount), **values)
     return record_order(customer, told, actor=None, now=now)
 

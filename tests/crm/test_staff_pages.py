@@ -70,7 +70,7 @@ def test_the_list_shows_the_people_of_the_managers_store_and_how_many_customers_
     page = manager.get("/staff/").content.decode()
 
     assert "Lin" in page
-    assert "3 customers" in page
+    assert "3 of 5000" in page
     assert stranger.name not in page
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL goes down hard in the middle of a campaign and comes back."""
+"""PostgreSQL goes down hard in the middle of a campaign, or of a handover, and comes back."""
 
 import signal
 from collections.abc import Iterator
@@ -12,12 +12,19 @@ from campaigns.enums import BatchState
 from config import embedded
 from config.processes import end_group
 from config.pytest_plugin import _SERVERS
+from contacts.actions.moving import CHUNK
+from contacts.actions.transfers import LEASE
+from contacts.enums import ItemState, RequestState
+from contacts.models import HandoverRequest
+from tests.builders import make_customers, make_staff
 from tests.faults.crew import Crew, until
 from tests.faults.stories import (
     LEASE_OVER,
     begin_campaign,
+    begin_handover,
     count,
     end_campaign_exactly,
+    end_handover_exactly,
     look_up_unclear,
     staff_with_customers,
     wait_until_sent,
@@ -77,3 +84,29 @@ def test_a_campaign_survives_a_restart_of_the_database(
     crew.start("worker-bulk")
     wait_until_sent(campaign)
     end_campaign_exactly(shop, campaign)
+
+
+def test_a_handover_survives_a_restart_of_the_database(
+    crew: Crew, shop: Shop, durable: None, pytestconfig: pytest.Config
+) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    customers = make_customers(2 * CHUNK + 60, owner=wei, followed=True)
+    shop.open(wei, lin)
+    shop.control.faults(latency_ms=400)
+    handover = begin_handover(shop, wei, lin)
+    crew.start("worker-bulk", "worker-realtime", "scheduler")
+    calls = HandoverRequest.objects.filter(handover=handover, state=RequestState.CALLING)
+    until(calls.exists, what="a request that is being made")
+    connection.close()
+
+    restart_postgres(pytestconfig)
+
+    asked = handover.items.filter(state=ItemState.WAITING)
+    until(
+        lambda: asked.count() == len(customers),
+        patience=LEASE.total_seconds() + 60,
+        what="workers that go on by themselves",
+    )
+    assert crew.lives("worker-bulk")
+    crew.kill("worker-bulk", "worker-realtime", "scheduler")
+    end_handover_exactly(shop, handover, customers, lin)

@@ -26,6 +26,9 @@ MAX_REMARK = 20
 MAX_DESCRIPTION = 150
 NO_RELATION = 84061
 PERSONAL_TAG = 2
+ASSIGNED = 202
+"""The ``add_way`` of a customer whom an administrator or a transfer has given to the member."""
+NO_CUSTOMER = 40096
 
 
 class CustomerKind(IntEnum):
@@ -74,10 +77,14 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class FollowPage:
-    """One page of follows with their customers, and the members WeCom told nothing of."""
+    """One page of follows with their customers, and the members WeCom told nothing of.
+
+    ``next_cursor`` is where the next page begins; empty on the last one.
+    """
 
     follows: tuple[tuple[Profile, FollowInfo], ...]
     failed_user_ids: tuple[str, ...]
+    next_cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +127,18 @@ def get_external_contact(client: WeComClient, external_user_id: str) -> Customer
 
 
 def batch_get_by_user(
-    client: WeComClient, user_ids: Sequence[str], *, limit: int = MAX_ROWS
+    client: WeComClient, user_ids: Sequence[str], *, limit: int = MAX_ROWS, cursor: str = ""
 ) -> Iterator[FollowPage]:
-    """Yield the follows of at most 100 members with their customers, page by page.
+    """Yield the follows of at most 100 members with their customers, page by page from ``cursor`` on.
 
     One member without any customer is not an error. Raises ``ValueError`` for too many members.
     """
     require_at_most(user_ids, MAX_USERS, "members")
     payload = {"userid_list": list(user_ids), "limit": clamp(limit, MAX_ROWS)}
     try:
-        for page in client.follow_cursor("externalcontact/batch/get_by_user", payload):
+        for page in client.follow_cursor(
+            "externalcontact/batch/get_by_user", payload, cursor=cursor
+        ):
             yield _follow_page(page)
     except Refused as refused:
         if refused.errcode != NO_RELATION:
@@ -163,7 +172,8 @@ def _follow_page(page: Mapping[str, Any]) -> FollowPage:
         for row in rows(page, "external_contact_list")
     )
     failed = record(page, "fail_info")
-    return FollowPage(follows, tuple(user for name in failed for user in texts(failed, name)))
+    failed_ids = tuple(user for name in failed for user in texts(failed, name))
+    return FollowPage(follows, failed_ids, text(page, "next_cursor"))
 
 
 def _follows(page: Mapping[str, Any]) -> tuple[FollowInfo, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from connectors.wecom.api.fields import clamp, number, numbers, rows, rows_of, text, texts
 from connectors.wecom.client import WeComClient
@@ -10,6 +10,7 @@ from connectors.wecom.errors import ConfigProblem, Refused
 
 MAX_USER_IDS = 10_000
 NOT_VISIBLE = frozenset({60011, 60021, 60111, 40003})
+UNKNOWN_USER = frozenset({60111, 40003})
 NOT_PERMITTED = 48002
 
 
@@ -60,6 +61,29 @@ def get_user(client: WeComClient, user_id: str) -> Member | None:
             return None
         raise
     return _member(answer)
+
+
+class Presence(Enum):
+    """Whether somebody is a member of the company in WeCom, as far as the app may know."""
+
+    HERE = "here"
+    GONE = "gone"
+    UNTOLD = "untold"
+
+
+def presence_of(client: WeComClient, user_id: str) -> Presence:
+    """Return whether this is a member; untold where the app may not see them."""
+    try:
+        answer = client.call("user/get", params={"userid": user_id}, idempotent=True)
+    except Refused as refused:
+        if refused.errcode in NOT_VISIBLE:
+            return Presence.GONE if refused.errcode in UNKNOWN_USER else Presence.UNTOLD
+        raise
+    except ConfigProblem as problem:
+        if problem.errcode == NOT_PERMITTED:
+            return Presence.UNTOLD
+        raise
+    return Presence.GONE if _member(answer).status == MemberStatus.LEFT else Presence.HERE
 
 
 def user_simplelist(client: WeComClient, department_id: int) -> tuple[Member, ...]:

@@ -73,6 +73,14 @@ class Unassigned:
 
 
 @dataclass(frozen=True, slots=True)
+class UnassignedPage:
+    """One page of them; ``next_cursor`` is where the next one begins, empty on the last."""
+
+    rows: tuple[Unassigned, ...]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatFailure:
     chat_id: str
     errcode: int
@@ -80,14 +88,27 @@ class ChatFailure:
 
 def get_unassigned_list(client: WeComClient, *, page_size: int = MAX_ROWS) -> Iterator[Unassigned]:
     """Yield the customers of all members who left within a year, not yet handed over."""
+    for page in unassigned_pages(client, page_size=page_size):
+        yield from page.rows
+
+
+def unassigned_pages(
+    client: WeComClient, *, page_size: int = MAX_ROWS, cursor: str = ""
+) -> Iterator[UnassignedPage]:
+    """Yield them page by page, from ``cursor`` on."""
     payload = {"page_size": clamp(page_size, MAX_ROWS)}
-    pages = client.follow_cursor("externalcontact/get_unassigned_list", payload)
-    for row in rows_of(pages, "info"):
-        yield Unassigned(
-            handover_user_id=text(row, "handover_userid"),
-            external_user_id=text(row, "external_userid"),
-            left_at=moment(row, "dimission_time"),
+    path = "externalcontact/get_unassigned_list"
+    for page in client.follow_cursor(path, payload, cursor=cursor):
+        found = tuple(
+            Unassigned(
+                handover_user_id=text(row, "handover_userid"),
+                external_user_id=text(row, "external_userid"),
+                left_at=moment(row, "dimission_time"),
+            )
+            for row in rows(page, "info")
         )
+        last = page.get("is_last") is True
+        yield UnassignedPage(found, "" if last else text(page, "next_cursor"))
 
 
 def transfer_customer(

@@ -6,7 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts.actions.handovers import plan_shares
-from contacts.models import Handover, HandoverItem
+from contacts.actions.undo import Undoing
+from contacts.models import ChatItem, Handover, HandoverItem
 from contacts.queries import HandoverProgress, ReceiverProgress
 from crm.api.shapes.people import CustomerRef, StaffRef, StoreRef
 
@@ -22,7 +23,7 @@ class HandoverShape(serializers.ModelSerializer[Handover]):
         model = Handover
         fields: tuple[str, ...] = (
             "id", "from_staff", "store", "kind", "size", "state", "customer_message",
-            "planned_by", "planned_at", "started_at", "closed_at",
+            "greeting", "max_offers", "planned_by", "planned_at", "started_at", "closed_at", "undoes",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -40,7 +41,7 @@ class HandoverPageShape(HandoverShape):
     shares = serializers.SerializerMethodField(help_text="What is still planned, by receiver.")
 
     class Meta(HandoverShape.Meta):
-        fields = (*HandoverShape.Meta.fields, "shares")
+        fields = (*HandoverShape.Meta.fields, "steps", "shares")
         read_only_fields = fields
 
     @extend_schema_field(ShareShape(many=True))
@@ -59,7 +60,31 @@ class HandoverItemShape(serializers.ModelSerializer[HandoverItem]):
         model = HandoverItem
         fields = (
             "id", "customer", "to_staff", "state", "state_at", "reason", "tries",
-            "takeover_at", "closed_at",
+            "takeover_at", "closed_at", "errcode", "undo_asked_at", "undone_at", "undo_note",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class UndoingShape(serializers.Serializer[Undoing]):
+    """What an undo does."""
+
+    withdrawn = serializers.IntegerField(help_text="Had not been asked yet.")
+    giving_back = serializers.IntegerField(help_text="Go back, now or within minutes.")
+    left_alone = serializers.IntegerField(help_text="Are being asked and cannot be called back.")
+
+
+class ChatItemShape(serializers.ModelSerializer[ChatItem]):
+    """One group chat of a handover: to whom, and how far it got."""
+
+    chat = serializers.CharField(source="chat.chat_id", read_only=True)
+    name = serializers.CharField(source="chat.name", read_only=True)
+    to_staff = StaffRef(read_only=True, allow_null=True)
+
+    class Meta:
+        model = ChatItem
+        fields = (
+            "id", "chat", "name", "to_staff", "state", "state_at", "reason", "errcode",
+            "next_attempt_at", "closed_at",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.models import Batch, Campaign, Content, Delivery, Segment
+from campaigns.models import Batch, Campaign, Content, Delivery, QuickReply, Segment
 from campaigns.queries import AudiencePreview, BatchCell, CampaignProgress
-from crm.api.shapes.people import StaffRef
+from crm.api.shapes.people import StaffRef, StoreRef
 
 
 class ContentShape(serializers.ModelSerializer[Content]):
@@ -15,6 +15,19 @@ class ContentShape(serializers.ModelSerializer[Content]):
     class Meta:
         model = Content
         fields = ("id", "name", "text", "attachments", "created_at")
+        read_only_fields = fields
+
+
+class QuickReplyShape(serializers.ModelSerializer[QuickReply]):
+    """Words at hand: of one person, of a store, or of the company."""
+
+    owner = StaffRef(read_only=True, allow_null=True)
+    store = StoreRef(read_only=True, allow_null=True)
+    text = serializers.CharField(source="content.text", read_only=True)
+
+    class Meta:
+        model = QuickReply
+        fields = ("id", "title", "text", "owner", "store", "created_at", "archived_at")
         read_only_fields = fields
 
 

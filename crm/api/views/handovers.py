@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from contacts.actions.chats import choose_owner
 from contacts.actions.handovers import (
     RETRYABLE,
     cancel_handover,
@@ -15,21 +16,26 @@ from contacts.actions.handovers import (
     plan_handover,
     propose_receivers,
     reassign_items,
-    start_handover,
 )
+from contacts.actions.receivers import check_receivers
 from contacts.actions.settlement import check_handover
-from contacts.actions.sharing import Strategy
+from contacts.actions.sharing import Order, Strategy
+from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
-from contacts.models import Handover, HandoverItem, Staff
+from contacts.models import ChatItem, Handover, HandoverItem, Staff
+from contacts.plan_steps import MOST
 from contacts.queries import HandoverProgress, handover_progress
 from crm.access import handover_for, handovers_of, require, staff_of
+from crm.actions.plans import selection_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
 from crm.api.shapes.handovers import (
+    ChatItemShape,
     HandoverItemShape,
     HandoverPageShape,
     HandoverProgressShape,
     HandoverShape,
+    UndoingShape,
 )
 
 
@@ -42,6 +48,21 @@ class HandoverFilters(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(choices=HandoverKind.choices)
 
 
+class SelectInput(StrictInput):
+    """Some of a person's customers: those who meet a condition, so many, or down to a load."""
+
+    who = serializers.JSONField(required=False, help_text="A condition, as in the steps of a plan.")
+    at_most = serializers.IntegerField(required=False, min_value=1, max_value=MOST)
+    down_to = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST, help_text="Leave them with this many."
+    )
+    order = serializers.ChoiceField(choices=Order.choices, default=Order.QUIET)
+
+    def validate_order(self, value: str) -> Order:
+        """Return the order that actions know."""
+        return Order(value)
+
+
 class Handovers(Listing, Verb):
     """List the handovers of the people you manage."""
 
@@ -51,12 +72,13 @@ class Handovers(Listing, Verb):
     success = 201
 
     class Input(StrictInput):
-        """Whose customers, and why. A departure plans its own handover."""
+        """Whose customers, why, and which of them. A departure plans its own handover."""
 
-        example: ClassVar = {"from_staff": 5, "kind": "leave"}
+        example: ClassVar = {"from_staff": 5, "kind": "rebalance", "select": {"down_to": 300}}
 
         from_staff = IdField()
         kind = serializers.ChoiceField(choices=[HandoverKind.LEAVE, HandoverKind.REBALANCE])
+        select = SelectInput(required=False, help_text="Without it everybody.")
 
     @property
     def verb_shape(self) -> type[HandoverPageShape]:
@@ -68,11 +90,14 @@ class Handovers(Listing, Verb):
         return handovers_of(self.viewer).select_related("from_staff", "store", "planned_by")
 
     def act(self, data: dict[str, Any]) -> Handover:
-        """Plan to hand over everybody whom a colleague owns; nothing moves yet."""
+        """Plan to hand over those whom a colleague owns, all or some; nothing moves yet."""
         require(self.viewer, Role.MANAGER)
         giver = pick(staff_of(self.viewer), [data["from_staff"]], "from_staff")[0]
         kind = HandoverKind(data["kind"])
-        return plan_handover(giver, kind=kind, actor=self.actor, now=self.now)
+        if "select" not in data:
+            return plan_handover(giver, kind=kind, actor=self.actor, now=self.now)
+        select = selection_of(giver, now=self.now, **data["select"])
+        return plan_handover(giver, kind=kind, actor=self.actor, now=self.now, select=select)
 
 
 class HandoverPage(Reading):
@@ -104,6 +129,18 @@ class HandoverItems(Listing):
         """Return the items of this handover."""
         handover = handover_for(self.viewer, self.kwargs["pk"])
         return HandoverItem.objects.filter(handover=handover).select_related("customer", "to_staff")
+
+
+class HandoverChats(Listing):
+    """List the group chats of one handover, and how far each got."""
+
+    resource = "handovers"
+    shape = ChatItemShape
+
+    def rows(self) -> QuerySet[ChatItem]:
+        """Return the chats of this handover."""
+        handover = handover_for(self.viewer, self.kwargs["pk"])
+        return ChatItem.objects.filter(handover=handover).select_related("chat", "to_staff")
 
 
 class Progress(Reading):
@@ -146,22 +183,6 @@ class Propose(HandoverVerb):
         handover = handover_for(self.viewer, pk)
         receivers, strategy = self.receivers(data["receivers"]), Strategy(data["strategy"])
         propose_receivers(handover, receivers, strategy=strategy, actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class Start(HandoverVerb):
-    """Start a handover."""
-
-    class Input(StrictInput):
-        """What customers are told, if anything."""
-
-        example: ClassVar = {"customer_message": "From today Mei is there for you."}
-
-        customer_message = serializers.CharField(max_length=200, default="", allow_blank=True)
-
-    def act(self, data: dict[str, Any], pk: int) -> Handover:
-        """Start a handover: the receivers answer for their customers from now on."""
-        start_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now, **data)
         return self.row(pk)
 
 
@@ -212,6 +233,58 @@ class Finish(HandoverVerb):
         """Close a handover: what nobody accepted rests in the pool."""
         finish_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now)
         return self.row(pk)
+
+
+class AssignChats(HandoverVerb):
+    """Group chats for one colleague."""
+
+    class Input(StrictInput):
+        """Which chats, by item, and whose they are to be."""
+
+        example: ClassVar = {"items": [3, 4], "to": 8}
+
+        items = IdsField(min_length=1)
+        to = IdField()
+
+    def act(self, data: dict[str, Any], pk: int) -> Handover:
+        """Choose the next owner of planned or failed group chats."""
+        handover = handover_for(self.viewer, pk)
+        chats = handover.chats.select_related("handover")
+        receiver = self.receivers([data["to"]])[0]
+        check_receivers(handover, [receiver])
+        for item in pick(chats, data["items"], "items"):
+            choose_owner(item, receiver, now=self.now)
+        return self.row(pk)
+
+
+class Undo(HandoverVerb):
+    """An undo."""
+
+    @property
+    def verb_shape(self) -> type[UndoingShape]:
+        """Show what the undo does."""
+        return UndoingShape
+
+    class Input(StrictInput):
+        """Which items; all of them if none are named."""
+
+        example: ClassVar = {"items": [41, 42]}
+
+        items = IdsField(required=False, min_length=1)
+
+    def act(self, data: dict[str, Any], pk: int) -> Undoing:
+        """Give customers of a handover back.
+
+        Before customers were asked everything can be undone. Those who were taken over within the
+        last seven days go back to the giver if at work, through WeCom where WeCom moved them, else
+        to the pool. Whoever has changed hands since, or is being asked, stays: `undo_note` of the
+        item says why.
+        """
+        handover = handover_for(self.viewer, pk)
+        items = None
+        if "items" in data:
+            items = [item.pk for item in pick(handover.items.all(), data["items"], "items")]
+        return undo_handover(handover, actor=self.actor, now=self.now, items=items)
 
 
 class Refresh(HandoverVerb):

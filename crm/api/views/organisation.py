@@ -1,12 +1,21 @@
 """Stores, staff and history."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from rest_framework import serializers
 
+from contacts.actions.capacity import MOST_CAPACITY, set_capacity
+from contacts.actions.staff import (
+    announce_leaving,
+    call_off_leaving,
+    rehire_staff,
+    resume_staff,
+    suspend_staff,
+)
 from contacts.enums import Role, StaffState
 from contacts.models import HistoryEntry, Staff, Store
 from crm.access import (
@@ -19,7 +28,7 @@ from crm.access import (
     stores_of,
 )
 from crm.actions.departures import let_go
-from crm.api.base import Listing, Reading, Verb
+from crm.api.base import Listing, Reading, StrictInput, Verb
 from crm.api.filters import IdFilter
 from crm.api.shapes.people import DepartedShape, HistoryShape, StaffShape, StoreShape
 
@@ -66,25 +75,107 @@ class StaffPage(Reading):
         return get_object_or_404(colleagues_of(self.viewer).select_related("store"), pk=pk)
 
 
-class Depart(StaffPage, Verb):
+class StaffVerb(StaffPage, Verb):
+    """Something that is done about a colleague's employment."""
+
+    http_method_names = ["post"]
+
+    def person(self, pk: int, *, lets_go: bool = False) -> Staff:
+        """Return the colleague, if the person may decide about them."""
+        require(self.viewer, Role.MANAGER)
+        person = staff_member_for(self.viewer, pk)
+        refusal = refusal_to_depart(self.viewer, person) if lets_go else ""
+        if refusal and person.is_employed:
+            raise PermissionDenied(refusal)
+        return person
+
+
+class Depart(StaffVerb):
     """A departure."""
 
     shape = DepartedShape
-    http_method_names = ["post"]
 
     def act(self, data: dict[str, Any], pk: int) -> Staff:
         """Let a staff member go.
 
-        In one transaction the account and its keys stop working, every customer goes to the
-        pool of their store, and a handover is planned that holds them. Nobody records their own
-        departure, and only administrators that of an administrator.
+        In one transaction the account and its keys stop working, sends in their name stop, every
+        customer goes to the pool of their store, a handover is planned that holds them, and what
+        else the person had is handed on. Nobody records their own departure, and only
+        administrators that of an administrator.
         """
-        require(self.viewer, Role.MANAGER)
-        person = staff_member_for(self.viewer, pk)
-        refusal = refusal_to_depart(self.viewer, person)
-        if refusal and person.is_employed:
-            raise PermissionDenied(refusal)
+        person = self.person(pk, lets_go=True)
         let_go(person.pk, actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class AnnounceLeaving(StaffVerb):
+    """A last day."""
+
+    class Input(StrictInput):
+        """The last day at work."""
+
+        example: ClassVar = {"leaves_on": "2026-12-31"}
+
+        leaves_on = serializers.DateField()
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Set a colleague's last day, or another one; on the day after they depart by themselves."""
+        person = self.person(pk, lets_go=True)
+        announce_leaving(person, **data, actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class CallOff(StaffVerb):
+    """Staying after all."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Call a colleague's leaving off."""
+        call_off_leaving(self.person(pk), actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class Suspend(StaffVerb):
+    """A long leave."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Send a colleague on a long leave: access ends, customers stay until handed over."""
+        person = self.person(pk, lets_go=True)
+        suspend_staff(person, actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class Resume(StaffVerb):
+    """The end of a long leave."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Let a colleague work again after a long leave."""
+        resume_staff(self.person(pk), actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class Rehire(StaffVerb):
+    """A re-hire."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Take a departed colleague back onto their old row; customers stay where they are."""
+        rehire_staff(self.person(pk), actor=self.actor, now=self.now, source="api")
+        return self.row(pk)
+
+
+class Capacity(StaffVerb):
+    """For how many customers somebody can answer."""
+
+    class Input(StrictInput):
+        """The figure."""
+
+        example: ClassVar = {"capacity": 300}
+
+        capacity = serializers.IntegerField(min_value=0, max_value=MOST_CAPACITY)
+
+    def act(self, data: dict[str, Any], pk: int) -> Staff:
+        """Say for how many customers a colleague can answer; those they have stay theirs."""
+        person = self.person(pk)
+        set_capacity(person, data["capacity"], actor=self.actor, now=self.now)
         return self.row(pk)
 
 

@@ -58,6 +58,8 @@ def test_a_campaign_may_bring_its_own_text_and_rule(client):
     answer = client.post("/api/v1/campaigns", {"name": "Spring", "text": "Hi", "rule": EVERYBODY})
 
     campaign = Campaign.objects.get(pk=answer.json()["id"])
+    assert campaign.content
+    assert campaign.segment
     assert (campaign.content.text, campaign.segment.name) == ("Hi", "Spring")
 
 

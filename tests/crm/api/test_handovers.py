@@ -26,7 +26,9 @@ def test_a_departure_is_handed_over(client, hua):
     departed = client.post(f"/api/v1/staff/{wei.pk}/depart").json()
     url = f"/api/v1/handovers/{departed['handover']}"
     plan = client.post(f"{url}/propose", {"receivers": [mei.pk, lin.pk]}).json()
-    started = client.post(f"{url}/start", {"customer_message": "Mei takes over."}).json()
+    token = client.get(f"{url}/preview").json()["token"]
+    words = {"customer_message": "Mei takes over.", "max_offers": 2}
+    started = client.post(f"{url}/start", {"token": token} | words).json()
     progress = client.get(f"{url}/progress").json()
 
     assert departed["state"] == "departed"

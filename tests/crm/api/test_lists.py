@@ -156,6 +156,10 @@ def a_customer(hua):
     CustomerTag.objects.create(customer=customer, tag=make_tag())
 
 
+def a_customer_in_the_pool(hua):
+    make_customer()
+
+
 def a_tag(hua):
     make_tag()
 
@@ -213,6 +217,7 @@ def an_entry(hua):
     ("batches", a_batch),
     ("deliveries", a_batch),
     ("history", an_entry),
+    ("pool", a_customer_in_the_pool),
 ])  # fmt: skip
 def test_a_longer_list_asks_no_more(api, hua, address, make):
     client = api(hua)

@@ -37,7 +37,10 @@ def test_wrong_fields_are_named(api, hua):
 def test_a_broken_rule_says_what_to_do(api, hua):
     handover = make_handover()
 
-    body = check(api(hua).post(f"/api/v1/handovers/{handover.pk}/start"), 400, "rule-broken")
+    client, address = api(hua), f"/api/v1/handovers/{handover.pk}"
+    token = client.get(f"{address}/preview").json()["token"]
+
+    body = check(client.post(f"{address}/start", {"token": token}), 400, "rule-broken")
 
     assert body["detail"] == "Propose who takes these customers before starting the handover."
 

@@ -3,23 +3,27 @@
 from dataclasses import dataclass
 from typing import Any
 
+from campaigns.models import QuickReply
 from contacts.actions.history import record
 from contacts.enums import IdentityKind, Role
-from contacts.models import Staff
+from contacts.models import Staff, StaffFile
 from crm.api.urls import urlpatterns
 from tests.builders import (
     NOON,
     make_batch,
     make_campaign,
+    make_chat_item,
     make_code,
     make_content,
     make_customer,
     make_departed,
     make_department,
+    make_finding,
     make_follow,
     make_handover,
     make_identity,
     make_interaction,
+    make_loss,
     make_order,
     make_segment,
     make_staff,
@@ -63,6 +67,7 @@ def make_world() -> World:
     make_interaction(chen, staff=lin, text=CANARY)
     record(chen, "customer.added", actor=lin, at=NOON, data={"said": CANARY})
     pooled = make_customer(f"Pooled {CANARY}", store=store)
+    make_customer(f"Resting {CANARY}", store=store)
     wei = make_departed(store=store)
     handover = make_handover(wei, customers=[pooled], customer_message=CANARY)
     tag, content, segment = make_tag(), make_content("Hello from {guide}"), make_segment()
@@ -73,10 +78,18 @@ def make_world() -> World:
     task = make_task(staff=lin, customer=chen, text=CANARY)
     make_order(chen, number=CANARY)
     code = make_code(CANARY, store=store, staff=[lin], tags=[tag])
+    file = StaffFile.objects.create(
+        uploaded_by=people["manager"], name=CANARY, digest="", source="api", created_at=NOON
+    )
+    reply = QuickReply.objects.create(title=CANARY, content=content, owner=lin, created_at=NOON)
+    finding = make_finding(staff=lin, customer=chen, address=CANARY)
     rows = {
-        "store": store, "lin": lin, "mei": mei, "customer": chen, "handover": handover,
+        "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen,
+        "handover": handover, "sun": make_staff("Sun", store=store),
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
-        "campaign": campaign, "code": code, "task": task,
+        "campaign": campaign, "code": code, "finding": finding, "task": task,
+        "chat": make_chat_item(handover, name=CANARY),
+        "loss": make_loss(wei, pooled, note=CANARY),
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
 
@@ -95,9 +108,10 @@ class Route:
 
     def address(self, world: World) -> str:
         """Return the address, with the id of the row that the world has for it."""
-        kinds = {"staff": "lin", "customers": "customer", "handovers": "handover",
+        kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
-                 "campaigns": "campaign", "tasks": "task"}  # fmt: skip
+                 "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
+                 "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -132,7 +146,14 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
             "identities": [{"kind": "member_no", "value": "M1"}],
             "name": "Sun",
         },
+        "POST staff-announce-leaving": {"leaves_on": "2999-12-31"},
+        "POST imports": {"kind": "staff", "rows": [{"userid": "Lin", "status": "left"}]},
+        "POST quick-replies": {"title": "Hours", "text": "10 to 22"},
         "PATCH customer": {"city": "Suzhou"},
+        "POST customer-transfer": {"to": ids["sun"]},
+        "POST staff-capacity": {"capacity": 300},
+        "POST pool-assign": {"match": {}, "receivers": [ids["sun"]]},
+        "PUT pool-rule": {"claiming": True},
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
         "POST interactions": note | {"customer": ids["customer"]},
@@ -149,7 +170,13 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         },
         "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
         "POST handover-propose": {"receivers": [ids["lin"]]},
+        "POST handover-plan": {"steps": [{"receivers": [ids["lin"]]}]},
+        "POST handover-move": {"items": [ids["item"]], "to": ids["lin"]},
+        "POST handover-plans": {"name": "Evenly"},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
+        "POST finding-dismiss": {"note": "Both work here"},
+        "POST handover-chats-assign": {"items": [ids["chat"]], "to": ids["lin"]},
+        "POST loss-reason": {"reason": "moved"},
         "POST contact-codes": {
             "name": "Door",
             "store": ids["store"],

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("contacts", "0005_task_guards"),
+        ("contacts", "0014_pools"),
     ]
 
     operations = [

@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0002_welcome_attempts_and_withdrawals"),
-        ("contacts", "0006_closed_tasks"),
+        ("campaigns", "0003_quick_replies"),
+        ("contacts", "0015_closed_tasks"),
     ]
 
     operations = [

@@ -1,0 +1,61 @@
+"""What of campaigns somebody leaves behind: sends in their name stop, what they made is handed on."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext_noop
+
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.models import Batch, Campaign, Delivery, QuickReply
+from contacts.actions.history import record
+from contacts.models import Staff
+
+OPEN = (
+    CampaignState.DRAFT,
+    CampaignState.SCHEDULED,
+    CampaignState.PLANNED,
+    CampaignState.SENDING,
+    CampaignState.WAITING,
+    CampaignState.PAUSED,
+)
+
+MADE_BY_A_LEAVER = gettext_noop("Whoever scheduled it has departed. Look at it again.")
+
+
+def stop_sends(staff: Staff, *, now: datetime) -> int:
+    """Send nothing more in the name of this person; returns how many batches that stops.
+
+    What is in a call at this moment is written down when the call returns. Call it in the
+    transaction in which the person departs.
+    """
+    waiting = Batch.objects.select_for_update().filter(sender=staff, state=BatchState.WAITING)
+    stopped = list(waiting.order_by("pk").values_list("pk", flat=True))
+    Batch.objects.filter(pk__in=stopped).update(state=BatchState.CANCELLED, done_at=now)
+    Delivery.objects.filter(batch__in=stopped, state=DeliveryState.QUEUED).update(
+        state=DeliveryState.CANCELLED, reason=DeliveryReason.SENDER_LEFT
+    )
+    return len(stopped)
+
+
+def hand_on_campaigns(staff: Staff, successor: Staff | None, *, now: datetime) -> int:
+    """Give campaigns and quick replies to a colleague; what was scheduled is a draft again.
+
+    Nothing goes out because somebody who has left had planned it. Returns how many campaigns
+    that are. Without a successor they belong to nobody, and everybody who sees all sees them.
+    """
+    scheduled = Campaign.objects.select_for_update().filter(
+        created_by=staff, state=CampaignState.SCHEDULED
+    )
+    for campaign in scheduled.order_by("pk"):
+        Campaign.objects.filter(pk=campaign.pk, state=CampaignState.SCHEDULED).update(
+            state=CampaignState.DRAFT, state_at=now
+        )
+        record(
+            campaign,
+            "campaign.draft",
+            actor=None,
+            at=now,
+            data={"why": MADE_BY_A_LEAVER},
+        )
+    QuickReply.objects.filter(owner=staff, archived_at=None).update(owner=successor)
+    open_ones = Campaign.objects.filter(created_by=staff, state__in=OPEN)
+    return open_ones.update(created_by=successor)

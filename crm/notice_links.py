@@ -1,0 +1,30 @@
+"""Where a notice leads."""
+
+from django.urls import reverse
+
+from contacts.enums import NoticeKind, Role
+from contacts.models import Notice
+from crm.access import Viewer
+
+_LOSSES = frozenset({NoticeKind.CUSTOMER_LOST, NoticeKind.CUSTOMER_REMOVED, NoticeKind.UNUSUAL})
+
+
+def place_of(notice: Notice, viewer: Viewer) -> str:
+    """Return the address of the page that a notice is about, among those the viewer may open."""
+    leads = viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
+    if leads and notice.kind in _LOSSES:
+        return _losses(notice)
+    if leads and notice.handover_id:
+        return reverse("handover_page", args=[notice.handover_id])
+    if notice.customer_id:
+        return reverse("customer_page", args=[notice.customer_id])
+    if leads and notice.about_id:
+        return reverse("staff_page", args=[notice.about_id])
+    return reverse("today")
+
+
+def _losses(notice: Notice) -> str:
+    if notice.customer_id and (loss := notice.data.get("loss")):
+        return reverse("loss_page", args=[loss])
+    place = reverse("loss_list")
+    return f"{place}?staff={notice.about_id}" if notice.about_id else place

@@ -1,0 +1,82 @@
+"""The customer list as a file."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from contacts.actions.exports import note_export
+from contacts.enums import IdentityKind, Role
+from contacts.errors import RuleBroken
+from contacts.models import Customer, Identity
+from crm.access import Viewer, customers_of, viewer_of
+from crm.csv_files import csv_response
+from crm.customer_queries import shown_number
+from crm.forms.customers import CustomerFilter
+
+CHUNK = 2000
+_PHONES = Prefetch("identities", Identity.objects.filter(kind=IdentityKind.PHONE).order_by("pk"))
+
+
+@login_required
+@require_POST
+def customer_export(request: HttpRequest) -> StreamingHttpResponse | HttpResponseRedirect:
+    """Download the customers of the filter as CSV, as far as the day's rows last; else none."""
+    viewer = viewer_of(request)
+    now = timezone.now()
+    chosen = CustomerFilter.read(request.GET)
+    keys = list(
+        chosen.apply(customers_of(viewer), now=now).order_by("-pk").values_list("pk", flat=True)
+    )
+    try:
+        note_export("customers", len(keys), actor=viewer.staff, now=now, a_day=_a_day(viewer))
+    except RuleBroken as error:
+        messages.error(request, str(error))
+        return redirect(reverse("customer_list") + chosen.address())
+    return csv_response("customers.csv", _rows(viewer, customers_of(viewer), keys))
+
+
+def _a_day(viewer: Viewer) -> int:
+    leads = viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
+    return settings.EXPORT_ROWS_OF_MANAGERS if leads else settings.EXPORT_ROWS
+
+
+def _rows(
+    viewer: Viewer, visible: QuerySet[Customer], keys: list[int]
+) -> Iterator[tuple[object, ...]]:
+    yield (
+        _("Customer"),
+        _("Phone"),
+        _("Owner"),
+        _("Store"),
+        _("City"),
+        _("Birthday"),
+        _("Value"),
+        _("Last contact"),
+        _("Customer since"),
+        _("Id"),
+    )
+    shown = visible.select_related("owner", "store").prefetch_related(_PHONES).order_by("-pk")
+    for start in range(0, len(keys), CHUNK):
+        for customer in shown.filter(pk__in=keys[start : start + CHUNK]):
+            contact = customer.last_interaction_at
+            yield (
+                str(customer),
+                " ".join(shown_number(viewer, customer, row) for row in customer.identities.all()),
+                customer.owner.name if customer.owner else "",
+                customer.store.name,
+                customer.city,
+                customer.birthday,
+                customer.spent,
+                timezone.localtime(contact).date() if contact else "",
+                timezone.localtime(customer.created_at).date(),
+                customer.pk,
+            )
