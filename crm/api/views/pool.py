@@ -219,6 +219,7 @@ class Rule(Reading):
     shape = PoolRuleShape
 
     Change = RuleInput
+    Input = RuleInput
 
     def store(self, pk: int) -> Store:
         """Return the store, for its managers."""

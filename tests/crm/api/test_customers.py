@@ -169,7 +169,7 @@ def test_a_bad_change_changes_nothing(api, lin, change):
 
 KEYS = {
     "id", "name", "gender", "birthday", "city", "note", "store", "owner", "identities", "tags",
-    "last_interaction_at", "opted_out_at", "state", "created_at",
+    "last_interaction_at", "last_order_at", "spent", "opted_out_at", "state", "created_at",
 }  # fmt: skip
 
 
