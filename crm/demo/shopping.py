@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -106,7 +107,7 @@ def _order(
         staff=organisation.staff.get(seller),
         system=SYSTEM,
         number=f"YT{at:%y%m%d}{number:05d}",
-        amount=sum((Decimal(item["price"]) * item["quantity"] for item in items), Decimal(0)),
+        amount=sum((Decimal(item["price"]) * item["quantity"] for item in items), Decimal()),
         currency=CURRENCY,
         items=items,
         state=_state(dice, at, now),
@@ -116,7 +117,7 @@ def _order(
     )
 
 
-def _item(dice: Random, category: str) -> dict[str, object]:
+def _item(dice: Random, category: str) -> dict[str, Any]:
     name, price = dice.choice(GOODS[category])
     return {
         "name": name,

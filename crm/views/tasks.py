@@ -119,7 +119,7 @@ def _page(
         "give_form": (forms.get("give_form") or GiveForm(viewer, initial={"staff": task.staff_id}))
         if manages
         else None,
-        "may_open": leads and handovers_of(viewer).filter(pk=task.handover_id).exists(),
+        "may_open": handovers_of(viewer).filter(tasks=task).exists(),
     }
     return render(request, "crm/task_page.html", context, status=status)
 
