@@ -9,7 +9,7 @@ from django.db.models.lookups import IsNull
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from contacts.enums import ItemState, RequestState
+from contacts.enums import ItemState, OwnershipReason, RequestState
 from contacts.models import (
     Customer,
     Handover,
@@ -172,11 +172,11 @@ def why_changed(period: OwnershipPeriod) -> str:
     reason = str(period.get_reason_display())
     if period.handover is None:
         return reason
-    return _("%(reason)s · handover of %(name)s (%(kind)s)") % {
-        "reason": reason,
+    handover = _("handover of %(name)s (%(kind)s)") % {
         "name": period.handover.from_staff.name,
         "kind": period.handover.get_kind_display(),
     }
+    return handover if period.reason == OwnershipReason.HANDOVER else f"{reason} · {handover}"
 
 
 _TITLES = {

@@ -6,7 +6,7 @@ Campaigns fill theirs in ``campaigns.placeholders``; these have two people in th
 import re
 from collections.abc import Mapping
 
-from contacts.models import Customer, Handover, Staff
+from contacts.models import Handover, Staff
 
 HANDOVER_PLACEHOLDERS = frozenset({"customer", "guide", "former_guide", "store"})
 """Every placeholder there is; other words in braces stay as they were typed."""
@@ -19,16 +19,13 @@ def fill_words(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), text)
 
 
-def handover_words(
-    text: str, handover: Handover, receiver: Staff, customer: Customer | None = None
-) -> str:
+def handover_words(text: str, handover: Handover, receiver: Staff) -> str:
     """Return what is said when ``receiver`` takes over in this handover.
 
-    Without a ``customer`` it is for many at once: WeCom takes one text for all customers of a
-    request, so that no name of a customer can stand in it.
+    It is for many at once: WeCom takes one text for all customers of a request or of a message,
+    so that no name of a customer can stand in it.
     """
     values = {
-        "customer": customer.name if customer else "",
         "guide": receiver.name,
         "former_guide": handover.from_staff.name,
         "store": receiver.store.name if receiver.store else "",

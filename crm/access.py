@@ -336,19 +336,20 @@ def notices_of(viewer: Viewer) -> QuerySet[Notice]:
 
 
 def briefed_in(viewer: Viewer, handover_pk: int) -> tuple[Handover, QuerySet[HandoverItem]]:
-    """Return a handover and its accepted customers about whom the person may read a brief.
+    """Return a handover and its customers about whom the person may read a brief.
 
-    Its managers read about all of them, a receiver about their own; others find nothing there.
+    Those who have their new owner, provisionally or for good. Its managers read about all of
+    them, a receiver about their own; others find nothing there.
     """
-    accepted = HandoverItem.objects.filter(
+    moved = HandoverItem.objects.filter(
         handover=handover_pk,
-        state=ItemState.ACCEPTED,
+        state__in=[ItemState.REQUESTED, ItemState.WAITING, ItemState.ACCEPTED],
         undone_at=None,
         customer__in=Customer.objects.active(),
     )
     if managed := handovers_of(viewer).select_related("from_staff").filter(pk=handover_pk).first():
-        return managed, accepted
-    mine = accepted.filter(to_staff=viewer.staff, customer__owner=viewer.staff)
+        return managed, moved
+    mine = moved.filter(to_staff=viewer.staff, customer__owner=viewer.staff)
     received = Handover.objects.filter(pk__in=mine.values("handover"))
     return get_object_or_404(received.select_related("from_staff"), pk=handover_pk), mine
 

@@ -10,10 +10,10 @@ from django.db.models import F, Model, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
-from campaigns.placeholders import HANDOVER_PLACEHOLDERS, fill
 from contacts.enums import TaskKind, TaskState
 from contacts.models import Customer, CustomerTag, Interaction, OwnershipPeriod, Staff, Tag, Task
 from contacts.queries import holder_of, why_changed
+from contacts.words import fill_words
 from crm.enums import PAID_STATES, PENDING_STATES
 from crm.models import Order
 
@@ -152,7 +152,7 @@ def _greeting(customer: Customer, came: OwnershipPeriod | None, giver: Staff | N
         "former_guide": giver.name if giver else customer.store.name,
         "store": customer.store.name,
     }
-    return fill(words, values, known=HANDOVER_PLACEHOLDERS)
+    return fill_words(words, values)
 
 
 def _latest(rows: "QuerySet[Row]", order: str, most: int) -> "QuerySet[Row]":

@@ -80,6 +80,8 @@ def _nav(request: HttpRequest) -> list[NavItem]:
     if viewer is None:
         return []
     places = [("today", _("Today"), "home"), ("customer_list", _("Customers"), "users")]
+    if viewer.has(Role.GUIDE, Role.MANAGER):
+        places.append(("task_list", _("Tasks"), "checklist"))
     if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR) and viewer.has(Role.GUIDE):
         places.append(("pool_page", _("Pool"), "inbox"))
     if viewer.has(Role.MANAGER, Role.ADMINISTRATOR):

@@ -328,6 +328,24 @@ RULES = (
         WHERE follow.ended_at IS NULL
         """,
     ),
+    Rule(
+        14,
+        _("What a customer has spent is what their paid orders come to."),
+        """
+        SELECT 'customer ' || customer.id || ' has spent ' || customer.spent
+               || ', and their orders come to ' || bought.paid
+        FROM (
+            SELECT coalesce(buyer.merged_into_id, buyer.id) AS customer_id,
+                   coalesce(sum(amount) FILTER (
+                       WHERE crm_order.state IN ('paid', 'shipped', 'done') AND currency = 'CNY'
+                   ), 0) AS paid
+            FROM crm_order JOIN contacts_customer AS buyer ON buyer.id = crm_order.customer_id
+            GROUP BY 1
+        ) AS bought
+        JOIN contacts_customer AS customer ON customer.id = bought.customer_id
+        WHERE customer.state = 'active' AND customer.spent <> bought.paid
+        """,
+    ),
 )
 
 ALL = frozenset(rule.number for rule in RULES)

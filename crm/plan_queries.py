@@ -149,7 +149,7 @@ class SampleWords:
 def sample_words(handover: Handover, text: str) -> SampleWords | None:
     """Return the words to the customer as the first one of the plan will read them.
 
-    On the job WeCom takes one text for all customers of a request, so no name stands in it.
+    WeCom takes one text for many customers, so no name of one stands in it.
     """
     first = (
         HandoverItem.objects.filter(handover=handover, state=ItemState.PLANNED)
@@ -160,8 +160,7 @@ def sample_words(handover: Handover, text: str) -> SampleWords | None:
     )
     if first is None or first.to_staff is None:
         return None
-    named = first.customer if is_told_afterwards(handover) else None
-    words = handover_words(text, handover, first.to_staff, named)
+    words = handover_words(text, handover, first.to_staff)
     return SampleWords(first.customer, first.to_staff, words)
 
 

@@ -11,11 +11,20 @@ from django.utils import timezone
 
 from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Batch, Campaign
-from contacts.enums import HandoverState, OwnershipReason, Role, StaffState
-from contacts.models import Company, Customer, Handover, OwnershipPeriod, PoolRule, Staff, User
+from contacts.enums import HandoverState, OwnershipReason, Role, StaffState, TaskKind, TaskState
+from contacts.models import (
+    Company,
+    Customer,
+    Handover,
+    OwnershipPeriod,
+    PoolRule,
+    Staff,
+    Task,
+    User,
+)
 from contacts.pools import rule_of, waiting_for
 from contacts.queries import UNDECIDED
-from crm.access import Viewer, campaigns_of, customers_of, handovers_of, staff_of
+from crm.access import Viewer, campaigns_of, customers_of, handovers_of, staff_of, store_tasks_of
 
 COUNT_CAP = 1000
 """Nobody reads a figure beyond this, and counting on would cost time on every page."""
@@ -63,11 +72,18 @@ class GuideDay:
     quiet_count: int
     birthdays: list[Customer]
     to_confirm: list[Batch]
+    tasks: list[Task]
     pool: int
+
+    @property
+    def briefs(self) -> int | None:
+        """The handover whose briefs tell of the newest customers, if one brought them."""
+        brought = (row for row in self.to_greet if row.reason == OwnershipReason.HANDOVER)
+        return next((row.handover_id for row in brought), None)
 
 
 def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
-    """Gather a guide's day: eight queries at most, however many customers there are.
+    """Gather a guide's day: nine queries at most, however many customers there are.
 
     Somebody who was handed over and still waits for a first word is only listed there.
     """
@@ -88,8 +104,16 @@ def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
             .select_related("campaign")
             .order_by("handed_at", "pk")[:ROWS]
         ),
+        tasks=_due_of(staff, timezone.localdate(now)),
         pool=_waiting_in_pool(staff, now),
     )
+
+
+def _due_of(staff: Staff, today: date) -> list[Task]:
+    """What is due by today; the first words to new customers stand in a list of their own."""
+    due = Task.objects.filter(staff=staff, state=TaskState.OPEN, due_on__lte=today)
+    due = due.exclude(kind=TaskKind.FIRST_CONTACT).select_related("customer", "handover")
+    return list(due.order_by("due_on", "pk")[:ROWS])
 
 
 def _waiting_in_pool(staff: Staff, now: datetime) -> int:
@@ -150,10 +174,11 @@ class ManagerDay:
     leaving: list[Staff]
     handovers: list[Handover]
     pool: int
+    tasks: list[Task]
 
 
 def manager_day(viewer: Viewer) -> ManagerDay:
-    """Gather a manager's day: three queries."""
+    """Gather a manager's day: four queries."""
     owned = (
         Customer.objects.filter(owner=OuterRef("pk"))
         .order_by()
@@ -181,6 +206,12 @@ def manager_day(viewer: Viewer) -> ManagerDay:
         ),
         handovers=list(handovers.order_by("pk")[:ROWS]),
         pool=capped_count(customers_of(viewer, Role.MANAGER).filter(owner=None)),
+        tasks=list(
+            store_tasks_of(viewer)
+            .filter(state=TaskState.OPEN)
+            .select_related("customer", "store", "handover__from_staff")
+            .order_by(F("due_on").asc(nulls_last=True), "pk")[:ROWS]
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from crm.views import (
     accounts,
+    briefs,
     callbacks,
     campaigns,
     customers,
@@ -21,6 +22,7 @@ from crm.views import (
     saved_plans,
     staff,
     staff_files,
+    tasks,
     today,
     warnings,
     what_if,
@@ -53,6 +55,7 @@ urlpatterns = [
         name="customer_interactions",
     ),
     path("customers/<int:pk>/tags/", customers.customer_tags, name="customer_tags"),
+    path("customers/<int:pk>/tasks/", customers.customer_tasks, name="customer_tasks"),
     path("customers/<int:pk>/timeline/", customers.customer_timeline, name="customer_timeline"),
     path("demo/enter/<slug:persona>/", accounts.demo_enter, name="demo_enter"),
     path("findings/<int:pk>/dismiss/", reconcile.finding_dismiss, name="finding_dismiss"),
@@ -79,6 +82,7 @@ urlpatterns = [
     path(
         "handovers/<int:pk>/progress/", handovers.handover_progress_part, name="handover_progress"
     ),
+    path("handovers/<int:pk>/briefs/", briefs.handover_briefs, name="handover_briefs"),
     path("handovers/<int:pk>/report.csv", handovers.handover_report, name="handover_report"),
     path("losses/", losses.loss_list, name="loss_list"),
     path("losses/rates/", losses.loss_rates, name="loss_rates"),
@@ -116,10 +120,16 @@ urlpatterns = [
     path("staff/<int:pk>/resume/", staff.staff_resume, name="staff_resume"),
     path("staff/<int:pk>/rehire/", staff.staff_rehire, name="staff_rehire"),
     path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
+    path("tasks/", tasks.task_list, name="task_list"),
+    path("tasks/add/", tasks.task_add, name="task_add"),
+    path("tasks/<int:pk>/", tasks.task_page, name="task_page"),
+    path("tasks/<int:pk>/done/", tasks.task_done, name="task_done"),
+    path("tasks/<int:pk>/drop/", tasks.task_drop, name="task_drop"),
+    path("tasks/<int:pk>/reschedule/", tasks.task_reschedule, name="task_reschedule"),
+    path("tasks/<int:pk>/reassign/", tasks.task_reassign, name="task_reassign"),
     path("wecom-check/", reconcile.wecom_check, name="wecom_check"),
     path("wecom-check/start/", reconcile.wecom_check_start, name="wecom_check_start"),
     path("staff/<int:pk>/what-if/", what_if.staff_what_if, name="staff_what_if"),
-    path("staff/<int:pk>/hand-over/", staff.staff_hand_over, name="staff_hand_over"),
     path("warnings/", warnings.warning_list, name="warning_list"),
     path("", today.today, name="today"),
 ]

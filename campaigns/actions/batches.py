@@ -18,7 +18,7 @@ from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.channels import connector_for
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
-from campaigns.placeholders import HANDOVER_PLACEHOLDERS, fill
+from campaigns.placeholders import fill
 from campaigns.tasks import send_batches
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
 from contacts.doorbell import ring
@@ -26,6 +26,7 @@ from contacts.enums import Channel, CustomerState, StaffState
 from contacts.errors import broken_constraint
 from contacts.models import Company, Follow, Staff
 from contacts.wecom import READING
+from contacts.words import handover_words
 
 LEASE = timedelta(seconds=60)
 """Longer than any call to a channel may take, so a call never outlives its lease."""
@@ -125,10 +126,9 @@ def parcel_of(batch: Batch) -> Parcel:
 
 def _words(batch: Batch) -> str:
     handover = batch.campaign.handover
-    if handover is None:
-        return fill(batch.campaign.text, _values(batch.sender))
-    values = _values(batch.sender) | {"former_guide": handover.from_staff.name}
-    return fill(batch.campaign.text, values, known=HANDOVER_PLACEHOLDERS)
+    if handover and batch.sender:
+        return handover_words(batch.campaign.text, handover, batch.sender)
+    return fill(batch.campaign.text, _values(batch.sender))
 
 
 def _values(sender: Staff | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from crm.demo.customers import load_customers
 from crm.demo.messages import CAMPAIGN_CONTENT, CAMPAIGN_SEGMENT, CODE_STATES, load_messages
 from crm.demo.organisation import PasswordFor, load_organisation
 from crm.demo.people import invent
+from crm.demo.shopping import load_shopping
 
 _LOCK = 7_202_611
 """Key of the advisory lock under which the company is loaded."""
@@ -50,6 +51,7 @@ def load_company(now: datetime, password_for: PasswordFor) -> DemoCompany:
             organisation = load_organisation(now=now, password_for=password_for)
             rows = load_customers(people, organisation, now=now)
             load_messages(rows, people, organisation, now=now)
+            load_shopping(rows, people, organisation, now=now)
         elif company is None or not company.is_demo:
             raise NotADemo(
                 "This database belongs to a real company, so the demo was not loaded. "

@@ -16,14 +16,24 @@ from django.views.decorators.http import require_GET, require_POST
 
 from contacts.actions.customers import tag_customer, untag_customer
 from contacts.actions.interactions import log_interaction
-from contacts.enums import InteractionKind, StaffState
+from contacts.actions.tasks import add_task
+from contacts.enums import InteractionKind, Role, StaffState, TaskKind
 from contacts.errors import RuleBroken
 from contacts.models import Customer, CustomerTag, Tag
-from crm.access import Viewer, colleagues_of, customer_for, customers_of, stores_of, viewer_of
+from crm.access import (
+    Viewer,
+    colleagues_of,
+    customer_for,
+    customers_of,
+    require,
+    stores_of,
+    viewer_of,
+)
 from crm.customer_queries import customer_file, story_of
 from crm.forms.customers import CustomerFilter
 from crm.forms.interactions import InteractionForm
 from crm.forms.tags import TagForm
+from crm.forms.tasks import CustomerTaskForm
 from crm.paging import page_of, whole_number
 from crm.queries import capped_count
 
@@ -136,6 +146,37 @@ def customer_tags(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "crm/parts/_tags_answer.html", context)
 
 
+@login_required
+@require_POST
+def customer_tasks(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add a task or a promise about the customer, for whoever adds it."""
+    viewer = viewer_of(request)
+    require(viewer, Role.GUIDE, Role.MANAGER)
+    customer = customer_for(viewer, pk, Role.GUIDE, Role.MANAGER)
+    form = CustomerTaskForm(request.POST)
+    if not form.is_valid() or not _add_task(form, customer, viewer):
+        return _page(request, viewer, customer, InteractionForm(), task_form=form, status=422)
+    messages.success(request, _("The task is on your list."))
+    return redirect(reverse("customer_page", args=[pk]) + "#tasks")
+
+
+def _add_task(form: CustomerTaskForm, customer: Customer, viewer: Viewer) -> bool:
+    values = form.cleaned_data | {"kind": TaskKind(form.cleaned_data["kind"])}
+    try:
+        add_task(
+            **values,
+            customer=customer,
+            store=customer.store,
+            staff=viewer.staff,
+            actor=viewer.staff,
+            now=timezone.now(),
+        )
+    except RuleBroken as error:
+        form.add_error(None, str(error))
+        return False
+    return True
+
+
 def _page(
     request: HttpRequest,
     viewer: Viewer,
@@ -144,9 +185,11 @@ def _page(
     *,
     before: datetime | None = None,
     status: int = 200,
+    task_form: CustomerTaskForm | None = None,
 ) -> HttpResponse:
     context = {
         "customer": customer,
+        "task_form": task_form or CustomerTaskForm(),
         "file": customer_file(customer, viewer, now=timezone.now()),
         "form": form,
         "before": before,

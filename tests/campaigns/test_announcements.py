@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from threading import Barrier, Thread
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from campaigns.actions.announcements import (
@@ -141,6 +142,28 @@ def test_the_database_lets_a_handover_be_announced_once():
         Campaign.objects.create(
             handover=handover, name="Again", text="Again", state_at=NOON, created_at=NOON
         )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_announce_a_handover_once():
+    handover, _customers = handed()
+    ready, made = Barrier(2), []
+
+    def work():
+        ready.wait(5)
+        try:
+            made.append(announce_handover(handover.pk, now=NOON))
+        finally:
+            connection.close()
+
+    threads = [Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert sorted(campaign is None for campaign in made) == [False, True]
+    assert Campaign.objects.count() == 1
 
 
 @pytest.mark.parametrize("wrong", ["both", "neither", "no words"])

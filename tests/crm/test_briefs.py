@@ -48,7 +48,7 @@ def test_it_says_who_why_and_from_whom():
     brief = brief_of(chen)
 
     assert (brief.customer, brief.came_at, brief.came_from) == (chen, LATER, "Lin")
-    assert brief.why == "handover · handover of Lin (departure)"
+    assert brief.why == "handover of Lin (departure)"
 
 
 def test_it_holds_what_is_open_and_what_is_liked():

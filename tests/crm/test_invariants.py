@@ -48,6 +48,7 @@ from tests.builders import (
     make_follow,
     make_handover,
     make_loss,
+    make_order,
     make_staff,
     make_store,
     make_welcome,
@@ -394,9 +395,14 @@ def done_callback_without_a_time():
     make_callback(state=CallbackState.DONE)
 
 
+def order_that_is_not_in_the_value():
+    make_order(make_customer())
+
+
 @pytest.mark.parametrize(
     ("plant", "rules"),
     [
+        (order_that_is_not_in_the_value, [14]),
         (missing_constraint, [0]),
         (missing_foreign_key, [0]),
         (unvalidated_constraint, [0]),
