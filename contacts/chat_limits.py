@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Min, QuerySet
 
@@ -31,13 +32,13 @@ def room_again_at(person: int, *, now: datetime) -> datetime:
     return (first or now) + A_DAY
 
 
-def moved_twice(now: datetime) -> QuerySet[ChatItem, int]:
+def moved_twice(now: datetime) -> QuerySet[ChatItem, Any]:
     """Return the ids of chats that WeCom moves no more while their owner works; a subquery."""
     moved = ChatItem.objects.filter(
         state=ItemState.ACCEPTED, on_job=True, closed_at__gt=now - TRANSFER_DAYS
     )
     times = moved.order_by().values("chat").annotate(times=Count("pk"))
-    return times.filter(times__gte=MOST_TRANSFERS).values_list("chat", flat=True)
+    return times.filter(times__gte=MOST_TRANSFERS).values("chat")
 
 
 def _given(now: datetime) -> QuerySet[ChatItem]:

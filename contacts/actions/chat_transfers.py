@@ -236,7 +236,7 @@ def _accept(items: Sequence[ChatItem], on_job: Collection[str], now: datetime) -
     """WeCom moves chats at once: the colleague owns them from now on."""
     if not items:
         return
-    receiver = Staff.objects.select_related("store").get(pk=items[0].to_staff_id)
+    receiver = Staff.objects.select_related("store").get(received_chats=items[0])
     moved = ChatItem.objects.filter(pk__in=[item.pk for item in items])
     moved.update(
         state=ItemState.ACCEPTED,

@@ -128,7 +128,7 @@ def fail_chats(
     now: datetime,
 ) -> None:
     """Let these chats stay with whoever has them; of an undo, they count as not given back."""
-    chats = list(items.values_list("chat", flat=True))
+    chats = [item.chat_id for item in items]
     items.update(
         state=ItemState.FAILED,
         state_at=now,

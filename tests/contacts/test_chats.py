@@ -408,7 +408,7 @@ def test_the_owner_of_a_chat_can_be_chosen_before_the_start() -> None:
     assign_chats(handover, [items[dealt.pk]], None, actor=None, now=NOON)
     start(handover, lin)
 
-    owners = dict(handover.chats.values_list("chat", "to_staff"))
+    owners = {item.chat_id: item.to_staff_id for item in handover.chats.all()}
     assert owners == {chosen.pk: mei.pk, dealt.pk: lin.pk}
 
 
