@@ -1,4 +1,4 @@
-"""Group chats of the demo company: the leaver's change hands with her customers."""
+"""Group chats of the demo company, all in its first store: the leaver's move with her customers."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ def load_chats(organisation: Organisation, *, now: datetime) -> None:
             chat_id=f"wrDemo{number:04}",
             name=name,
             owner=owner,
-            store=owner.store,
+            store=organisation.stores[cast.SHOPS[0].code],
             members=size + 1,
             customers=list(known.order_by("pk").values_list("value", flat=True)[:size]),
             known_at=now,
