@@ -40,6 +40,9 @@ WITH item AS (
 )
 SELECT (SELECT md5(string_agg(item::text, ' ' ORDER BY item.id)) FROM item),
        (SELECT string_agg(receiver::text, ' ' ORDER BY receiver.id) FROM receiver),
+       (SELECT md5(string_agg(chat.id || ' ' || coalesce(chat.to_staff_id, 0), ' ' ORDER BY chat.id))
+        FROM contacts_chatitem AS chat
+        WHERE chat.handover_id = %(handover)s AND chat.state = 'planned'),
        giver.state, giver.wecom_userid, giver.left_channel_at::text,
        handover.steps::text, handover.customer_message
 FROM contacts_handover AS handover
@@ -52,7 +55,8 @@ def plan_fingerprint(handover: Handover) -> str:
     """Return a digest over all that the preview of this plan shows, in one query.
 
     It changes with whom each customer goes to, what the receivers hold, may hold and do, how the
-    giver stands, who is connected in the channel, the steps, and the words to the customer.
+    giver stands, who is connected in the channel, the group chats, the steps, and the words to the
+    customer.
     """
     values: dict[str, Any] = {"handover": handover.pk, "giver": handover.from_staff_id}
     with connection.cursor() as cursor:

@@ -31,19 +31,17 @@ def check_handover(handover_id: int) -> None:
 @shared_task
 def transfer_chats(handover_id: int) -> None:
     """Move the group chats of a handover to their new owners."""
-    from contacts.actions.chats import transfer_due_chats
+    from contacts.actions.chat_transfers import transfer_due_chats
 
     transfer_due_chats(handover_id, now=timezone.now())
 
 
 @shared_task
-def learn_chat(chat_id: str) -> None:
-    """Take over what WeCom knows of a group chat."""
-    from contacts.actions.chats import learn_chat as learn
-    from contacts.wecom import READING, wecom
+def look_at_chat(chat: int) -> None:
+    """Look at a group chat of which WeCom has told something."""
+    from contacts.actions.chat_learning import look_at_chat as look
 
-    if client := wecom(patience=READING):
-        learn(client, chat_id, now=timezone.now())
+    look(chat, now=timezone.now())
 
 
 @shared_task

@@ -25,6 +25,7 @@ from contacts.enums import FindingKind, ItemState, Role, Scope, StaffState
 from contacts.models import (
     Customer,
     Finding,
+    GroupChat,
     Handover,
     HandoverItem,
     HistoryEntry,
@@ -276,6 +277,13 @@ def handovers_of(viewer: Viewer) -> QuerySet[Handover]:
 def handover_for(viewer: Viewer, pk: int) -> Handover:
     """Return one handover within the person's scope, or answer 404."""
     return get_object_or_404(handovers_of(viewer).select_related("from_staff", "store"), pk=pk)
+
+
+def chats_of(viewer: Viewer) -> QuerySet[GroupChat]:
+    """Return the group chats that the person owns, and those of the stores they manage."""
+    stores = viewer.stores_for(Role.MANAGER)
+    known = GroupChat.objects.filter(known_at__isnull=False)
+    return known if stores is None else known.filter(Q(store__in=stores) | Q(owner=viewer.staff))
 
 
 def reconciliations_of(viewer: Viewer) -> QuerySet[Reconciliation]:

@@ -7,7 +7,8 @@ from datetime import datetime
 from django.db.models import Case, Count, Min, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
-from contacts.actions.undo import TO_UNDO, UNDO_WITHIN
+from contacts.actions.chat_undo import UNDO_WITHIN, chats_to_undo
+from contacts.actions.undo import TO_UNDO
 from contacts.enums import HandoverKind, ItemState, StaffState
 from contacts.models import Handover, HandoverItem, Staff
 from contacts.queries import UNDECIDED, HandoverProgress
@@ -148,6 +149,7 @@ class UndoOutlook:
     left_alone: int
     to_giver: bool
     handovers: list[Handover]
+    chats: int
 
     @property
     def happened(self) -> bool:
@@ -156,7 +158,7 @@ class UndoOutlook:
 
 
 def undo_outlook(handover: Handover, *, now: datetime) -> UndoOutlook:
-    """Count whom an undo would give back, and whom undoing has given back: two queries."""
+    """Count whom an undo would give back, and whom undoing has given back: four queries."""
     accepted = Q(state=ItemState.ACCEPTED)
     recent = accepted & Q(undo_asked_at=None, closed_at__gte=now - UNDO_WITHIN)
     figures = handover.items.aggregate(
@@ -171,6 +173,7 @@ def undo_outlook(handover: Handover, *, now: datetime) -> UndoOutlook:
         until=first + UNDO_WITHIN if first else None,
         to_giver=handover.from_staff.state == StaffState.ACTIVE,
         handovers=list(handover.undone_by.select_related("from_staff").order_by("pk")),
+        chats=chats_to_undo(handover, now=now).count(),
         **figures,
     )
 

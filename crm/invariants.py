@@ -95,7 +95,7 @@ RULES = (
     ),
     Rule(
         2,
-        _("Nobody who has departed owns a customer."),
+        _("Nobody who has departed owns a customer or a group chat."),
         """
         SELECT 'customer ' || customer.id || ' is owned by staff ' || staff.id || ', who has departed'
         FROM contacts_staff AS staff
@@ -106,6 +106,10 @@ RULES = (
         FROM contacts_staff AS staff
         JOIN contacts_ownershipperiod AS period
             ON period.staff_id = staff.id AND period.ended_at IS NULL
+        WHERE staff.state = 'departed'
+        UNION ALL
+        SELECT 'group chat ' || chat.id || ' is owned by staff ' || staff.id || ', who has departed'
+        FROM contacts_groupchat AS chat JOIN contacts_staff AS staff ON staff.id = chat.owner_id
         WHERE staff.state = 'departed'
         """,
     ),
@@ -128,6 +132,22 @@ RULES = (
         JOIN contacts_handoveritem AS item ON item.handover_id = handover.id
         WHERE handover.closed_at IS NOT NULL AND item.closed_at IS NULL
         GROUP BY handover.id
+        UNION ALL
+        SELECT 'group chat ' || chat_id || ' is in ' || count(*) || ' open handovers'
+        FROM contacts_chatitem WHERE closed_at IS NULL
+        GROUP BY chat_id HAVING count(*) > 1
+        UNION ALL
+        SELECT 'handover ' || handover.id || ' is over, but ' || count(*) || ' chats are not settled'
+        FROM contacts_handover AS handover
+        JOIN contacts_chatitem AS item ON item.handover_id = handover.id
+        WHERE handover.closed_at IS NOT NULL AND item.closed_at IS NULL
+        GROUP BY handover.id
+        UNION ALL
+        SELECT 'staff ' || to_staff_id || ' was given ' || count(*) || ' group chats in a day'
+        FROM contacts_chatitem
+        WHERE state IN ('accepted', 'requested') AND attempts > 0
+          AND state_at > %(now)s - interval '1 day'
+        GROUP BY to_staff_id HAVING count(*) > 300
         UNION ALL
         SELECT 'request ' || request_id || ' holds ' || count(*) || ' customers'
         FROM contacts_handoveritem WHERE request_id IS NOT NULL

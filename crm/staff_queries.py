@@ -14,6 +14,7 @@ from contacts.models import (
     ContactCode,
     Customer,
     Follow,
+    GroupChat,
     Handover,
     HandoverItem,
     Staff,
@@ -49,6 +50,7 @@ class DepartureOutlook:
     campaigns: int
     quick_replies: int
     codes: int
+    chats: int
 
     @property
     def customers(self) -> int:
@@ -96,6 +98,7 @@ def departure_outlook(staff: Staff) -> DepartureOutlook:
         campaigns=Campaign.objects.filter(created_by=staff, state__in=OPEN).count(),
         quick_replies=QuickReply.objects.filter(owner=staff, archived_at=None).count(),
         codes=ContactCode.objects.filter(staff_on_duty=staff, closed_at=None).count(),
+        chats=GroupChat.objects.filter(owner=staff, dismissed_at=None).count(),
     )
 
 

@@ -362,9 +362,23 @@ def make_chat(
     return GroupChat.objects.create(owner=owner, name=name, store=store, **values)
 
 
-def make_chat_item(handover: Handover, **fields: Any) -> ChatItem:
-    """A planned group chat of the handover."""
-    return ChatItem.objects.create(handover=handover, chat=make_chat(**fields), state_at=NOON)
+def make_chat_item(
+    handover: Handover,
+    *,
+    state: str = ItemState.PLANNED,
+    to_staff: Staff | None = None,
+    at: datetime = NOON,
+    **fields: Any,
+) -> ChatItem:
+    """A group chat of the handover, planned unless ``state`` says otherwise."""
+    return ChatItem.objects.create(
+        handover=handover,
+        chat=make_chat(**fields),
+        to_staff=to_staff,
+        state=state,
+        state_at=at,
+        closed_at=None if state in {"planned", "requested"} else at,
+    )
 
 
 def make_content(

@@ -20,7 +20,16 @@ from contacts.enums import (
     TaskState,
 )
 from contacts.errors import MovedOn
-from contacts.models import ApiKey, Handover, HandoverItem, Staff, Store, Task
+from contacts.models import (
+    ApiKey,
+    ChatItem,
+    GroupChat,
+    Handover,
+    HandoverItem,
+    Staff,
+    Store,
+    Task,
+)
 
 _CUSTODY = """
 WITH owned AS (
@@ -112,11 +121,7 @@ def hand_on_late(staff: Staff, customers: Collection[int], *, now: datetime) -> 
     They join the plan of the person's handover; if that is not there any more, there is a new
     one. The customers rest in the pool and are in no open handover; the person's row is locked.
     """
-    plans = Handover.objects.select_for_update()
-    plan = plans.filter(from_staff=staff, state=HandoverState.PLANNED).first()
-    if plan is None:
-        store = staff.store or Store.objects.order_by("id")[0]
-        plan = _plan(staff, store, actor=None, now=now)
+    plan = _plan_under_way(staff, now=now)
     HandoverItem.objects.bulk_create(
         [HandoverItem(handover=plan, customer_id=pk, state_at=now) for pk in customers],
         batch_size=500,
@@ -124,6 +129,20 @@ def hand_on_late(staff: Staff, customers: Collection[int], *, now: datetime) -> 
     Handover.objects.filter(pk=plan.pk).update(size=F("size") + len(customers))
     record(plan, "handover.extended", actor=None, at=now, data={"customers": len(customers)})
     return plan
+
+
+def hand_on_late_chat(staff: Staff, chat: GroupChat, *, now: datetime) -> None:
+    """Plan to hand on a group chat that turns out to be of somebody who has departed; see above."""
+    plan = _plan_under_way(staff, now=now)
+    ChatItem.objects.create(handover=plan, chat=chat, state_at=now)
+    record(plan, "handover.extended", actor=None, at=now, data={"chats": 1})
+
+
+def _plan_under_way(staff: Staff, *, now: datetime) -> Handover:
+    plans = Handover.objects.select_for_update()
+    plan = plans.filter(from_staff=staff, state=HandoverState.PLANNED).first()
+    store = staff.store or Store.objects.order_by("id")[0]
+    return plan or _plan(staff, store, actor=None, now=now)
 
 
 def _plan(staff: Staff, store: Store, *, actor: Staff | None, now: datetime) -> Handover:

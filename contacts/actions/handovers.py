@@ -8,7 +8,12 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
-from contacts.actions.chats import close_chats, deal_chats
+from contacts.actions.chats import (
+    chats_are_settled,
+    close_chats,
+    deal_chats,
+    take_chats_along,
+)
 from contacts.actions.closing import decided
 from contacts.actions.dealing import deal_out
 from contacts.actions.history import record
@@ -62,11 +67,13 @@ def plan_handover(
     actor: Staff | None,
     now: datetime,
     select: Selection = EVERY_CUSTOMER,
+    with_chats: bool = False,
 ) -> Handover:
     """Plan to hand over those whom a working colleague owns, all or some; nothing moves yet.
 
-    A departure plans its own handover (``depart_staff``). For somebody who has departed this
-    plans once more those who still rest in the pool, whatever ``kind`` says. Raises
+    Their group chats stay theirs unless the handover is ``with_chats``. A departure plans its own
+    handover (``depart_staff``). For somebody who has departed this plans once more those who still
+    rest in the pool and the chats that still wait for owners, whatever ``kind`` says. Raises
     ``RuleBroken`` if there is nobody, or some of the customers are in another open handover.
     """
     if not from_staff.is_employed:
@@ -86,7 +93,9 @@ def plan_handover(
             )
             chosen = select.of(customers_to_hand_over(from_staff))
             handover.size = take_in(handover, chosen, now=now)
-            if not handover.size:
+            takes_chats = with_chats or not from_staff.is_employed
+            chats = take_chats_along(handover, now=now) if takes_chats else 0
+            if not (handover.size or chats):
                 raise RuleBroken(_nobody_to_hand_over(from_staff, select))
             handover.save(update_fields=["size"])
             record(handover, "handover.planned", actor=actor, at=now, data={"size": handover.size})
@@ -94,6 +103,7 @@ def plan_handover(
         if broken_constraint(error) not in {
             "handover_item_one_open_per_customer",
             "handover_one_plan_per_person",
+            "chat_item_one_open",
         }:
             raise
         raise RuleBroken(
@@ -182,7 +192,7 @@ def start_handover(
     ``fingerprint`` holds no more; ``RuleBroken`` if a receiver can no longer take customers or
     nobody has been proposed.
     """
-    receivers = _receivers_of(handover)
+    receivers = receivers_of(handover)
     if not receivers:
         raise RuleBroken(_("Propose who takes these customers before starting the handover."))
     with transaction.atomic():
@@ -219,7 +229,7 @@ def _tell_receivers(handover: Handover, *, now: datetime) -> None:
             )
 
 
-def _receivers_of(handover: Handover) -> list[Staff]:
+def receivers_of(handover: Handover) -> list[Staff]:
     """Return who gets customers of a plan or, where it has only group chats, whom its steps name."""
     getting = Staff.objects.filter(received_items__handover=handover).distinct()
     if receivers := list(getting.order_by("pk")):
@@ -281,6 +291,8 @@ def finish_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
             raise RuleBroken(
                 _("Some customers have not answered yet. Wait, or re-assign them later.")
             )
+        if locked.chats.filter(state=ItemState.REQUESTED).exists():
+            raise RuleBroken(_("WeCom is moving group chats right now. Try again in a minute."))
         close_chats(locked, now=now)
         left = locked.items.filter(closed_at=None)
         _end_follows_of(left, locked, now)
@@ -324,7 +336,7 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
         )
         close_chats(locked, now=now)
         locked.requests.filter(pk__in=stopped).update(state=RequestState.REFUSED, error="cancelled")
-        if not locked.items.filter(closed_at=None).exists():
+        if not locked.items.filter(closed_at=None).exists() and chats_are_settled(locked):
             Handover.objects.filter(pk=locked.pk).update(
                 state=HandoverState.CANCELLED, closed_at=now, check_at=None
             )

@@ -6,7 +6,7 @@ them was: a worker that dies leaves the rest to the next one.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from contacts.actions.chat_undo import UNDO_WITHIN, chats_to_undo, handover_back, undo_chats
 from contacts.actions.handovers import cancel_handover
 from contacts.actions.history import record
 from contacts.actions.moving import move_on
@@ -21,7 +22,6 @@ from contacts.actions.ownership import move_ownership
 from contacts.actions.settlement import hold
 from contacts.doorbell import ring
 from contacts.enums import (
-    HandoverKind,
     HandoverState,
     ItemState,
     OwnershipReason,
@@ -35,7 +35,6 @@ from contacts.errors import RuleBroken
 from contacts.models import Handover, HandoverItem, Staff, Task
 from contacts.tasks import undo_customers
 
-UNDO_WITHIN = timedelta(days=7)
 CHUNK = 500
 
 TO_UNDO = Q(undo_asked_at__isnull=False, undone_at=None, undo_note="")
@@ -43,11 +42,15 @@ TO_UNDO = Q(undo_asked_at__isnull=False, undone_at=None, undo_note="")
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """What an undo does: how many were withdrawn unasked, will be given back, or are left alone."""
+    """What an undo does: how many were withdrawn unasked, will be given back, or are left alone.
+
+    ``chats`` are group chats that go back.
+    """
 
     withdrawn: int
     giving_back: int
     left_alone: int
+    chats: int = 0
 
 
 def undo_handover(
@@ -63,12 +66,16 @@ def undo_handover(
     Customers who were taken over within the last seven days go back: to the colleague who gave
     them if at work, through WeCom where WeCom moved them, else to the pool of their store.
     Whoever has changed hands since, or is being asked at this moment, is left alone; the item's
-    ``undo_note`` says so. Raises ``RuleBroken`` if there is nothing to undo.
+    ``undo_note`` says so. Group chats go back with all, not with some. Raises ``RuleBroken`` if
+    there is nothing to undo.
     """
-    withdrawn = 0
+    withdrawn, chats = 0, 0
     if items is None and _can_withdraw(handover):
+        chats = handover.chats.filter(state=ItemState.PLANNED).count()
         withdrawn = cancel_handover(handover, actor=actor, now=now)
     with transaction.atomic():
+        if items is None:
+            chats += undo_chats(handover, now=now)
         chosen = handover.items.filter(undo_asked_at=None)
         if items is not None:
             chosen = chosen.filter(pk__in=items)
@@ -76,18 +83,23 @@ def undo_handover(
         giving_back = accepted.update(undo_asked_at=now)
         asked = chosen.filter(state__in=[ItemState.REQUESTED, ItemState.WAITING])
         left_alone = asked.update(undo_note=UndoNote.ASKED)
-        if not (withdrawn or giving_back or left_alone):
+        if not (withdrawn or giving_back or left_alone or chats):
             raise RuleBroken(_("There is nothing to undo: it is too late, or done already."))
         record(
             handover,
             "handover.undone",
             actor=actor,
             at=now,
-            data={"withdrawn": withdrawn, "given_back": giving_back, "left_alone": left_alone},
+            data={
+                "withdrawn": withdrawn,
+                "given_back": giving_back,
+                "left_alone": left_alone,
+                "chats": chats,
+            },
         )
     if undo_some(handover, now=now) == CHUNK:
         ring(undo_customers, handover.pk)
-    return Undoing(withdrawn, giving_back, left_alone)
+    return Undoing(withdrawn, giving_back, left_alone, chats)
 
 
 def undo_asked(handover_id: int, *, now: datetime) -> int:
@@ -110,7 +122,7 @@ def can_be_undone(handover: Handover, *, now: datetime) -> bool:
     if _can_withdraw(handover):
         return True
     recent = handover.items.filter(state=ItemState.ACCEPTED, closed_at__gte=now - UNDO_WITHIN)
-    return recent.filter(undo_asked_at=None).exists()
+    return recent.filter(undo_asked_at=None).exists() or chats_to_undo(handover, now=now).exists()
 
 
 def undo_some(handover: Handover, *, now: datetime) -> int:
@@ -188,7 +200,10 @@ def _can_withdraw(handover: Handover) -> bool:
     unasked = Q(state=ItemState.PLANNED) | Q(
         state=ItemState.REQUESTED, request__state=RequestState.PREPARED
     )
-    return handover.state == HandoverState.RUNNING and handover.items.filter(unasked).exists()
+    return handover.state == HandoverState.RUNNING and (
+        handover.items.filter(unasked).exists()
+        or handover.chats.filter(state=ItemState.PLANNED).exists()
+    )
 
 
 def _hold(handover: Handover, receivers: Collection[int | None]) -> Staff | None:
@@ -202,25 +217,12 @@ def _transfer_back(handover: Handover, giver: Staff, rows: Sequence[Row], now: d
     """Hand these customers back through the channel: a handover of its own for each receiver."""
     for receiver in sorted({row.receiver for row in rows}):
         customers = [row.customer for row in rows if row.receiver == receiver]
-        back, created = Handover.objects.get_or_create(
-            undoes=handover,
-            from_staff_id=receiver,
-            state=HandoverState.RUNNING,
-            defaults={
-                "store": handover.store,
-                "kind": HandoverKind.UNDO,
-                "size": 0,
-                "planned_at": now,
-                "started_at": now,
-            },
-        )
+        back = handover_back(handover, receiver, now=now)
         HandoverItem.objects.bulk_create(
             HandoverItem(handover=back, customer_id=customer, to_staff=giver, state_at=now)
             for customer in customers
         )
         Handover.objects.filter(pk=back.pk).update(size=F("size") + len(customers))
-        if created:
-            record(back, "handover.started", actor=None, at=now, data={"undoes": handover.pk})
         move_on(back, now=now)
 
 

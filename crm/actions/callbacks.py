@@ -17,6 +17,7 @@ from campaigns.placeholders import used_in
 from connectors.wecom.api.customers import NO_RELATION, get_external_contact
 from connectors.wecom.callback import Event, read_event
 from connectors.wecom.errors import Refused, WeComError
+from contacts.actions.chat_learning import note_chat
 from contacts.actions.customers import Profile, from_channel, learn_profile
 from contacts.actions.follows import begin_follow, end_follow
 from contacts.actions.settlement import note_transfer_failed
@@ -30,7 +31,6 @@ from contacts.doorbell import ring
 from contacts.enums import CallbackState, FollowEnd
 from contacts.errors import MovedOn
 from contacts.models import Callback, ContactCode, Customer, Follow
-from contacts.tasks import learn_chat
 from contacts.wecom import wecom
 from crm import tasks
 from crm.actions.departures import let_go
@@ -211,10 +211,10 @@ def _staff_updated(event: Event, now: datetime) -> None:
         rename_channel_userid(event.user_id, new)
 
 
-def _chat_changed(event: Event, _now: datetime) -> None:
+def _chat_changed(event: Event, now: datetime) -> None:
     """Have a worker ask for the chat: what it is like now counts, whatever came first."""
-    if chat_id := event.fields.get("ChatId", ""):
-        ring(learn_chat, chat_id)
+    if chat_id := event.fields.get("ChatId", "")[:64]:
+        note_chat(chat_id, now=now)
 
 
 LEFT = "5"

@@ -29,6 +29,7 @@ FATES = {
     "campaigns.Campaign.created_by": HANDED_ON,
     "campaigns.QuickReply.owner": HANDED_ON,
     "contacts.GroupChat.owner": HANDED_ON,
+    "contacts.GroupChat.left_by": STAYS,
     "contacts.ChatItem.to_staff": "given up by the worker that would move it",
     "contacts.ApiKey.staff": ENDS,
     "contacts.RoleGrant.staff": "kept for a re-hire; opens nothing without an account",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from connectors.wecom.api.staff import Presence, get_follow_user_list, presence_of
-from contacts.actions.chats import sync_chats
+from contacts.actions.chat_learning import sync_chats
 from contacts.actions.staff import staff_by_channel_userids
 from contacts.actions.sync import meet_member, sync_tags
 from contacts.enums import Channel, FindingKind
@@ -80,12 +80,8 @@ def _look_for(run: Run, person: Staff) -> None:
 
 def compare_chats(run: Run) -> Iterator[None]:
     """Take over the group chats of our people; what is known already is brought up to date."""
-    if "done" in run.place:
-        return
-    for number, _chat in enumerate(sync_chats(run.client, now=run.now), start=1):
-        run.saw("chats")
-        if number % PIECE == 0:
-            run.save()
-    run.place = {"done": True}
-    run.save()
-    yield
+    for piece in sync_chats(run.client, now=run.now, after=run.place.get("after", 0)):
+        run.saw("chats", piece.chats)
+        run.place = {"after": piece.up_to}
+        run.save()
+        yield

@@ -18,7 +18,8 @@ from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
 from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
-from contacts.actions.chats import handovers_with_chats_due
+from contacts.actions.chat_learning import chats_to_look_at
+from contacts.actions.chat_transfers import handovers_with_chats_due
 from contacts.actions.moving import handovers_to_move
 from contacts.actions.pool_rounds import stores_to_assign
 from contacts.actions.recycling import stores_to_recycle
@@ -54,6 +55,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),
     (due.batches_to_check, campaign_tasks.check_batch),
+    (chats_to_look_at, contact_tasks.look_at_chat),
     (handovers_with_chats_due, contact_tasks.transfer_chats),
     (handovers_to_move, contact_tasks.move_customers),
     (handovers_to_undo, contact_tasks.undo_customers),

@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from crm.api.views import (
     campaigns,
+    chats,
     codes,
     customers,
     handovers,
@@ -84,10 +85,10 @@ urlpatterns = [
     path("handovers", handovers.Handovers.as_view(), name="handovers"),
     path("handovers/<int:pk>", handovers.HandoverPage.as_view(), name="handover"),
     path("handovers/<int:pk>/items", handovers.HandoverItems.as_view(), name="handover-items"),
-    path("handovers/<int:pk>/chats", handovers.HandoverChats.as_view(), name="handover-chats"),
+    path("handovers/<int:pk>/chats", chats.HandoverChats.as_view(), name="handover-chats"),
     path(
         "handovers/<int:pk>/chats/assign",
-        handovers.AssignChats.as_view(),
+        chats.AssignChats.as_view(),
         name="handover-chats-assign",
     ),
     path("handovers/<int:pk>/progress", handovers.Progress.as_view(), name="handover-progress"),
@@ -114,6 +115,7 @@ urlpatterns = [
     path("pool", pool.Pool.as_view(), name="pool"),
     path("pool/assign", pool.Assign.as_view(), name="pool-assign"),
     path("pool/rules/<int:pk>", pool.Rule.as_view(), name="pool-rule"),
+    path("group-chats", chats.GroupChats.as_view(), name="group-chats"),
     path("contact-codes", codes.ContactCodes.as_view(), name="contact-codes"),
     path("contact-codes/<int:pk>", codes.ContactCodePage.as_view(), name="contact-code"),
     path("contents", messages.Contents.as_view(), name="contents"),

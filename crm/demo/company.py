@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from campaigns.models import Content, Segment
 from contacts.models import Company, ContactCode, Customer, Staff
 from crm.demo import cast
+from crm.demo.chats import load_chats
 from crm.demo.customers import load_customers
 from crm.demo.messages import CAMPAIGN_CONTENT, CAMPAIGN_SEGMENT, CODE_STATES, load_messages
 from crm.demo.organisation import PasswordFor, load_organisation
@@ -50,6 +51,7 @@ def load_company(now: datetime, password_for: PasswordFor) -> DemoCompany:
             people = invent(now)
             organisation = load_organisation(now=now, password_for=password_for)
             rows = load_customers(people, organisation, now=now)
+            load_chats(organisation, now=now)
             load_messages(rows, people, organisation, now=now)
             load_shopping(rows, people, organisation, now=now)
         elif company is None or not company.is_demo:

@@ -10,7 +10,16 @@ from connectors.wecom.api.contact_ways import ContactWay, add_contact_way
 from connectors.wecom.client import WeComClient
 from connectors.wecom.sandbox.client import SandboxControl
 from contacts.enums import Gender, IdentityKind
-from contacts.models import ContactCode, Department, Follow, Identity, Staff, Tag, TagGroup
+from contacts.models import (
+    ContactCode,
+    Department,
+    Follow,
+    GroupChat,
+    Identity,
+    Staff,
+    Tag,
+    TagGroup,
+)
 from crm.demo import cast
 
 Json = dict[str, Any]
@@ -34,6 +43,7 @@ def seed_sandbox(control: SandboxControl) -> None:
     for group, ids in tags.items():
         for name, tag_id in ids.items():
             Tag.objects.filter(group__name=group, name=name).update(wecom_id=tag_id)
+    control.seed(groups=_groups())
     control.seed(customers=_customers())
 
 
@@ -70,6 +80,23 @@ def _staff() -> list[Json]:
             "department": [row.department.wecom_id or cast.HEAD_OFFICE],
         }
         for row in rows
+    ]
+
+
+def _groups() -> list[Json]:
+    chats = GroupChat.objects.filter(owner__isnull=False).select_related("owner").order_by("pk")
+    return [
+        {
+            "chat_id": chat.chat_id,
+            "name": chat.name,
+            "owner": chat.owner.wecom_userid,
+            "members": [
+                {"userid": chat.owner.wecom_userid},
+                *({"userid": address, "type": 2} for address in chat.customers),
+            ],
+        }
+        for chat in chats
+        if chat.owner
     ]
 
 

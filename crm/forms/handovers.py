@@ -35,12 +35,7 @@ class ReceiversForm(forms.Form):
 
     def ticked(self, name: str = "receivers") -> set[int]:
         """Return the ids ticked so far, sound or not, to show them ticked again."""
-        if isinstance(self.data, QueryDict):
-            given = self.data.getlist(name)
-        else:
-            given = self.initial.get(name, [])
-        ids = (whole_number(str(value)) for value in given)
-        return {pk for pk in ids if pk}
+        return ticked_in(self, name)
 
 
 class ReassignForm(ReceiversForm):
@@ -87,3 +82,13 @@ def choose_from(form: forms.Form, name: str, rows: QuerySet[Any]) -> None:
     """Let these rows, and no others, be chosen in the field."""
     field = cast("forms.ModelMultipleChoiceField[Any]", form.fields[name])
     field.queryset = rows
+
+
+def ticked_in(form: forms.Form, name: str) -> set[int]:
+    """Return the ids ticked so far in a field, sound or not."""
+    if isinstance(form.data, QueryDict):
+        given = form.data.getlist(name)
+    else:
+        given = form.initial.get(name, [])
+    ids = (whole_number(str(value)) for value in given)
+    return {pk for pk in ids if pk}

@@ -6,11 +6,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from contacts.actions.chats import chat_counts
 from contacts.enums import HandoverKind, HandoverState, ItemState, RequestState
 from contacts.models import Handover
 from contacts.queries import UNDECIDED, handover_progress
 from contacts.wecom import wecom
 from crm.access import Viewer
+from crm.chat_queries import chats_face
+from crm.forms.chats import ChatsForm
 from crm.forms.handovers import ReassignForm
 from crm.handover_queries import (
     colleagues_for,
@@ -21,10 +24,9 @@ from crm.handover_queries import (
     undo_outlook,
 )
 from crm.paging import page_of, search_words, whole_number
-from crm.views.plan_face import Forms, plan_face
+from crm.views.plan_face import Forms, chats_alone, plan_face
 
 ITEMS_SIZE = 25
-CHATS_SHOWN = 300
 
 SHOWN = (*ItemState.values, "undecided", "undone", "not_undone")
 
@@ -43,11 +45,27 @@ def show_face(
         )
     else:
         template, context = "crm/handover_done.html", _items_face(request, handover)
-    chats = handover.chats.select_related("chat", "to_staff").order_by("pk")
-    context["chats"] = list(chats[:CHATS_SHOWN])
+    context |= _chats_face(request, viewer, handover, given)
+    if handover.state == HandoverState.PLANNED:
+        context |= chats_alone(handover, context)
     if handover.state != HandoverState.PLANNED:
         context["undo"] = undo_outlook(handover, now=timezone.now())
     return render(request, template, context, status=status)
+
+
+def _chats_face(
+    request: HttpRequest, viewer: Viewer, handover: Handover, given: Forms
+) -> dict[str, Any]:
+    """Add the group chats; what was ticked stays ticked while customers move."""
+    initial = {"chats": request.GET.getlist("chats"), "owner": request.GET.get("owner")}
+    form = given.get("chats") or ChatsForm(viewer, handover, initial=initial)
+    after = whole_number(request.GET.get("chats_after"))
+    return {
+        "chats": chats_face(viewer, handover, after=after, now=timezone.now()),
+        "chats_form": form,
+        "chats_after": after,
+        "ticked_chats": form.ticked(),
+    }
 
 
 def _running_face(
@@ -91,14 +109,16 @@ def _items_face(request: HttpRequest, handover: Handover) -> dict[str, Any]:
 
 def progress_context(handover: Handover) -> dict[str, Any]:
     """Everything that moves while the handover runs; every row and sum comes from one count."""
-    progress = handover_progress(handover)
+    progress, chats = handover_progress(handover), chat_counts(handover)
     states = {state: progress.states[state] for state in ItemState if progress.states.get(state)}
     return {
         "handover": handover,
         "progress": progress,
         "states": states,
         "used_states": list(states),
-        "stand": "-".join(f"{state.value}.{count}" for state, count in states.items()),
+        "stand": "-".join(
+            f"{state.value}.{count}" for state, count in (*states.items(), *sorted(chats.items()))
+        ),
         "totals": list(states.values()),
         "receiver_rows": receiver_rows(progress, list(states)),
         "accepted": states.get(ItemState.ACCEPTED, 0),

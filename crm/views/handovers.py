@@ -155,7 +155,10 @@ def handover_undo(request: HttpRequest, pk: int) -> HttpResponse:
 def _said_of(undoing: Undoing) -> str:
     going_back = undoing.withdrawn + undoing.giving_back
     said = ngettext("%(n)s customer goes back.", "%(n)s customers go back.", going_back)
-    words = said % {"n": going_back}
+    words = said % {"n": going_back} if going_back or not undoing.chats else ""
+    if undoing.chats:
+        chats = ngettext("%(n)s group chat goes back.", "%(n)s group chats go back.", undoing.chats)
+        words = f"{words} {chats % {'n': undoing.chats}}".strip()
     if undoing.left_alone:
         alone = ngettext(
             "%(n)s has just been asked through WeCom and cannot be called back.",

@@ -1,5 +1,6 @@
 """The plan editor: everything that its page shows."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -61,6 +62,17 @@ def plan_face(
     } | preview_context(handover, viewer)
 
 
+def chats_alone(handover: Handover, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Let a plan that has only group chats be started once its steps say to whom they go."""
+    chats = context["chats"]
+    if handover.size or not (chats and chats.shares):
+        return {}
+    return {
+        "is_proposed": True,
+        "receivers": _named([share.staff.name for share in chats.shares]),
+    }
+
+
 def preview_context(handover: Handover, viewer: Viewer) -> dict[str, Any]:
     """Return what the plan would do, as its part of the page shows it."""
     preview = plan_preview(handover, viewer, now=timezone.now())
@@ -111,8 +123,11 @@ def _step_form(request: HttpRequest, viewer: Viewer, handover: Handover) -> Step
 def _names(preview: PlanPreview) -> str:
     """Name the receivers, the first five of many, for the question before the start."""
     shares: list[PlannedShare] = preview.given
-    names = [share.staff.name for share in shares if share.staff]
+    return _named([share.staff.name for share in shares if share.staff])
+
+
+def _named(names: Sequence[str]) -> str:
     if len(names) <= NAMES_SHOWN:
-        return listed(names)
+        return listed(list(names))
     more = _("%(n)s more") % {"n": len(names) - NAMES_SHOWN}
     return listed([*names[:NAMES_SHOWN], more])

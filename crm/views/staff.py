@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from contacts.actions.capacity import set_capacity, set_capacity_in
+from contacts.actions.chats import chats_to_hand_over
 from contacts.actions.handovers import customers_to_hand_over, plan_handover
 from contacts.actions.staff import (
     announce_leaving,
@@ -104,6 +105,7 @@ def _staff_page(
         "handovers": with_bars(handovers.order_by("-pk")[:10]),
         "may_depart": not refusal_to_depart(viewer, person),
         "left_behind": 0 if person.is_employed else customers_to_hand_over(person).count(),
+        "chats_left": 0 if person.is_employed else chats_to_hand_over(person).count(),
         "kinds": [HandoverKind.LEAVE, HandoverKind.REBALANCE],
         "capacity": form,
     }
@@ -236,8 +238,9 @@ def staff_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     person = staff_member_for(viewer, pk)
     plan = partial(plan_handover, person, actor=viewer.staff, now=timezone.now())
     on_leave = request.POST.get("kind") == HandoverKind.LEAVE
+    kind = HandoverKind.LEAVE if on_leave else HandoverKind.REBALANCE
     try:
-        handover = plan(kind=HandoverKind.LEAVE if on_leave else HandoverKind.REBALANCE)
+        handover = plan(kind=kind, with_chats="with_chats" in request.POST)
     except RuleBroken as error:
         messages.error(request, str(error))
         return redirect("staff_page", pk=pk)

@@ -15,9 +15,10 @@ from campaigns.models import Welcome, WelcomeRule
 from connectors.wecom.callback import seal_check, seal_envelope
 from contacts.actions.departures import depart_staff
 from contacts.enums import CallbackState, FollowEnd, IdentityKind, StaffState
-from contacts.models import Callback, Customer, Follow, Handover, Identity, Loss, Staff
+from contacts.models import Callback, Customer, Follow, GroupChat, Handover, Identity, Loss, Staff
 from contacts.wecom import wecom_config
 from crm.actions.callbacks import ATTEMPTS, process_callback, replay_dead_callbacks
+from crm.actions.sweeping import do_what_is_due
 from tests.builders import make_code, make_content, make_customers, make_staff, make_tag
 from tests.sandboxed import Shop, open_shop
 
@@ -312,3 +313,29 @@ def test_an_unknown_event_is_simply_done(client: Client, shop: Shop) -> None:
     work()
 
     assert Callback.objects.get().state == CallbackState.DONE
+
+
+def test_chats_are_learnt_of_whatever_order_their_events_come_in(
+    client: Client, shop: Shop, lin: Staff
+) -> None:
+    shop.open(lin)
+    shop.control.change_chat("wrA", "create", owner=lin.wecom_userid, name="Friends")
+    told = [
+        event(change, kind="change_external_chat", ChatId="wrA", UpdateDetail=detail)
+        for change, detail in (("update", "change_name"), ("create", ""), ("update", "add_member"))
+    ]
+
+    for xml in (*told, told[0]):
+        assert tell(client, xml).status_code == 200
+    work()
+    assert GroupChat.objects.get().known_at is None
+    do_what_is_due(now=timezone.now())
+
+    chat = GroupChat.objects.get()
+    assert (chat.owner, chat.name, chat.look_at) == (lin, "Friends", None)
+    shop.control.change_chat("wrA", "dismiss")
+    tell(client, event("dismiss", kind="change_external_chat", ChatId="wrA"))
+    do_what_is_due(now=timezone.now())
+    do_what_is_due(now=timezone.now())
+    chat.refresh_from_db()
+    assert chat.dismissed_at

@@ -3,21 +3,24 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.wecom.api.fields import record, require_at_most, rows, rows_of, text
+from connectors.wecom.api.fields import number, record, require_at_most, rows, rows_of, text
 from connectors.wecom.client import WeComClient
 
 MAX_OWNERS = 100
 MAX_ROWS = 1000
+OUTSIDE = 2
+"""The type of members who are no colleagues."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A group chat as WeCom has it now."""
+    """A group chat as WeCom has it now; ``customers`` are the addresses of members from outside."""
 
     chat_id: str
     name: str
     owner_user_id: str
     members: int
+    customers: tuple[str, ...]
 
 
 def list_chats(client: WeComClient, owners: Sequence[str]) -> Iterator[str]:
@@ -37,9 +40,12 @@ def get_chat(client: WeComClient, chat_id: str) -> Chat:
     payload = {"chat_id": chat_id, "need_name": 0}
     answer = client.call("externalcontact/groupchat/get", payload, idempotent=True)
     chat = record(answer, "group_chat")
+    members = rows(chat, "member_list")
+    outside = (text(row, "userid") for row in members if number(row, "type") == OUTSIDE)
     return Chat(
         chat_id=chat_id,
         name=text(chat, "name"),
         owner_user_id=text(chat, "owner"),
-        members=len(rows(chat, "member_list")),
+        members=len(members),
+        customers=tuple(filter(None, outside)),
     )

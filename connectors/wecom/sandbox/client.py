@@ -88,6 +88,10 @@ class SandboxControl:
     def remove(self, *, external_userid: str, userid: str, by: str = "customer") -> None:
         self._post("remove", {"external_userid": external_userid, "userid": userid, "by": by})
 
+    def change_chat(self, chat_id: str, change: str = "update", **what: object) -> None:
+        """Somebody opens (``create``), changes or ends (``dismiss``) a group chat."""
+        self._post("chat", {"chat_id": chat_id, "change": change, **what})
+
     def faults(self, **faults: object) -> Json:
         """Arm faults or turn knobs; see the README of the sandbox."""
         return self._post("faults", faults)

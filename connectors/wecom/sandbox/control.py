@@ -7,7 +7,7 @@ HTTP 400 with ``{"error": …}``. All of them are journaled. See the README for 
 from collections.abc import Callable
 from functools import partial
 
-from connectors.wecom.sandbox import confirmations, fields, relations, ways
+from connectors.wecom.sandbox import confirmations, fields, groups, relations, ways
 from connectors.wecom.sandbox.errors import Refusal
 from connectors.wecom.sandbox.faults import set_faults
 from connectors.wecom.sandbox.people import staff_at_work
@@ -93,6 +93,7 @@ ROUTES: dict[str, Callable[[World, Call], Json]] = {
     "/sandbox/scan": scan,
     "/sandbox/depart": depart,
     "/sandbox/remove": remove,
+    "/sandbox/chat": groups.change,
     "/sandbox/faults": faults,
 }
 

@@ -1,6 +1,7 @@
 """A12 and the group half of A10: customer group chats and their owners."""
 
 from connectors.wecom.sandbox import fields
+from connectors.wecom.sandbox.callbacks import emit
 from connectors.wecom.sandbox.clock import DAY
 from connectors.wecom.sandbox.errors import Refusal, text_of
 from connectors.wecom.sandbox.people import staff_at_work
@@ -8,6 +9,9 @@ from connectors.wecom.sandbox.state import Call, GroupChat, Json, World
 
 MAX_CHATS = 100
 CHATS_PER_DAY = 300
+ON_JOB_TRANSFERS = 2
+ON_JOB_DAYS = 90 * DAY
+CHANGES = ("create", "update", "dismiss")
 
 
 def list_groups(world: World, call: Call) -> Json:
@@ -61,17 +65,66 @@ def _transfer(world: World, call: Call, *, resigned: bool) -> Json:
         chat = world.groups[chat_id]
         chat.owner = new_owner
         chat.transfers.append(call.at)
+        if not resigned:
+            chat.on_job.append(call.at)
     return {"failed_chat_list": failed}
+
+
+def change(world: World, call: Call) -> Json:
+    """``POST /sandbox/chat``: people open, change or end a group chat, and WeCom tells of it."""
+    chat_id, what = fields.needed(call.body, "chat_id"), fields.text(call.body, "change")
+    chat = world.groups.get(chat_id)
+    if what not in CHANGES:
+        raise Refusal(40058, f"change is one of {CHANGES}")
+    if (chat is None) != (what == "create"):
+        raise Refusal(90501)
+    if chat is None:
+        owner = staff_at_work(world, fields.needed(call.body, "owner")).userid
+        chat = GroupChat(world.next_seq(), chat_id, chat_id, owner, int(call.at), [])
+    details = _change(world, call, chat)
+    if what == "dismiss":
+        del world.groups[chat_id]
+    else:
+        world.groups[chat_id] = chat
+    for detail in details if what == "update" else [""]:
+        head = {"Event": "change_external_chat", "ChatId": chat_id, "ChangeType": what}
+        emit(world, call.at, {**head, "UpdateDetail": detail})
+    return {}
+
+
+def _change(world: World, call: Call, chat: GroupChat) -> list[str]:
+    """Give the chat another name, owner or members; returns what WeCom calls these changes."""
+    details = []
+    if name := fields.text(call.body, "name"):
+        chat.name = name
+        details.append("change_name")
+    if owner := fields.text(call.body, "owner"):
+        chat.owner = staff_at_work(world, owner).userid
+        details.append("change_owner")
+    if "members" in call.body:
+        members = fields.records(call.body, "members", most=500)
+        fewer = len(members) < len(chat.members)
+        chat.members = [
+            {"type": 1, "join_scene": 1, "join_time": int(call.at), **m} for m in members
+        ]
+        details.append("del_member" if fewer else "add_member")
+    return details
 
 
 def _objection(world: World, call: Call, chat_id: str, new_owner: str, *, resigned: bool) -> int:
     chat = world.groups.get(chat_id)
     if chat is None:
         return 90501
+    if chat.errcode:
+        return chat.errcode
     if chat.owner == new_owner:
         return 90504
     if resigned == world.staff[chat.owner].at_work:
         return 90500 if resigned else 90502
+    recent = [at for at in chat.on_job if at > call.at - ON_JOB_DAYS]
+    if not resigned and len(recent) >= ON_JOB_TRANSFERS:
+        world.ledger.breach(call.at, call.path, "a chat handed over a third time in 90 days")
+        return 40128
     taken = [
         at
         for c in world.groups.values()

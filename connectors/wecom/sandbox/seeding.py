@@ -121,6 +121,7 @@ def _seed_group(world: World, at: float, item: Json) -> None:
     ]
     name, created = str(item.get("name", item["chat_id"])), item.get("create_time", int(at))
     chat = GroupChat(world.next_seq(), item["chat_id"], name, item["owner"], created, members)
+    chat.errcode = fields.number(item, "errcode")
     world.groups[chat.chat_id] = chat
 
 

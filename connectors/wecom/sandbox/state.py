@@ -184,6 +184,8 @@ class GroupChat:
     create_time: int
     members: list[Json]
     transfers: list[float] = field(default_factory=list)
+    on_job: list[float] = field(default_factory=list)
+    errcode: int = 0
 
 
 @dataclass

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from contacts.actions.handovers import plan_shares
 from contacts.actions.undo import Undoing
-from contacts.models import ChatItem, Handover, HandoverItem
+from contacts.models import Handover, HandoverItem
 from contacts.queries import HandoverProgress, ReceiverProgress
 from crm.api.shapes.people import CustomerRef, StaffRef, StoreRef
 
@@ -71,22 +71,7 @@ class UndoingShape(serializers.Serializer[Undoing]):
     withdrawn = serializers.IntegerField(help_text="Had not been asked yet.")
     giving_back = serializers.IntegerField(help_text="Go back, now or within minutes.")
     left_alone = serializers.IntegerField(help_text="Are being asked and cannot be called back.")
-
-
-class ChatItemShape(serializers.ModelSerializer[ChatItem]):
-    """One group chat of a handover: to whom, and how far it got."""
-
-    chat = serializers.CharField(source="chat.chat_id", read_only=True)
-    name = serializers.CharField(source="chat.name", read_only=True)
-    to_staff = StaffRef(read_only=True, allow_null=True)
-
-    class Meta:
-        model = ChatItem
-        fields = (
-            "id", "chat", "name", "to_staff", "state", "state_at", "reason", "errcode",
-            "next_attempt_at", "closed_at",
-        )  # fmt: skip
-        read_only_fields = fields
+    chats = serializers.IntegerField(help_text="Group chats that go back.")
 
 
 class ReceiverShape(serializers.Serializer[ReceiverProgress]):

@@ -34,6 +34,15 @@ class PlannedShareShape(serializers.Serializer[Any]):
     conflicts = ConflictShape(many=True)
 
 
+class ChatShareShape(serializers.Serializer[Any]):
+    """How many group chats one colleague is to own."""
+
+    staff = StaffRef()
+    chats = serializers.IntegerField()
+    today = serializers.IntegerField(help_text="WeCom moves 300 a day to one colleague.")
+    days = serializers.IntegerField(help_text="On how many days after that the others follow.")
+
+
 class SampleWordsShape(serializers.Serializer[Any]):
     """What one customer of the plan will read."""
 
@@ -48,6 +57,7 @@ class PlanPreviewShape(serializers.Serializer[Any]):
     handover = serializers.IntegerField()
     steps = serializers.JSONField(help_text="In order, as they were given.")
     shares = PlannedShareShape(many=True)
+    chats = ChatShareShape(many=True)
     conflicts = serializers.IntegerField()
     words = SampleWordsShape(allow_null=True)
     token = serializers.CharField(help_text="For an hour, and while nothing changes.")

@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from contacts.actions.chats import choose_owner
 from contacts.actions.handovers import (
     RETRYABLE,
     cancel_handover,
@@ -17,12 +16,11 @@ from contacts.actions.handovers import (
     propose_receivers,
     reassign_items,
 )
-from contacts.actions.receivers import check_receivers
 from contacts.actions.settlement import check_handover
 from contacts.actions.sharing import Order, Strategy
 from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
-from contacts.models import ChatItem, Handover, HandoverItem, Staff
+from contacts.models import Handover, HandoverItem, Staff
 from contacts.plan_steps import MOST
 from contacts.queries import HandoverProgress, handover_progress
 from crm.access import handover_for, handovers_of, require, staff_of
@@ -30,7 +28,6 @@ from crm.actions.plans import selection_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
 from crm.api.shapes.handovers import (
-    ChatItemShape,
     HandoverItemShape,
     HandoverPageShape,
     HandoverProgressShape,
@@ -79,6 +76,9 @@ class Handovers(Listing, Verb):
         from_staff = IdField()
         kind = serializers.ChoiceField(choices=[HandoverKind.LEAVE, HandoverKind.REBALANCE])
         select = SelectInput(required=False, help_text="Without it everybody.")
+        with_chats = serializers.BooleanField(
+            default=False, help_text="Whether their group chats go along."
+        )
 
     @property
     def verb_shape(self) -> type[HandoverPageShape]:
@@ -94,10 +94,10 @@ class Handovers(Listing, Verb):
         require(self.viewer, Role.MANAGER)
         giver = pick(staff_of(self.viewer), [data["from_staff"]], "from_staff")[0]
         kind = HandoverKind(data["kind"])
-        if "select" not in data:
-            return plan_handover(giver, kind=kind, actor=self.actor, now=self.now)
-        select = selection_of(giver, now=self.now, **data["select"])
-        return plan_handover(giver, kind=kind, actor=self.actor, now=self.now, select=select)
+        chosen = {"with_chats": data["with_chats"]}
+        if "select" in data:
+            chosen["select"] = selection_of(giver, now=self.now, **data["select"])
+        return plan_handover(giver, kind=kind, actor=self.actor, now=self.now, **chosen)
 
 
 class HandoverPage(Reading):
@@ -129,18 +129,6 @@ class HandoverItems(Listing):
         """Return the items of this handover."""
         handover = handover_for(self.viewer, self.kwargs["pk"])
         return HandoverItem.objects.filter(handover=handover).select_related("customer", "to_staff")
-
-
-class HandoverChats(Listing):
-    """List the group chats of one handover, and how far each got."""
-
-    resource = "handovers"
-    shape = ChatItemShape
-
-    def rows(self) -> QuerySet[ChatItem]:
-        """Return the chats of this handover."""
-        handover = handover_for(self.viewer, self.kwargs["pk"])
-        return ChatItem.objects.filter(handover=handover).select_related("chat", "to_staff")
 
 
 class Progress(Reading):
@@ -232,28 +220,6 @@ class Finish(HandoverVerb):
     def act(self, data: dict[str, Any], pk: int) -> Handover:
         """Close a handover: what nobody accepted rests in the pool."""
         finish_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class AssignChats(HandoverVerb):
-    """Group chats for one colleague."""
-
-    class Input(StrictInput):
-        """Which chats, by item, and whose they are to be."""
-
-        example: ClassVar = {"items": [3, 4], "to": 8}
-
-        items = IdsField(min_length=1)
-        to = IdField()
-
-    def act(self, data: dict[str, Any], pk: int) -> Handover:
-        """Choose the next owner of planned or failed group chats."""
-        handover = handover_for(self.viewer, pk)
-        chats = handover.chats.select_related("handover")
-        receiver = self.receivers([data["to"]])[0]
-        check_receivers(handover, [receiver])
-        for item in pick(chats, data["items"], "items"):
-            choose_owner(item, receiver, now=self.now)
         return self.row(pk)
 
 

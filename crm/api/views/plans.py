@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from contacts.actions.chat_plans import chat_shares
 from contacts.actions.plans import keep_words, move_customers, save_plan
 from contacts.actions.sharing import Order, Strategy
 from contacts.enums import HandoverState
@@ -238,6 +239,7 @@ def _preview(view: ApiView, pk: int) -> dict[str, Any]:
         "handover": handover.pk,
         "steps": handover.steps,
         "shares": preview.shares,
+        "chats": chat_shares(handover, now=view.now),
         "conflicts": preview.conflicts,
         "words": sample_words(handover, handover.customer_message),
         "token": token,

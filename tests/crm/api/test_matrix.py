@@ -96,6 +96,7 @@ MATRIX = {
     "POST pool-assign": (403, 403, 200, 400, 403, 200),
     "GET pool-rule": (403, 403, 200, 404, 403, 200),
     "PUT pool-rule": (403, 403, 200, 404, 403, 200),
+    "GET group-chats": EVERYBODY,
     "GET contact-codes": EVERYBODY,
     "POST contact-codes": (403, 403, 201, 400, 403, 201),
     "GET contact-code": (200, 404, 200, 404, 200, 200),
