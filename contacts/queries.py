@@ -150,6 +150,8 @@ _TITLES = {
     "customer.untagged": gettext_lazy("Tag removed"),
     "customer.opted_out": gettext_lazy("Wants no campaigns"),
     "follow.ended": gettext_lazy("Connection ended"),
+    "finding.repaired": gettext_lazy("Put right after a comparison with WeCom"),
+    "finding.dismissed": gettext_lazy("A difference to WeCom is all right as it is"),
 }
 
 

@@ -260,7 +260,10 @@ def _begin(run: Run, one: Told, *, was_missed: bool) -> Follow:
 
 def _mark(seen: Sequence[tuple[int, str]]) -> int:
     """Note that these follows were shown, and with which remark; returns how many are new."""
-    values = {"follows": [pk for pk, _ in seen], "remarks": [remark for _, remark in seen]}
+    values: dict[str, Any] = {
+        "follows": [pk for pk, _ in seen],
+        "remarks": [remark for _, remark in seen],
+    }
     with connection.cursor() as cursor:
         cursor.execute(_SEEN, values)
         return int(cursor.rowcount)

@@ -65,7 +65,7 @@ def compare_absent(run: Run) -> Iterator[None]:
 
 def _employed(after: int) -> Sequence[Staff]:
     people = Staff.objects.employed().exclude(wecom_userid=None).filter(pk__gt=after)
-    return people.order_by("pk")[:PIECE]
+    return list(people.order_by("pk")[:PIECE])
 
 
 def _look_for(run: Run, person: Staff) -> None:

@@ -7,6 +7,7 @@ the test's own transaction, or with the constraint removed, which rule 0 then fi
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,7 +15,14 @@ from django.db import connection
 
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, WelcomeState
 from campaigns.models import Batch, Campaign, Delivery, Welcome
-from contacts.enums import CallbackState, CustomerState, HandoverState, ItemState, RequestState
+from contacts.enums import (
+    CallbackState,
+    CustomerState,
+    HandoverState,
+    ItemState,
+    ReconciliationState,
+    RequestState,
+)
 from contacts.models import (
     ApiKey,
     Callback,
@@ -38,6 +46,7 @@ from tests.builders import (
     make_customers,
     make_departed,
     make_handover,
+    make_reconciliation,
     make_staff,
     make_store,
     make_welcome,
@@ -285,6 +294,14 @@ def request_whose_lease_ran_out_long_ago():
     )
 
 
+def comparison_that_stood_still():
+    make_reconciliation(
+        state=ReconciliationState.RUNNING,
+        lease_token=uuid4(),
+        lease_until=NOON - timedelta(minutes=6),
+    )
+
+
 def handed_without_a_reference():
     batch = make_sending()
     batch.deliveries.update(state=DeliveryState.HANDED)
@@ -411,6 +428,7 @@ def done_callback_without_a_time():
         (lease_that_ran_out_long_ago, [6]),
         (sending_without_a_lease, [0, 6]),
         (request_whose_lease_ran_out_long_ago, [6]),
+        (comparison_that_stood_still, [6]),
         (handed_without_a_reference, [6]),
         (reference_of_two_batches, [0, 6]),
         (sent_to_someone_who_had_opted_out, [7]),
