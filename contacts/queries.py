@@ -195,6 +195,8 @@ _TITLES = {
     "task.dropped": gettext_lazy("Task dropped"),
     "task.rescheduled": gettext_lazy("Task moved to another day"),
     "task.reassigned": gettext_lazy("Task given to somebody else"),
+    "finding.repaired": gettext_lazy("Put right after a comparison with WeCom"),
+    "finding.dismissed": gettext_lazy("A difference to WeCom is all right as it is"),
 }
 _TOLD_ELSEWHERE = ("order",)
 """Whatever stands on the timeline itself needs no line that says so."""

@@ -321,6 +321,11 @@ def refusal_to_repair(viewer: Viewer, finding: Finding) -> str:
         return ""
     if staff_of(viewer).filter(pk__in=receivers).count() == len(receivers):
         return ""
+    return not_in_your_stores()
+
+
+def not_in_your_stores() -> str:
+    """Say whom to ask for what takes a colleague of another store."""
     return _("The connected colleague is not in your stores. Ask an administrator.")
 
 

@@ -224,6 +224,10 @@ RULES = (
         WHERE state = 'calling'
           AND (lease_until IS NULL OR lease_until < %(now)s - interval '5 minutes')
         UNION ALL
+        SELECT 'comparison ' || id || ' has stood still since its lease ran out long ago'
+        FROM contacts_reconciliation
+        WHERE state = 'running' AND lease_until < %(now)s - interval '5 minutes'
+        UNION ALL
         SELECT 'batch ' || id || ' is with the channel without a reference'
         FROM campaigns_batch WHERE state = 'handed' AND reference = ''
         UNION ALL

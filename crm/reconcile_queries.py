@@ -12,7 +12,14 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from contacts.enums import FindingKind, FindingState
 from contacts.models import Finding, Reconciliation
-from crm.access import Viewer, colleagues_of, customers_of, findings_of, staff_of
+from crm.access import (
+    Viewer,
+    colleagues_of,
+    customers_of,
+    findings_of,
+    not_in_your_stores,
+    staff_of,
+)
 from crm.actions.findings import can_repair
 from crm.queries import COUNT_CAP
 
@@ -111,11 +118,13 @@ def _row(
 ) -> FindingRow:
     kind = FindingKind(finding.kind)
     is_open = finding.state == FindingState.OPEN
-    repairs = is_open and can_repair(finding) and managed.issuperset(_followers(finding))
+    in_reach = managed.issuperset(_followers(finding))
+    repairs = is_open and can_repair(finding) and in_reach
+    advice = _ADVICE.get(kind, "") if in_reach else not_in_your_stores()
     return FindingRow(
         finding,
         what=_what(finding, names),
-        advice=_ADVICE.get(kind, "") if is_open else "",
+        advice=advice if is_open else "",
         repair=_REPAIR.get(kind, "") if repairs else "",
         sees_staff=finding.staff_id in managed,
         sees_customer=finding.customer_id in customers,
@@ -177,6 +186,11 @@ class RunRow:
     def follows(self) -> int:
         """Connections that WeCom showed."""
         return int(self.run.seen.get("follows", 0))
+
+    @property
+    def follows_shown(self) -> str:
+        """The same as people read it."""
+        return f"{self.follows:,}"
 
     @property
     def lasted(self) -> str:

@@ -32,12 +32,13 @@ def meet_member(client: WeComClient, userid: str, known: Staff | None, *, now: d
 def sync_tags(client: WeComClient) -> int:
     """Take over WeCom's tags, and return how many it has; names join what exists."""
     known = set(Tag.objects.exclude(wecom_id=None).values_list("wecom_id", flat=True))
+    groups = set(TagGroup.objects.exclude(wecom_id=None).values_list("wecom_id", flat=True))
     number = 0
     for found in get_corp_tag_list(client):
         living = [] if found.deleted else [entry for entry in found.tags if not entry.deleted]
         number += len(living)
         new = [entry for entry in living if entry.tag_id not in known]
-        if new:
+        if new or (living and found.group_id not in groups):
             group = _group(found)
             for entry in new:
                 _add_tag(group, entry.tag_id, entry.name[:30])

@@ -131,8 +131,8 @@ def repair_finding(finding: Finding, *, actor: Staff, now: datetime) -> None:
     if mend is None or not can_repair(finding):
         raise RuleBroken(_("This cannot be put right from here. The finding says what to do."))
     with transaction.atomic():
+        mend(finding, actor, now)  # before the finding is locked: people come first everywhere
         _settle(finding, FindingState.REPAIRED, actor=actor, now=now)
-        mend(finding, actor, now)
         record(finding, "finding.repaired", actor=actor, at=now)
     finding.refresh_from_db()
 
@@ -161,7 +161,7 @@ def _give_to_follower(finding: Finding, actor: Staff, now: datetime) -> None:
     at_work = {person.pk for person in people.order_by("pk") if person.is_employed}
     customer = (
         Customer.objects.select_for_update(no_key=True)
-        .filter(pk=finding.customer_id or 0, owner=owner)
+        .filter(findings=finding, owner=owner)
         .first()
     )
     follows = Follow.objects.active().filter(customer=finding.customer_id)
@@ -179,10 +179,11 @@ def _give_to_follower(finding: Finding, actor: Staff, now: datetime) -> None:
 
 def _ask_again(finding: Finding, actor: Staff, now: datetime) -> None:
     """Have the channel asked about the handover at once."""
-    due = Handover.objects.filter(pk=finding.handover_id or 0, state=HandoverState.RUNNING)
+    handover = finding.handover_id or 0
+    due = Handover.objects.filter(pk=handover, state=HandoverState.RUNNING)
     if not due.update(check_at=now):
         raise MovedOn(_("This handover is not running any more."))
-    ring(check_handover, finding.handover_id or 0)
+    ring(check_handover, handover)
 
 
 _REPAIRS: dict[FindingKind, Callable[[Finding, Staff, datetime], None]] = {

@@ -18,7 +18,7 @@ from connectors.wecom.errors import Refused
 from contacts.actions.customers import from_channel, learn_profile
 from contacts.actions.staff import staff_by_channel_userids
 from contacts.actions.sync import take_over_follow
-from contacts.enums import FindingKind, FollowEnd
+from contacts.enums import CustomerState, FindingKind, FollowEnd
 from contacts.models import Customer, Follow, SeenFollow, Staff
 from crm.actions.findings import Difference
 from crm.actions.reconcile_leavers import plan_the_forgotten
@@ -86,6 +86,11 @@ class Known:
     customer_id: int
     customer_state: str
     is_nameless: bool
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended after it began in WeCom, for another reason than that we missed it."""
+        return bool(self.follow_id and not self.is_active) and self.end_reason != FollowEnd.MISSING
 
 
 def compare_follows(run: Run) -> Iterator[None]:
@@ -177,40 +182,44 @@ def _leave_unread(run: Run, guides: Sequence[int]) -> None:
 
 
 def _take_in(run: Run, page: FollowPage, by_userid: dict[str, Staff]) -> None:
+    """Work on one page, and save what was seen together with where the next one begins."""
     told = [
         Told(by_userid[info.user_id.lower()], profile, info)
         for profile, info in page.follows
         if info.user_id.lower() in by_userid
     ]
+    seen = _compare(run, told)
+    hidden = [by_userid[one.lower()].pk for one in page.failed_user_ids if one.lower() in by_userid]
+    with transaction.atomic():
+        if hidden:
+            _leave_unread(run, hidden)
+        run.place["seen"] += _mark(seen)
+        run.place |= {"cursor": page.next_cursor, "read": not page.next_cursor}
+        run.saw("follows", len(told))
+        run.save()
+
+
+def _compare(run: Run, told: Sequence[Told]) -> list[tuple[int, str]]:
+    """Take over what is new on a page, and return the follows seen on it with their remarks."""
     known = _match(run, told)
     seen: list[tuple[int, str]] = []
     ended: list[tuple[int, int]] = []
     for place, one in enumerate(told, start=1):
         match = known.get(place)
-        if match and match.customer_state != "active":
+        if match and match.customer_state != CustomerState.ACTIVE:
+            continue
+        if match and match.has_ended:
+            ended.append((one.person.pk, match.customer_id))
             continue
         if match and match.is_active and match.follow_id:
-            seen.append((match.follow_id, one.info.remark[:255]))
+            follow_id = match.follow_id
             if match.is_nameless:
                 learn_profile(Customer.objects.get(pk=match.customer_id), from_channel(one.profile))
-        elif match and match.follow_id and match.end_reason != FollowEnd.MISSING:
-            ended.append((one.person.pk, match.customer_id))
         else:
-            follow = _begin(run, one, was_missed=bool(match and match.follow_id))
-            seen.append((follow.pk, one.info.remark[:255]))
+            follow_id = _begin(run, one, was_missed=bool(match and match.follow_id)).pk
+        seen.append((follow_id, one.info.remark[:255]))
     _list_not_moved(run, ended)
-    failed = [
-        by_userid[userid.lower()].pk
-        for userid in page.failed_user_ids
-        if userid.lower() in by_userid
-    ]
-    with transaction.atomic():
-        if failed:
-            _leave_unread(run, failed)
-        run.place["seen"] += _mark(seen)
-        run.place |= {"cursor": page.next_cursor, "read": not page.next_cursor}
-        run.saw("follows", len(told))
-        run.save()
+    return seen
 
 
 def _match(run: Run, told: Sequence[Told]) -> dict[int, Known]:

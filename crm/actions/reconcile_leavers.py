@@ -18,7 +18,7 @@ from contacts.actions.staff import (
     left_the_channel,
     staff_by_channel_userids,
 )
-from contacts.enums import FindingKind
+from contacts.enums import FindingKind, ItemState
 from contacts.errors import MovedOn
 from contacts.models import Customer, HandoverItem, Staff
 from crm.actions.departures import let_go
@@ -37,7 +37,7 @@ LEFT JOIN contacts_identity AS identity
 LEFT JOIN contacts_customer AS known ON known.id = identity.customer_id
 LEFT JOIN contacts_customer AS customer ON customer.id = coalesce(known.merged_into_id, known.id)
 LEFT JOIN LATERAL (
-    SELECT item.id, item.state
+    SELECT item.id, CASE WHEN item.undone_at IS NULL THEN item.state ELSE 'undone' END AS state
     FROM contacts_handoveritem AS item
     JOIN contacts_handover AS handover ON handover.id = item.handover_id
     WHERE item.customer_id = customer.id
@@ -106,35 +106,27 @@ def _let_go(run: Run, person: Staff) -> None:
 
 
 def _compare(run: Run, rows: Sequence[Unassigned], gone: dict[str, Staff]) -> None:
-    told = [
-        (gone[row.handover_user_id].pk, row.external_user_id)
-        for row in rows
-        if row.handover_user_id in gone
-    ]
-    if not told:
-        return
-    found = _look_up(told)
+    """Take up who was forgotten, and list whom WeCom keeps although they were taken over."""
+    found = _look_up(
+        [
+            (gone[row.handover_user_id].pk, row.external_user_id)
+            for row in rows
+            if row.handover_user_id in gone
+        ]
+    )
     forgotten: dict[int, list[str]] = {}
     for left in found:
         if left.item is None and left.owner_id is None:
             forgotten.setdefault(left.staff_id, []).append(left.address)
-    for staff_id in sorted(forgotten):
-        addresses = forgotten[staff_id]
+    for staff_id, addresses in sorted(forgotten.items()):
         for start in range(0, len(addresses), PIECE):
             _take_up(run, staff_id, addresses[start : start + PIECE])
-    run.list(
-        [
-            Difference(
-                FindingKind.NOT_MOVED,
-                left.staff_id,
-                left.customer_id,
-                address=left.address,
-                detail={"item": left.item},
-            )
-            for left in found
-            if left.item_state == "accepted"
-        ]
-    )
+    run.list([_not_moved(left) for left in found if left.item_state == ItemState.ACCEPTED])
+
+
+def _not_moved(left: Left) -> Difference:
+    kind, detail = FindingKind.NOT_MOVED, {"item": left.item}
+    return Difference(kind, left.staff_id, left.customer_id, address=left.address, detail=detail)
 
 
 def _look_up(told: Sequence[tuple[int, str]]) -> list[Left]:

@@ -7,6 +7,7 @@ the test's own transaction, or with the constraint removed, which rule 0 then fi
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -20,6 +21,7 @@ from contacts.enums import (
     HandoverState,
     ItemState,
     LossState,
+    ReconciliationState,
     RequestState,
 )
 from contacts.models import (
@@ -49,6 +51,7 @@ from tests.builders import (
     make_handover,
     make_loss,
     make_order,
+    make_reconciliation,
     make_staff,
     make_store,
     make_welcome,
@@ -296,6 +299,14 @@ def request_whose_lease_ran_out_long_ago():
     )
 
 
+def comparison_that_stood_still():
+    make_reconciliation(
+        state=ReconciliationState.RUNNING,
+        lease_token=uuid4(),
+        lease_until=NOON - timedelta(minutes=6),
+    )
+
+
 def handed_without_a_reference():
     batch = make_sending()
     batch.deliveries.update(state=DeliveryState.HANDED)
@@ -427,6 +438,7 @@ def order_that_is_not_in_the_value():
         (lease_that_ran_out_long_ago, [6]),
         (sending_without_a_lease, [0, 6]),
         (request_whose_lease_ran_out_long_ago, [6]),
+        (comparison_that_stood_still, [6]),
         (handed_without_a_reference, [6]),
         (reference_of_two_batches, [0, 6]),
         (sent_to_someone_who_had_opted_out, [7]),

@@ -30,7 +30,8 @@ from crm.actions.sweeping import do_what_is_due
 from crm.invariants import check_rules
 from crm.tasks import sync_wecom
 from tests.builders import make_customers, make_staff
-from tests.sandboxed import Shop, open_shop
+from tests.connectors.wecom.scripted import OK, ScriptedWeCom
+from tests.sandboxed import CORP, Shop, open_shop
 
 pytestmark = pytest.mark.django_db
 
@@ -195,6 +196,21 @@ def test_wecom_that_forgot_its_cursor_is_read_from_the_first_page(
 
     assert row.state == ReconciliationState.DONE
     assert Follow.objects.active().count() == 7
+
+
+def test_wecom_that_turns_in_circles_ends_the_comparison(redis: object, settings: Any) -> None:
+    wecom = ScriptedWeCom()
+    settings.WECOM_API_URL, settings.WECOM_CORP_ID, settings.WECOM_SECRET = wecom.url, CORP, "s"
+    make_staff("Lin", wecom_userid="Lin")
+    wecom.script("externalcontact/get_follow_user_list", {**OK, "follow_user": ["Lin"]})
+    pages = [{**OK, "external_contact_list": [], "next_cursor": name} for name in "aba"]
+    wecom.script("externalcontact/batch/get_by_user", *pages)
+
+    row = to_the_end(begin())
+    wecom.close()
+
+    assert row.state == ReconciliationState.FAILED
+    assert "same page" in row.error
 
 
 def test_a_worker_leaves_after_its_while_and_the_next_goes_on(

@@ -2,7 +2,7 @@ import pytest
 
 from connectors.wecom.api.customers import batch_get_by_user, get_external_contact
 from connectors.wecom.api.messages import get_groupmsg_send_result
-from connectors.wecom.api.transfers import get_unassigned_list
+from connectors.wecom.api.transfers import get_unassigned_list, unassigned_pages
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy
 from tests.connectors.wecom.scripted import OK, Call, ScriptedWeCom
@@ -99,3 +99,33 @@ def test_limits_are_kept_in_bounds(client: WeComClient, wecom: ScriptedWeCom) ->
 
     assert wecom.calls_to("externalcontact/batch/get_by_user")[0].json["limit"] == 100
     assert wecom.calls_to(SENT)[0].json["limit"] == 1
+
+
+def test_a_reading_goes_on_at_the_cursor_of_an_earlier_page(
+    client: WeComClient, wecom: ScriptedWeCom
+) -> None:
+    rows = [{"handover_userid": "wei", "external_userid": f"wo{i}"} for i in range(5)]
+    wecom.script_pages("externalcontact/get_unassigned_list", "info", rows, 2)
+    first = next(unassigned_pages(client))
+
+    rest = list(unassigned_pages(client, cursor=first.next_cursor))
+
+    found = [row.external_user_id for page in [first, *rest] for row in page.rows]
+    assert found == [f"wo{i}" for i in range(5)]
+    assert rest[-1].next_cursor == ""
+
+
+def test_follows_go_on_at_the_cursor_of_an_earlier_page(
+    client: WeComClient, wecom: ScriptedWeCom
+) -> None:
+    rows = [
+        {"external_contact": {"external_userid": f"wo{i}"}, "follow_info": {"userid": "lin"}}
+        for i in range(5)
+    ]
+    wecom.script_pages("externalcontact/batch/get_by_user", "external_contact_list", rows, 2)
+    first = next(batch_get_by_user(client, ["lin"]))
+
+    rest = list(batch_get_by_user(client, ["lin"], cursor=first.next_cursor))
+
+    found = [profile.external_user_id for page in [first, *rest] for profile, _ in page.follows]
+    assert found == [f"wo{i}" for i in range(5)]

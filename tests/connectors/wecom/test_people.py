@@ -1,6 +1,7 @@
 """Members, customers and tags."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,10 @@ from connectors.wecom.api.customers import (
     remark_customer,
 )
 from connectors.wecom.api.staff import (
+    Presence,
     get_follow_user_list,
     get_user,
+    presence_of,
     user_list_id,
     user_simplelist,
 )
@@ -51,6 +54,36 @@ def test_members_outside_our_sight_are_nobody(
 
     assert get_user(client, "wei") is None
     assert user_simplelist(client, 9) == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "presence"),
+    [
+        ({**OK, "userid": "lin", "status": 1}, Presence.HERE),
+        ({**OK, "userid": "lin", "status": 5}, Presence.GONE),
+        ({"errcode": 60111}, Presence.GONE),
+        ({"errcode": 60011}, Presence.UNTOLD),
+        ({"errcode": 48002}, Presence.UNTOLD),
+    ],
+)
+def test_who_is_gone_and_who_is_only_out_of_sight(
+    client: WeComClient, wecom: ScriptedWeCom, answer: dict[str, Any], presence: Presence
+) -> None:
+    wecom.script("user/get", answer)
+
+    assert presence_of(client, "lin") == presence
+
+
+def test_that_members_cannot_be_asked_about_is_told(
+    client: WeComClient, wecom: ScriptedWeCom
+) -> None:
+    wecom.script("user/get", {"errcode": 60020})
+    with pytest.raises(ConfigProblem):
+        presence_of(client, "lin")
+
+    wecom.script("user/get", {"errcode": 40058})
+    with pytest.raises(Refused):
+        presence_of(client, "lin")
 
 
 def test_other_failures_to_read_a_member_are_told(
