@@ -224,6 +224,8 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.learn_customer": {"queue": "bulk"},
     "crm.tasks.sync_wecom": {"queue": "bulk"},
     "crm.tasks.reconcile": {"queue": "bulk"},
+    "crm.tasks.collect_events": {"queue": "bulk"},
+    "crm.tasks.call_webhook": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -58,6 +58,7 @@ _ENTRY_ICONS = {
     "customer.untagged": "tag",
     "customer.added": "user-plus",
     "customer.opted_out": "ban",
+    "customer.lost": "user-off",
     "customer.won_back": "heart-handshake",
     "follow.ended": "user-minus",
     "loss.win_back": "heart-handshake",
