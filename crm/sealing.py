@@ -6,6 +6,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 _PURPOSE = b"liuke: secrets of webhooks"
 _KEY_BYTES = 32
@@ -34,6 +35,6 @@ def _box() -> MultiFernet:
     )
 
 
-def _key_from(secret_key: str) -> Fernet:
+def _key_from(secret_key: str | bytes) -> Fernet:
     derived = HKDF(SHA256(), length=_KEY_BYTES, salt=None, info=_PURPOSE)
-    return Fernet(base64.urlsafe_b64encode(derived.derive(secret_key.encode())))
+    return Fernet(base64.urlsafe_b64encode(derived.derive(force_bytes(secret_key))))

@@ -141,9 +141,10 @@ class Receiver:
                 response = self._connection.getresponse()
                 _read_out(response)
             except (OSError, HTTPException, ValueError):
-                if passed():
-                    raise TimeoutError from None
-                raise
+                if not passed():
+                    raise
+            if passed():  # a connection that was cut may look like an answer that has ended
+                raise TimeoutError
         if response.will_close or not response.isclosed():
             self.close()
         return _judge(response)

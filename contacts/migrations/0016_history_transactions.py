@@ -15,13 +15,13 @@ ALTER TABLE contacts_historyentry
 
 COLUMN_UNDO = "ALTER TABLE contacts_historyentry DROP COLUMN xact"
 
-INDEX = [
+INDEX = (
     "SET statement_timeout = 0",
     "DROP INDEX CONCURRENTLY IF EXISTS history_by_transaction",
     "CREATE INDEX CONCURRENTLY history_by_transaction"
     " ON contacts_historyentry (xact, id) WHERE xact IS NOT NULL",
     "RESET statement_timeout",
-]
+)
 
 
 class Migration(migrations.Migration):
