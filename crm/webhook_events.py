@@ -266,7 +266,16 @@ _CAMPAIGNS = (
     EventType("campaign.cancelled", _("A campaign was cancelled."), "campaign"),
 )
 
-EVENTS = {event.name: event for event in (*_STAFF, *_HANDOVERS, *_CUSTOMERS, *_WORK, *_CAMPAIGNS)}
+GROUPS = (
+    (_("Staff"), _STAFF),
+    (_("Handovers"), _HANDOVERS),
+    (_("Customers"), _CUSTOMERS),
+    (_("Tasks and orders"), _WORK),
+    (_("Campaigns"), _CAMPAIGNS),
+)
+"""All events, as people look for them."""
+
+EVENTS = {event.name: event for _label, events in GROUPS for event in events}
 """All events, by name."""
 
 OF_ACTION = {action: event for event in EVENTS.values() for action in event.recorded_as}
