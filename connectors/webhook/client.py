@@ -177,6 +177,8 @@ def _open(place: Place, address: str) -> HTTPConnection:
     try:
         if place.secure:
             opened = _tls().wrap_socket(opened, server_hostname=place.host)
+        # Head and body go out by themselves; held back, each call would wait for an acknowledgement.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         opened.settimeout(READ_SECONDS)
     except BaseException:
         opened.close()
