@@ -33,6 +33,7 @@ LOCAL = set(ALLOWED_HOSTS) <= set(LOOPBACK)
 HTTPS = env.flag("LIUKE_HTTPS", default=not LOCAL)
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY", read_or_make(PLACES.data / "secret_key") if LOCAL else None)
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -224,6 +225,8 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.learn_customer": {"queue": "bulk"},
     "crm.tasks.sync_wecom": {"queue": "bulk"},
     "crm.tasks.reconcile": {"queue": "bulk"},
+    "crm.tasks.collect_events": {"queue": "bulk"},
+    "crm.tasks.call_webhook": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -89,6 +89,9 @@ def _from_pool(notice: Notice) -> str:
 
 
 def _unusual(notice: Notice) -> str:
+    if notice.data.get("what") == "webhook":
+        host = {"host": notice.data.get("host", "")}
+        return _("The webhook to %(host)s has been paused, because it does not work.") % host
     n = _customers(notice)
     values = {"name": _who(notice), "n": n}
     if notice.data.get("what") == "exports":

@@ -184,6 +184,7 @@ _TITLES = {
     "customer.tagged": gettext_lazy("Tagged"),
     "customer.untagged": gettext_lazy("Tag removed"),
     "customer.opted_out": gettext_lazy("Wants no campaigns"),
+    "customer.lost": gettext_lazy("Lost: connected with nobody any more"),
     "customer.won_back": gettext_lazy("Won back"),
     "customer.transferred": gettext_lazy("Given to a colleague"),
     "follow.ended": gettext_lazy("Connection ended"),

@@ -39,7 +39,8 @@ from contacts.models import (
     Task,
 )
 from contacts.pools import offered_to, resting, rule_of, within_reach
-from crm.models import Order
+from crm.enums import WebhookState
+from crm.models import Order, Webhook
 
 _DEPARTMENTS_BELOW = """
 WITH RECURSIVE below AS (
@@ -139,6 +140,12 @@ def require(viewer: Viewer, *roles: Role) -> None:
     """Raise ``PermissionDenied`` unless the person holds one of the roles; administrators may."""
     if not viewer.has(Role.ADMINISTRATOR, *roles):
         raise PermissionDenied(_("Your role does not allow this."))
+
+
+def require_company(viewer: Viewer) -> None:
+    """Raise ``PermissionDenied`` unless the person is an administrator of the whole company."""
+    if viewer.scopes.get(Role.ADMINISTRATOR) != Scope.COMPANY:
+        raise PermissionDenied(_("Only an administrator of the whole company can do this."))
 
 
 def customers_of(viewer: Viewer, *roles: Role) -> QuerySet[Customer]:
@@ -461,3 +468,14 @@ def history_of(viewer: Viewer) -> QuerySet[HistoryEntry]:
             subject_id__in=Handover.objects.filter(from_staff__in=people).values("pk"),
         )
     )
+
+
+def webhooks_of(viewer: Viewer) -> QuerySet[Webhook]:
+    """Return the webhooks, which tell of everything: to whoever administers the whole company."""
+    require_company(viewer)
+    return Webhook.objects.exclude(state=WebhookState.REMOVED)
+
+
+def webhook_for(viewer: Viewer, pk: int) -> Webhook:
+    """Return one webhook that has not been removed, or answer 404."""
+    return get_object_or_404(webhooks_of(viewer).select_related("created_by"), pk=pk)

@@ -15,8 +15,11 @@ from crm.access import Viewer, notices_of, viewer_of
 from crm.queries import demo_personas
 
 MOST_UNREAD = 99
-_BESIDE = {"handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/")}
-"""Pages whose tabs stand beside those of a place in the navigation."""
+_BESIDE = {
+    "handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/"),
+    "preferences": ("/webhooks/",),
+}
+"""Pages that one reaches from a place in the navigation, and that stand elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,3 +20,35 @@ PAID_STATES = (OrderState.PAID, OrderState.SHIPPED, OrderState.DONE)
 
 PENDING_STATES = (OrderState.OPEN, OrderState.PAID, OrderState.SHIPPED)
 """Orders that the customer still waits for."""
+
+
+class WebhookState(TextChoices):
+    """A paused webhook keeps what happens for a week; a removed one is over for good."""
+
+    ACTIVE = "active", _("active")
+    PAUSED = "paused", _("paused")
+    REMOVED = "removed", _("removed")
+
+
+class WebhookPause(TextChoices):
+    """Why nothing is sent to a webhook."""
+
+    NONE = "", ""
+    BY_HAND = "by_hand", _("paused by an administrator")
+    FAILING = "failing", _("failed for days")
+    GONE = "gone", _("the receiver says that it wants nothing any more")
+    SECRET = "secret", _("the secret cannot be read any more")
+
+
+class EventState(TextChoices):
+    """How far one event is on its way to one webhook. Failed ones can be sent again."""
+
+    WAITING = "waiting", _("waiting")
+    SENDING = "sending", _("sending")
+    DELIVERED = "delivered", _("delivered")
+    FAILED = "failed", _("failed")
+    DROPPED = "dropped", _("dropped")
+
+
+UNDER_WAY = (EventState.WAITING, EventState.SENDING)
+"""Events that are still to be delivered."""

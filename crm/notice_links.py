@@ -12,6 +12,8 @@ _LOSSES = frozenset({NoticeKind.CUSTOMER_LOST, NoticeKind.CUSTOMER_REMOVED, Noti
 def place_of(notice: Notice, viewer: Viewer) -> str:
     """Return the address of the page that a notice is about, among those the viewer may open."""
     leads = viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
+    if leads and (webhook := notice.data.get("webhook")):
+        return reverse("webhook_page", args=[webhook])
     if leads and notice.kind in _LOSSES:
         return _losses(notice)
     if leads and notice.handover_id:

@@ -1,4 +1,4 @@
-"""Doors for Celery into crm: callbacks, comparisons, and the sweeper."""
+"""Doors for Celery into crm: callbacks, comparisons, webhooks, and the sweeper."""
 
 from contextlib import suppress
 
@@ -67,6 +67,22 @@ def tell_of_unusual() -> None:
     from crm.unusual import tell_of_unusual as tell
 
     tell(now=timezone.now())
+
+
+@shared_task
+def collect_events(_cursor: int) -> None:
+    """Turn what history says into events for webhooks."""
+    from crm.actions.webhook_collecting import collect_events as collect
+
+    collect(now=timezone.now())
+
+
+@shared_task
+def call_webhook(webhook_id: int) -> None:
+    """Send a webhook what is due for it."""
+    from crm.actions.webhook_sending import call_webhook as call
+
+    call(webhook_id, now=timezone.now())
 
 
 @shared_task

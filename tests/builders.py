@@ -64,11 +64,14 @@ from contacts.models import (
     User,
 )
 from contacts.names import name_key, search_key
-from crm.enums import OrderState
-from crm.models import Order
+from crm.enums import UNDER_WAY, EventState, OrderState
+from crm.models import Order, Webhook, WebhookEvent
+from crm.sealing import seal
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
 """The moment at which everything in a test happens, unless it says otherwise: a Monday."""
+
+WEBHOOK_SECRET = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 
 _SCOPES = {
     Role.GUIDE: Scope.OWN,
@@ -492,3 +495,20 @@ def _open_periods(customers: Iterable[Customer], since: datetime) -> None:
         )
         for customer in customers
     )
+
+
+def make_webhook(url: str = "https://example.com/hook", **fields: Any) -> Webhook:
+    """A webhook for everything, with the secret ``WEBHOOK_SECRET``."""
+    values = {"events": ["*"], "secret": seal(WEBHOOK_SECRET), "created_at": NOON} | fields
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        values.setdefault("from_xact", cursor.fetchone()[0])
+    return Webhook.objects.create(url=url, state_at=NOON, **values)
+
+
+def make_webhook_event(webhook: Webhook, **fields: Any) -> WebhookEvent:
+    """An event on its way, due at noon."""
+    values = {"type": "staff.departed", "data": {"staff": 5}, "at": NOON, "state_at": NOON} | fields
+    if values.get("state", EventState.WAITING) in UNDER_WAY:
+        values.setdefault("next_attempt_at", NOON)
+    return WebhookEvent.objects.create(webhook=webhook, **values)

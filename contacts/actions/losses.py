@@ -86,7 +86,22 @@ def record_losses(follow_ids: Sequence[int], kind: LossKind, *, now: datetime) -
     losses = list(Loss.objects.filter(pk__in=opened).select_related("staff", "owner", "customer"))
     _ask_to_win_back(losses, now)
     _tell(losses, kind, now)
+    _write_history(losses, now)
     return len(new)
+
+
+def _write_history(losses: Sequence[Loss], now: datetime) -> None:
+    HistoryEntry.objects.bulk_create(
+        HistoryEntry(
+            customer_id=loss.customer_id,
+            action="customer.lost",
+            subject_kind="loss",
+            subject_id=loss.pk,
+            data={"kind": loss.kind, "staff": loss.staff_id},
+            at=now,
+        )
+        for loss in losses
+    )
 
 
 def _ask_to_win_back(losses: Sequence[Loss], now: datetime) -> None:

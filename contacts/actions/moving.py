@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from connectors.wecom.errors import describe
-from contacts.actions.closing import close_if_settled
+from contacts.actions.closing import close_if_settled, note_settled
 from contacts.actions.offers import (
     RECEIVER_AWAY,
     RECEIVER_DEPARTED,
@@ -131,6 +131,7 @@ def _move(handover: Handover, rows: Sequence[Row], now: datetime) -> None:
     items = [item for item, *_ in rows]
     prepare_requests(handover, items, now=now)
     accepted = settle_without_channel(items, now=now)
+    note_settled(handover, ItemState.ACCEPTED, len(accepted), now=now)
     if not undo:
         add_first_contacts(accepted, handover=handover, now=now)
 

@@ -16,7 +16,7 @@ from connectors.wecom.api.transfers import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
-from contacts.actions.closing import close_if_settled
+from contacts.actions.closing import close_if_settled, note_settled
 from contacts.actions.departures import hand_on_late
 from contacts.actions.losses import hold_customers, win_back
 from contacts.actions.offers import (
@@ -231,6 +231,7 @@ def settle_items(
                 handover=handover,
             )
             _go_on_without(handover, [row[0] for row in rows], outcome, errcode, reason, now)
+        note_settled(handover, outcome, len(rows), now=now)
     return len(rows)
 
 

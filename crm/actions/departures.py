@@ -59,6 +59,7 @@ FATES = {
     "contacts.StaffFile.uploaded_by": STAYS,
     "contacts.StaffFileRow.staff": STAYS,
     "campaigns.Welcome.staff": STAYS,
+    "crm.Webhook.created_by": "stays; all administrators are told what becomes of it",
 }
 
 

@@ -33,6 +33,8 @@ from crm import tasks as crm_tasks
 from crm.actions.departures import leavers_due
 from crm.actions.reconcile import reconciliations_to_go_on
 from crm.actions.staff_files import staff_files_to_carry_out
+from crm.actions.webhook_collecting import cursors_to_move
+from crm.actions.webhook_sending import webhooks_to_call
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,8 @@ _DUE: list[tuple[Finder, Task]] = [
     (stores_to_assign, contact_tasks.assign_pool),
     (stores_to_recycle, contact_tasks.recycle_pool),
     (reconciliations_to_go_on, crm_tasks.reconcile),
+    (cursors_to_move, crm_tasks.collect_events),
+    (webhooks_to_call, crm_tasks.call_webhook),
 ]
 
 

@@ -176,6 +176,8 @@ class Verb(ApiView):
     act: Callable[..., Any]
     success: ClassVar[int] = 200
     calls_outside: ClassVar[bool] = False
+    unsaved: ClassVar[tuple[str, ...]] = ()
+    """Fields of the answer that are not kept for repetitions: secrets."""
 
     class Input(StrictInput):
         """Nothing to say."""
@@ -198,7 +200,14 @@ class Verb(ApiView):
                 self.verb_shape(done, context={"viewer": self.viewer}).data, status=self.success
             )
 
-        return answer_once(request, self.actor, answer, now=self.now, outside=self.calls_outside)
+        return answer_once(
+            request,
+            self.actor,
+            answer,
+            now=self.now,
+            outside=self.calls_outside,
+            unsaved=self.unsaved,
+        )
 
 
 def pick(rows: QuerySet[Row], ids: Iterable[int], field: str) -> list[Row]:

@@ -8,7 +8,7 @@ so it is simply judged again.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,10 +51,17 @@ DELETE FROM crm_savedanswer WHERE id IN (
 
 
 def answer_once(
-    request: Request, staff: Staff, act: Callable[[], Response], *, now: datetime, outside: bool
+    request: Request,
+    staff: Staff,
+    act: Callable[[], Response],
+    *,
+    now: datetime,
+    outside: bool,
+    unsaved: Collection[str] = (),
 ) -> HttpResponse | Response:
     """Return what ``act`` answers, or what it answered to the same request before.
 
+    Of a repeated answer the fields in ``unsaved`` are missing: they are secret and never stored.
     ``act`` runs in one transaction, unless it is ``outside``: then it calls an outside system,
     which no transaction may wait for, and its answer is saved after it. Raises ``Problem`` 409
     while another request with this key runs, 422 if the key was used for another request.
@@ -72,7 +79,7 @@ def answer_once(
     try:
         with nullcontext() if outside else transaction.atomic():
             response = act()
-            _save(claimed, response)
+            _save(claimed, response, unsaved)
     except BaseException:
         claimed.delete()
         raise
@@ -129,7 +136,10 @@ def _answer_again(staff: Staff, key: str, fingerprint: str) -> HttpResponse:
     )
 
 
-def _save(claimed: QuerySet[SavedAnswer], response: Response) -> None:
-    body = JSONRenderer().render(response.data).decode()
+def _save(claimed: QuerySet[SavedAnswer], response: Response, unsaved: Collection[str]) -> None:
+    data = response.data
+    if unsaved:
+        data = {name: value for name, value in data.items() if name not in unsaved}
+    body = JSONRenderer().render(data).decode()
     if not claimed.update(status=response.status_code, body=body):
         raise Problem(409, _("A request with this idempotency key is still running."))

@@ -20,6 +20,7 @@ from crm.api.views import (
     quick_replies,
     reconcile,
     tasks,
+    webhooks,
 )
 from crm.api.views.nowhere import Nowhere
 
@@ -134,6 +135,24 @@ urlpatterns = [
     path("campaigns/<int:pk>/refresh", campaigns.Refresh.as_view(), name="campaign-refresh"),
     path("batches", campaigns.Batches.as_view(), name="batches"),
     path("deliveries", campaigns.Deliveries.as_view(), name="deliveries"),
+    path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("webhooks/events", webhooks.EventTypes.as_view(), name="webhook-events"),
+    path("webhooks/<int:pk>", webhooks.WebhookPage.as_view(), name="webhook"),
+    path("webhooks/<int:pk>/pause", webhooks.PauseWebhook.as_view(), name="webhook-pause"),
+    path("webhooks/<int:pk>/resume", webhooks.ResumeWebhook.as_view(), name="webhook-resume"),
+    path("webhooks/<int:pk>/remove", webhooks.RemoveWebhook.as_view(), name="webhook-remove"),
+    path(
+        "webhooks/<int:pk>/rotate-secret",
+        webhooks.RotateSecret.as_view(),
+        name="webhook-rotate-secret",
+    ),
+    path("webhooks/<int:pk>/test", webhooks.TestWebhook.as_view(), name="webhook-test"),
+    path(
+        "webhooks/<int:pk>/deliveries",
+        webhooks.WebhookDeliveries.as_view(),
+        name="webhook-deliveries",
+    ),
+    path("webhooks/<int:pk>/replay", webhooks.ReplayWebhook.as_view(), name="webhook-replay"),
     path("history", organisation.History.as_view(), name="history"),
     re_path(r"^", Nowhere.as_view(), name="nowhere"),
 ]

@@ -1,6 +1,7 @@
-"""The work: what only screens and API need to remember, and what customers bought."""
+"""The work: what screens and API need to remember, what customers bought, who is told of it."""
 
 from crm.models.answers import SavedAnswer
 from crm.models.orders import Order
+from crm.models.webhooks import HistoryCursor, Webhook, WebhookEvent
 
-__all__ = ["Order", "SavedAnswer"]
+__all__ = ["HistoryCursor", "Order", "SavedAnswer", "Webhook", "WebhookEvent"]

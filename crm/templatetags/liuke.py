@@ -1,5 +1,6 @@
 """What templates need to say things well: tones, initials, relative times, styled form fields."""
 
+import json
 import re
 from calendar import isleap
 from collections.abc import Iterable, Mapping
@@ -58,6 +59,7 @@ _ENTRY_ICONS = {
     "customer.untagged": "tag",
     "customer.added": "user-plus",
     "customer.opted_out": "ban",
+    "customer.lost": "user-off",
     "customer.won_back": "heart-handshake",
     "follow.ended": "user-minus",
     "loss.win_back": "heart-handshake",
@@ -248,6 +250,12 @@ def notice_words(notice: Notice) -> str:
 
 def _day(day: date, today: date) -> str:
     return format_date(day, "MONTH_DAY_FORMAT" if day.year == today.year else "DATE_FORMAT")
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """A value as JSON that people can read."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 @register.filter

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from contacts.actions.telling import choose_rhythm
-from contacts.enums import NoticeRhythm
+from contacts.enums import NoticeRhythm, Role, Scope
 from crm.access import viewer_of
 
 
@@ -18,7 +18,11 @@ def preferences(request: HttpRequest) -> HttpResponse:
     """Show the person's own account: roles, language, light or dark, password, devices."""
     viewer = viewer_of(request)
     roles = [(role.label, scope.label) for role, scope in viewer.scopes.items()]
-    context = {"roles": roles, "rhythms": NoticeRhythm.choices}
+    context = {
+        "roles": roles,
+        "rhythms": NoticeRhythm.choices,
+        "administers_all": viewer.scopes.get(Role.ADMINISTRATOR) == Scope.COMPANY,
+    }
     return render(request, "crm/preferences.html", context)
 
 

@@ -1,13 +1,16 @@
 """The documents say what the code does: commands, variables and links."""
 
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import get_commands
 from django.test import Client
 
 from config.places import ROOT
+from connectors.webhook.signing import make_secret, signed_headers
 from contacts.enums import Role
 from contacts.models import User
 from crm.access import viewer_for
@@ -86,6 +89,24 @@ def test_the_first_steps_make_a_guide_who_can_sign_in(client: Client):
 
     assert client.login(username="linyue", password="a long passphrase")
     assert viewer_for(User.objects.get(username="linyue").staff).has(Role.GUIDE)
+
+
+def test_the_example_verifies_what_webhooks_send():
+    page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(example, space)  # noqa: S102 -- our own page, exactly as a person would paste it
+    verify, secret, body = space["verify"], make_secret(), '{"said": "你好"}'.encode()
+    now = int(time.time())
+
+    rotating = signed_headers("evt_1", now, body, [make_secret(), secret])
+    old = signed_headers("evt_1", now - 301, body, [secret])
+
+    assert verify(secret, rotating, body)
+    assert not verify(secret, old, body)
+    assert not verify(secret, rotating, body + b" ")
+    assert not verify(make_secret(), rotating, body)
+    assert not verify(secret, rotating | {"webhook-id": "evt_2"}, body)
 
 
 def test_the_readme_is_short():

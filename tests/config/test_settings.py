@@ -34,6 +34,12 @@ def show(plain_environment, data_dir):
     return show_settings
 
 
+def test_keys_of_before_still_hold(show):
+    assert show("SECRET_KEY_FALLBACKS") == {"SECRET_KEY_FALLBACKS": []}
+    found = show("SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS="one, two")
+    assert found == {"SECRET_KEY_FALLBACKS": ["one", "two"]}
+
+
 def test_a_laptop_speaks_http_with_a_key_of_its_own(show, data_dir):
     found = show("DEBUG", "SECRET_KEY", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_NAME")
 

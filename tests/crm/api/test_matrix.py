@@ -119,6 +119,18 @@ MATRIX = {
     "POST campaign-refresh": (403, 403, 403, 403, 200, 200),
     "GET batches": EVERYBODY,
     "GET deliveries": EVERYBODY,
+    "GET webhooks": (403, 403, 403, 403, 403, 200),
+    "POST webhooks": (403, 403, 403, 403, 403, 201),
+    "GET webhook-events": (403, 403, 403, 403, 403, 200),
+    "GET webhook": (403, 403, 403, 403, 403, 200),
+    "PATCH webhook": (403, 403, 403, 403, 403, 200),
+    "POST webhook-pause": (403, 403, 403, 403, 403, 200),
+    "POST webhook-resume": (403, 403, 403, 403, 403, 409),
+    "POST webhook-remove": (403, 403, 403, 403, 403, 200),
+    "POST webhook-rotate-secret": (403, 403, 403, 403, 403, 200),
+    "POST webhook-test": (403, 403, 403, 403, 403, 201),
+    "GET webhook-deliveries": (403, 403, 403, 403, 403, 200),
+    "POST webhook-replay": (403, 403, 403, 403, 403, 200),
     "GET history": (403, 403, 403, 403, 403, 200),
 }
 

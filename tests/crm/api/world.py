@@ -30,6 +30,8 @@ from tests.builders import (
     make_store,
     make_tag,
     make_task,
+    make_webhook,
+    make_webhook_event,
 )
 
 CANARY = "canary"
@@ -83,8 +85,10 @@ def make_world() -> World:
     )
     reply = QuickReply.objects.create(title=CANARY, content=content, owner=lin, created_at=NOON)
     finding = make_finding(staff=lin, customer=chen, address=CANARY)
+    webhook = make_webhook(f"https://example.com/{CANARY}")
+    told = make_webhook_event(webhook, state="failed", error=CANARY)
     rows = {
-        "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen,
+        "webhook": webhook, "told": told, "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen,
         "handover": handover, "sun": make_staff("Sun", store=store),
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
         "campaign": campaign, "code": code, "finding": finding, "task": task,
@@ -111,7 +115,8 @@ class Route:
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
-                 "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task"}  # fmt: skip
+                 "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task",
+                 "webhooks": "webhook"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -187,5 +192,8 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST contents": {"name": "Coats", "text": "New coats"},
         "POST segments": {"name": "Regulars", "rule": rule},
         "POST segment-preview": {"rule": rule},
+        "POST webhooks": {"url": "https://example.com/other", "events": ["staff.departed"]},
+        "PATCH webhook": {"events": ["*"]},
+        "POST webhook-replay": {"events": [ids["told"]]},
         "POST campaigns": {"name": "Autumn", "text": "New coats", "rule": rule},
     }

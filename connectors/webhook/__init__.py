@@ -1,0 +1,1 @@
+"""Webhooks: telling other systems what happened, in the way of Standard Webhooks."""

@@ -1,0 +1,324 @@
+"""The events that other systems can be told of: a closed list, made from what history records.
+
+Every action writes one history entry; no action publishes anything itself. An entry whose action
+stands in ``EVENTS`` becomes an event under a name that stays, whatever the action is called
+inside. What stands in ``PRIVATE`` is nobody's business outside; a test finds actions in neither.
+
+An event says what happened to which id, and figures: never a name, a number or a word that
+people typed. Receivers read the rest by the API, within the scope of their key.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from contacts.models import HistoryEntry
+
+TEST = "webhook.test"
+"""Sent by the test button only."""
+
+_WORD = re.compile(r"[a-z_]{0,40}|\d{4}-\d\d-\d\d", re.ASCII)
+_KEY = re.compile(r"[a-z_]{1,40}|\d{1,19}", re.ASCII)
+_DEEPEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One kind of event. ``subject`` is the name under which the id of its row is told.
+
+    ``carries`` are the figures told with it, with an example of each. The id of the customer
+    whom it is about and of the colleague who did it stand in every event, or null.
+    """
+
+    name: str
+    words: str | Promise
+    subject: str
+    actions: tuple[str, ...] = ()
+    carries: Mapping[str, Any] | None = None
+
+    @property
+    def recorded_as(self) -> tuple[str, ...]:
+        """The actions of history that are this event."""
+        return self.actions or (self.name,)
+
+    def data_of(self, entry: HistoryEntry) -> dict[str, Any]:
+        """Return what is told about a history entry."""
+        ids = {"customer": entry.customer_id, "actor": entry.actor_id}
+        ids[self.subject] = entry.subject_id
+        return ids | {key: _figure(entry.data.get(key)) for key in self.carries or {}}
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """Return what such an event looks like."""
+        ids = {"customer": None, "actor": 3, self.subject: 12}
+        return {
+            "id": "evt_4711",
+            "type": self.name,
+            "timestamp": datetime(2026, 3, 2, 4, 0, tzinfo=UTC).isoformat(timespec="milliseconds"),
+            "data": {**ids, **(self.carries or {})},
+        }
+
+
+def _figure(value: Any, depth: int = 0) -> Any:
+    """Return ids, figures, dates and words of closed lists; ``None`` for whatever people typed."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return value if _WORD.fullmatch(value) else None
+    if depth == _DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [_figure(one, depth + 1) for one in value]
+    if isinstance(value, dict):
+        return {key: _figure(one, depth + 1) for key, one in value.items() if _KEY.fullmatch(key)}
+    return None
+
+
+_STAFF = (
+    EventType("staff.hired", _("Somebody began to work here."), "staff"),
+    EventType(
+        "staff.leaving",
+        _("Somebody's last day was set or moved."),
+        "staff",
+        carries={"leaves_on": "2026-03-31"},
+    ),
+    EventType("staff.stays", _("Somebody stays after all."), "staff"),
+    EventType(
+        "staff.departed",
+        _("Somebody has left; their customers are in custody."),
+        "staff",
+        carries={"customers": 250},
+    ),
+    EventType("staff.suspended", _("Somebody is on a long leave."), "staff"),
+    EventType("staff.resumed", _("Somebody is back from a long leave."), "staff"),
+    EventType("staff.rehired", _("Somebody who had left works here again."), "staff"),
+)
+_HANDOVERS = (
+    EventType(
+        "handover.planned",
+        _("A leave or re-balance is planned. A departure plans its own: staff.departed says so."),
+        "handover",
+        carries={"size": 250},
+    ),
+    EventType(
+        "handover.extended",
+        _("Customers who came late were taken into the plan."),
+        "handover",
+        carries={"customers": 2},
+    ),
+    EventType(
+        "handover.proposed",
+        _("Customers were shared out in the simplest way."),
+        "handover",
+        carries={"receivers": [5, 8], "strategy": "evenly"},
+    ),
+    EventType(
+        "handover.steps_changed",
+        _("The steps of a plan say anew who gets whom."),
+        "handover",
+        carries={"steps": 3},
+    ),
+    EventType(
+        "handover.customers_moved",
+        _("Customers of a plan were moved by hand."),
+        "handover",
+        carries={"customers": 12, "receiver": 5},
+    ),
+    EventType(
+        "handover.chats_assigned",
+        _("Somebody was chosen to get group chats."),
+        "handover",
+        carries={"chats": 2, "to": 8},
+    ),
+    EventType("handover.started", _("The receivers answer for the customers now."), "handover"),
+    EventType(
+        "handover.items_settled",
+        _("Customers were taken over, or not."),
+        "handover",
+        carries={"outcome": "accepted", "customers": 100},
+    ),
+    EventType(
+        "handover.reassigned",
+        _("Customers whom nobody got were offered to others by a manager."),
+        "handover",
+        carries={"customers": 4},
+    ),
+    EventType("handover.announced", _("The customers are told who is there for them."), "handover"),
+    EventType(
+        "handover.finished",
+        _("A handover is over: everybody is settled, or a manager has closed it."),
+        "handover",
+        actions=("handover.finished", "handover.done"),
+        carries={"pool": 0},
+    ),
+    EventType(
+        "handover.cancelled",
+        _("What had not been asked yet was stopped."),
+        "handover",
+        carries={"customers": 30},
+    ),
+    EventType(
+        "handover.undone",
+        _("A handover, or some of it, is being undone."),
+        "handover",
+        carries={"withdrawn": 10, "given_back": 80, "left_alone": 3, "chats": 2},
+    ),
+)
+_CUSTOMERS = (
+    EventType(
+        "customer.added",
+        _("Somebody became a customer."),
+        "customer",
+        carries={"staff": 5},
+    ),
+    EventType(
+        "customer.edited",
+        _("Facts about a customer were changed."),
+        "customer",
+        carries={"fields": ["city"]},
+    ),
+    EventType("customer.tagged", _("A customer got tags."), "customer"),
+    EventType("customer.untagged", _("A customer lost a tag."), "customer"),
+    EventType("customer.opted_out", _("A customer wants no campaigns."), "customer"),
+    EventType(
+        "customer.lost",
+        _("A customer is connected with nobody any more."),
+        "loss",
+        carries={"kind": "by_customer", "staff": 5},
+    ),
+    EventType("customer.won_back", _("A lost customer is connected again."), "loss"),
+    EventType(
+        "customer.written_off",
+        _("A lost customer was given up."),
+        "loss",
+        actions=("loss.written_off",),
+    ),
+    EventType(
+        "customer.transferred",
+        _("One customer was given to a colleague."),
+        "customer",
+        carries={"from": 5, "to": 8},
+    ),
+    EventType(
+        "customer.disconnected",
+        _("A connection of a customer and a colleague ended."),
+        "customer",
+        actions=("follow.ended",),
+        carries={"staff": 5, "reason": "by_customer"},
+    ),
+    EventType(
+        "customer.claimed",
+        _("A guide has taken a customer out of the pool."),
+        "staff",
+        actions=("pool.claimed",),
+        carries={"customer": 7},
+    ),
+    EventType(
+        "pool.assigned",
+        _("Customers of a pool were given to guides; how many to whom."),
+        "store",
+        carries={"customers": 20, "staff": {"5": 12, "8": 8}},
+    ),
+    EventType(
+        "pool.recycled",
+        _("Customers whom nobody contacted went back to the pool; how many from whom."),
+        "store",
+        carries={"customers": 9, "staff": {"5": 9}},
+    ),
+)
+_WORK = (
+    EventType(
+        "task.created",
+        _("There is something to do."),
+        "task",
+        actions=("task.added",),
+        carries={"kind": "promise"},
+    ),
+    EventType("task.done", _("A task is done."), "task", carries={"kind": "promise"}),
+    EventType("task.dropped", _("A task was given up."), "task", carries={"kind": "promise"}),
+    EventType(
+        "task.rescheduled",
+        _("A task is due on another day."),
+        "task",
+        carries={"due_on": "2026-03-31"},
+    ),
+    EventType(
+        "task.reassigned", _("A task was given to somebody else."), "task", carries={"staff": 8}
+    ),
+    EventType("order.added", _("An order was told."), "order", carries={"state": "paid"}),
+    EventType("order.changed", _("An order has changed."), "order", carries={"state": "refunded"}),
+)
+_CAMPAIGNS = (
+    EventType("campaign.created", _("A campaign was drafted."), "campaign"),
+    EventType("campaign.scheduled", _("A campaign is scheduled."), "campaign"),
+    EventType("campaign.draft", _("A campaign was taken back into a draft."), "campaign"),
+    EventType("campaign.not_planned", _("A campaign could not be planned."), "campaign"),
+    EventType("campaign.planned", _("The batches of a campaign stand."), "campaign"),
+    EventType("campaign.sending", _("A campaign goes out."), "campaign"),
+    EventType("campaign.waiting", _("A campaign waits for staff to confirm."), "campaign"),
+    EventType("campaign.paused", _("A campaign was paused."), "campaign"),
+    EventType(
+        "campaign.reminded",
+        _("Staff were asked once more to confirm."),
+        "campaign",
+        carries={"batches": 3},
+    ),
+    EventType("campaign.done", _("A campaign is over."), "campaign"),
+    EventType("campaign.cancelled", _("A campaign was cancelled."), "campaign"),
+)
+
+GROUPS = (
+    (_("Staff"), _STAFF),
+    (_("Handovers"), _HANDOVERS),
+    (_("Customers"), _CUSTOMERS),
+    (_("Tasks and orders"), _WORK),
+    (_("Campaigns"), _CAMPAIGNS),
+)
+"""All events, as people look for them."""
+
+EVENTS = {event.name: event for _label, events in GROUPS for event in events}
+"""All events, by name."""
+
+OF_ACTION = {action: event for event in EVENTS.values() for action in event.recorded_as}
+"""The event that an action of history is."""
+
+PRIVATE = frozenset(
+    {
+        "code.created",
+        "content.created",
+        "customers.exported",
+        "finding.dismissed",
+        "finding.repaired",
+        "handover_items.exported",
+        "handover.plan_saved",
+        "handover.plan_taken",
+        "loss.reason",
+        "loss.win_back",
+        "losses.exported",
+        "pool.rule_changed",
+        "pool.rule_dropped",
+        "quick_reply.archived",
+        "quick_reply.created",
+        "reconciliation.done",
+        "reconciliation.started",
+        "segment.created",
+        "staff.capacity_changed",
+        "staff_file.exported",
+        "staff_file.read",
+        "staff_file.started",
+        "store.capacity_changed",
+        "webhook.changed",
+        "webhook.created",
+        "webhook.paused",
+        "webhook.removed",
+        "webhook.replayed",
+        "webhook.resumed",
+        "webhook.secret_rotated",
+    }
+)
+"""Actions that stay inside: how people plan and look at things, and who may see what."""
