@@ -9,9 +9,16 @@ from contacts.actions.customers import Profile, find_customer, find_or_create_cu
 from contacts.actions.history import record
 from contacts.actions.losses import LOSING, hold_customers, record_losses, win_back
 from contacts.actions.ownership import move_ownership
-from contacts.enums import Channel, CustomerState, FollowEnd, IdentityKind, OwnershipReason
+from contacts.enums import (
+    Channel,
+    CustomerState,
+    FollowEnd,
+    IdentityKind,
+    LossKind,
+    OwnershipReason,
+)
 from contacts.errors import broken_constraint
-from contacts.models import ContactCode, Customer, Follow, HandoverItem, Staff, Store
+from contacts.models import ContactCode, Customer, Follow, HandoverItem, Loss, Staff, Store
 
 
 def begin_follow(
@@ -132,7 +139,8 @@ def end_follow(
     """End the follow between the two, as of ``at``; returns whether such a follow is known.
 
     A follow that began after ``at`` is a later one and goes on. The customer keeps their owner; a
-    removal is written down as a loss, known since ``now``: the channel's clock may be another.
+    removal is written down as a loss, known since ``now``: the channel's clock may be another. A
+    follow that a comparison did not find any more learns who has removed whom.
     """
     customer = find_customer(IdentityKind.WECOM, address)
     if customer is None:
@@ -142,6 +150,10 @@ def end_follow(
         hold_customers([customer.pk])
         follow = between.select_for_update().filter(ended_at=None, began_at__lte=at).first()
         if follow is None:
+            then = between.filter(began_at__lte=at, ended_at__gte=at)
+            if kind := LOSING.get(reason):
+                then.filter(end_reason=FollowEnd.MISSING).update(end_reason=reason)
+                Loss.objects.filter(follow__in=then, kind=LossKind.UNKNOWN).update(kind=kind)
             return between.filter(Q(ended_at__gte=at) | Q(began_at__gt=at)).exists()
         follow.ended_at = at
         follow.end_reason = reason

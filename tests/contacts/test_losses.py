@@ -104,6 +104,29 @@ def test_whom_a_comparison_does_not_find_any_more_is_lost_by_nobody_knows_whom()
     assert (loss.kind, loss.state) == ("unknown", "open")
 
 
+def test_who_removed_the_missing_may_become_known_late():
+    lin = make_staff()
+    connected(lin)
+    remove(lin, FollowEnd.MISSING, at=LAST)
+
+    assert remove(lin, BY_STAFF, at=LATER)
+
+    assert Follow.objects.get().end_reason == BY_STAFF
+    loss = Loss.objects.get()
+    assert (loss.kind, loss.state) == ("by_staff", "open")
+
+
+def test_whoever_is_known_to_have_removed_stays_the_one():
+    lin = make_staff()
+    connected(lin)
+    remove(lin, BY_CUSTOMER, at=LAST)
+
+    remove(lin, BY_STAFF, at=LATER)
+    remove(lin, FollowEnd.MISSING, at=LATER)
+
+    assert Loss.objects.get().kind == "by_customer"
+
+
 def test_whoever_is_still_connected_with_a_colleague_is_not_lost():
     lin, mei = make_staff("Lin"), make_staff("Mei")
     connected(lin, mei)
