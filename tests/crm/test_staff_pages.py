@@ -65,7 +65,7 @@ def test_the_list_shows_the_people_of_the_managers_store_and_how_many_customers_
 ):
     lin = make_staff("Lin")
     make_customers(3, owner=lin)
-    stranger = make_staff("Zed", store=make_store("Elsewhere"))
+    stranger = make_staff("Zed of Elsewhere", store=make_store("Elsewhere"))
 
     page = manager.get("/staff/").content.decode()
 
@@ -113,7 +113,7 @@ def test_the_list_takes_the_same_queries_for_3_and_300_people(manager: Client):
 
 
 def test_a_strangers_page_does_not_exist(manager: Client):
-    stranger = make_staff("Zed", store=make_store("Elsewhere"))
+    stranger = make_staff("Zed of Elsewhere", store=make_store("Elsewhere"))
 
     assert manager.get(f"/staff/{stranger.pk}/").status_code == 404
     assert manager.post(f"/staff/{stranger.pk}/depart/").status_code == 404
