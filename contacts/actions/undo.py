@@ -132,17 +132,17 @@ def undo_some(handover: Handover, *, now: datetime) -> int:
     with transaction.atomic():
         giver = _hold(handover, {receiver for _, receiver in first})
         rows = _judge([item for item, _ in first], now)
+        _drop_first_contacts([row.customer for row in rows], now)
         by_channel = giver is not None and giver.wecom_userid and giver.left_channel_at is None
-        back = [row for row in rows if by_channel and row.through_channel]
+        back = {row.item: row for row in rows if by_channel and row.through_channel}
         if giver:
-            _transfer_back(handover, giver, back, now)
+            _transfer_back(handover, giver, back.values(), now)
         move_ownership(
-            [(row.customer, giver.pk if giver else None) for row in rows if row not in back],
+            [(row.customer, giver.pk if giver else None) for row in rows if row.item not in back],
             reason=OwnershipReason.UNDONE,
             now=now,
             handover=handover,
         )
-        _drop_first_contacts([row.customer for row in rows], now)
     return len(first)
 
 
@@ -213,7 +213,7 @@ def _hold(handover: Handover, receivers: Collection[int | None]) -> Staff | None
     return giver if giver.state == StaffState.ACTIVE else None
 
 
-def _transfer_back(handover: Handover, giver: Staff, rows: Sequence[Row], now: datetime) -> None:
+def _transfer_back(handover: Handover, giver: Staff, rows: Collection[Row], now: datetime) -> None:
     """Hand these customers back through the channel: a handover of its own for each receiver."""
     for receiver in sorted({row.receiver for row in rows}):
         customers = [row.customer for row in rows if row.receiver == receiver]
