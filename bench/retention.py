@@ -6,6 +6,7 @@ medians. `python -m bench.retention [--json FILE]`, in the environment that `man
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -64,6 +65,7 @@ def measure() -> list[Figure]:
     mid = {name: statistics.median(times) for name, times in ours.items()}
     ref = {name: statistics.median(times) for name, times in bare.items()}
     quiet = _list_alone()
+    follows, seconds, grown = _compared()
     return [
         Figure("custody of 20,000", mid["custody"], "s", ref["custody"], times=2),
         Figure("plan and preview of 20,000", mid["plan"], "s", at_most=2),
@@ -84,6 +86,8 @@ def measure() -> list[Figure]:
             _p95(quiet),
             at_most=150,
         ),
+        Figure(f"comparing {follows:,.0f} follows with WeCom", seconds, "s"),
+        Figure("memory that it takes", grown, "MB", at_most=20),
     ]
 
 
@@ -222,6 +226,23 @@ def _list_alone(seconds: float = 10) -> list[float]:
     with _somebody_reading() as latencies:
         time.sleep(seconds)
     return latencies
+
+
+def _compared() -> tuple[float, float, float]:
+    """Compare with a WeCom that shows a tenth of the follows: how many, seconds, MB."""
+    far = [sys.executable, "-m", "bench.far_wecom"]
+    with subprocess.Popen(far, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as wecom:
+        assert wecom.stdin
+        assert wecom.stdout
+        url = f"http://127.0.0.1:{wecom.stdout.readline().strip()}/cgi-bin"
+        said = subprocess.check_output(
+            [sys.executable, "-m", "bench.comparing"],
+            env=os.environ | {"WECOM_API_URL": url},
+            text=True,
+        )
+        wecom.stdin.close()
+    follows, seconds, grown = map(float, said.split())
+    return follows, seconds, grown
 
 
 def _p95(latencies: list[float]) -> float:
