@@ -35,6 +35,10 @@ def _lost(notice: Notice) -> str:
     if notice.data.get("kind") == LossKind.ON_HANDOVER:
         return _("Customers of %(name)s were lost on handover.") % {"name": _who(notice)}
     values = {"customer": str(notice.customer or _("A customer")), "name": _who(notice)}
+    if notice.data.get("kind") == LossKind.UNKNOWN:
+        return (
+            _("%(customer)s is not connected with %(name)s in WeCom any more, and lost.") % values
+        )
     return _("%(customer)s has removed %(name)s and is lost.") % values
 
 
