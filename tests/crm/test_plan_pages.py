@@ -1,5 +1,6 @@
 """The plan editor: steps, customers moved by hand, saved plans, and a start that was promised."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -84,6 +85,18 @@ def test_buttons_do_nothing_when_followed_as_a_link_or_without_the_token(
         assert manager.get(f"/handovers/{plan.pk}/{verb}/").status_code == 405
         assert strict.post(f"/handovers/{plan.pk}/{verb}/").status_code == 403
     assert not HistoryEntry.objects.exists()
+
+
+def test_every_form_of_the_editor_carries_the_token(manager: Client, plan: Handover):
+    step(manager, plan, make_staff("Mei"), limit=3)
+    step(manager, plan, make_staff("Sun"), step="new")
+    manager.post(f"/handovers/{plan.pk}/plans/", {"name": "By turns"})
+
+    for place in ("?step=1", "customers/", "plans/compare/"):
+        html = page(manager, plan, place).content.decode()
+        forms = re.findall(r'<form method="post".*?</form>', html, re.DOTALL)
+        assert forms
+        assert [form for form in forms if "csrfmiddlewaretoken" not in form] == []
 
 
 # --- steps --------------------------------------------------------------------------------------
