@@ -77,6 +77,9 @@ def _handed_over(notice: Notice) -> str:
 
 
 def _decision(notice: Notice) -> str:
+    if notice.data.get("what") == "chats":
+        name = {"name": _who(notice)}
+        return _("Some group chats of %(name)s could not be handed over.") % name
     return _("The handover of %(name)s waits for your decision.") % {"name": _who(notice)}
 
 

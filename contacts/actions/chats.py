@@ -10,10 +10,13 @@ from itertools import count
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from contacts.actions.notices import notify
 from contacts.doorbell import ring
-from contacts.enums import HandoverKind, HandoverState, ItemState, StaffState
+from contacts.enums import HandoverKind, HandoverState, ItemState, NoticeKind, StaffState
+from contacts.managers import managers_of
 from contacts.models import ChatItem, GroupChat, Handover, Staff
 from contacts.tasks import transfer_chats
 
@@ -127,8 +130,13 @@ def fail_chats(
     errcode: int | None = None,
     now: datetime,
 ) -> None:
-    """Let these chats stay with whoever has them; of an undo, they count as not given back."""
+    """Let these chats stay with whoever has them, and tell the managers, once a day.
+
+    Of an undo, they count as not given back. Call it in the transaction that found out.
+    """
     chats = [item.chat_id for item in items]
+    if not chats:
+        return
     items.update(
         state=ItemState.FAILED,
         state_at=now,
@@ -139,6 +147,15 @@ def fail_chats(
     )
     if handover.kind == HandoverKind.UNDO:
         ChatItem.objects.filter(handover=handover.undoes_id, chat__in=chats).update(undone_at=None)
+    notify(
+        managers_of(handover.store_id),
+        NoticeKind.NEEDS_DECISION,
+        key=f"chats-{handover.pk}-{timezone.localdate(now)}",
+        now=now,
+        handover=handover,
+        about=handover.from_staff,
+        data={"what": "chats"},
+    )
 
 
 def close_chats(handover: Handover, *, now: datetime) -> None:

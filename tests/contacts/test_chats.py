@@ -26,10 +26,11 @@ from contacts.actions.handovers import (
 from contacts.actions.sharing import Strategy
 from contacts.actions.staff import left_the_channel
 from contacts.actions.undo import can_be_undone, undo_handover
-from contacts.enums import HandoverKind, HandoverState, ItemState, StaffState
+from contacts.enums import HandoverKind, HandoverState, ItemState, NoticeKind, Role, StaffState
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
-from contacts.models import ChatItem, GroupChat, Handover, Staff
+from contacts.models import ChatItem, GroupChat, Handover, Notice, Staff
 from contacts.models.chats import MOST_A_DAY
+from contacts.notice_words import sentence
 from crm.invariants import check_rules
 from tests.builders import (
     NOON,
@@ -252,6 +253,22 @@ def test_what_wecom_will_not_move_fails_with_words_and_can_be_given_again(
     assert chat_counts(handover) == {ItemState.ACCEPTED: 2}
     handover.refresh_from_db()
     assert handover.state == HandoverState.DONE
+
+
+def test_the_managers_are_told_once_a_day_of_chats_that_could_not_be_moved(shop: Shop) -> None:
+    hua = make_staff("Hua", role=Role.MANAGER)
+    wei, lin = giver_with_chats(shop, 3)
+    seed_chats(shop, wei, "wrChat001", errcode=90503)
+    seed_chats(shop, wei, "wrChat002", errcode=90501)
+    handover = leave(shop, wei)
+    start(handover, lin)
+
+    move(handover)
+
+    assert chat_counts(handover)[ItemState.FAILED] == 2
+    notice = Notice.objects.get(staff=hua, kind=NoticeKind.NEEDS_DECISION)
+    assert sentence(notice) == "Some group chats of Wei could not be handed over."
+    assert notice.handover == handover
 
 
 @pytest.mark.parametrize("errcode", [90504, 90508])
