@@ -1,6 +1,6 @@
 """Handovers: the plan, the progress and the report are three faces of one page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from django.contrib import messages
@@ -23,21 +23,17 @@ from contacts.actions.settlement import check_handover
 from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import Handover, HandoverItem
+from contacts.models import Handover
 from crm.access import Viewer, handover_for, handovers_of, require, viewer_of
 from crm.csv_files import csv_response
 from crm.forms.handovers import ReassignForm
-from crm.handover_queries import (
-    items_of,
-    with_bars,
-)
+from crm.handover_queries import with_bars
+from crm.handover_report import report_of
 from crm.paging import page_of, whole_number
-from crm.templatetags.liuke import channel_words
 from crm.views.handover_faces import progress_context, show_face
 from crm.views.refusals import moved_on, press
 
 LIST_SIZE = 25
-CSV_CHUNK = 2000
 
 
 @login_required
@@ -186,50 +182,17 @@ def handover_refresh(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def handover_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """Download what became of every customer, as CSV."""
+    """Download what became of every customer and every group chat, as CSV."""
     viewer = _manager(request)
     handover = handover_for(viewer, pk)
     note_export(
         "handover_items",
-        handover.size,
+        handover.size + handover.chats.count(),
         actor=viewer.staff,
         now=timezone.now(),
         data={"handover": handover.pk},
     )
-    return csv_response(f"handover-{handover.pk}.csv", _report(handover))
-
-
-def _report(handover: Handover) -> Iterator[tuple[object, ...]]:
-    heads = (
-        _("Customer"),
-        _("From"),
-        _("To"),
-        _("State"),
-        _("Reason"),
-        _("Since"),
-        _("Tries"),
-        _("Given back"),
-        _("Id"),
-    )
-    yield heads
-    for item in items_of(handover, "", None).iterator(chunk_size=CSV_CHUNK):
-        yield (
-            str(item.customer),
-            handover.from_staff.name,
-            item.to_staff.name if item.to_staff else "",
-            item.get_state_display(),
-            channel_words(item.reason),
-            timezone.localtime(item.state_at).isoformat(sep=" ", timespec="seconds"),
-            item.tries,
-            _fate_of_undo(item),
-            item.customer_id,
-        )
-
-
-def _fate_of_undo(item: HandoverItem) -> str:
-    if item.undone_at:
-        return timezone.localtime(item.undone_at).isoformat(sep=" ", timespec="seconds")
-    return item.get_undo_note_display() if item.undo_note else ""
+    return csv_response(f"handover-{handover.pk}.csv", report_of(handover))
 
 
 def _manager(request: HttpRequest) -> Viewer:

@@ -12,10 +12,11 @@ from django.utils import timezone
 from contacts.actions.handovers import plan_handover, propose_receivers, start_handover
 from contacts.actions.sharing import Strategy
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
-from contacts.models import Customer, Handover, HandoverItem, Staff
+from contacts.models import ChatItem, Customer, Handover, HandoverItem, Staff
 from crm.csv_files import safe_cell
 from tests.builders import (
     NOON,
+    make_chat_item,
     make_customer,
     make_customers,
     make_departed,
@@ -84,9 +85,9 @@ def test_guides_get_403_and_other_stores_404(client: Client, plan: Handover):
     assert client.get(f"/handovers/{plan.pk}/").status_code == 403
 
     sign_in(client, make_staff("Yu", role=Role.MANAGER, store=make_store("Elsewhere")))
-    for part in ("", "progress/", "report.csv"):
+    for part in ("", "progress/", "report.csv", "briefs/"):
         assert client.get(f"/handovers/{plan.pk}/{part}").status_code == 404
-    for verb in ("propose", "start", "cancel", "reassign", "finish", "refresh"):
+    for verb in ("propose", "start", "cancel", "reassign", "finish", "refresh", "undo", "chats"):
         assert client.post(f"/handovers/{plan.pk}/{verb}/").status_code == 404
     assert state_of(plan) == HandoverState.PLANNED
 
@@ -469,6 +470,42 @@ def test_the_report_holds_every_customer_once_and_no_formula(manager: Client, hu
     assert text.startswith("\ufeff")
     assert [row[0] for row in rows[1:]] == ['\'=HYPERLINK("http://x")', "陈静, 女", "Zhao"]
     assert {row[3] for row in rows[1:]} == {"accepted"}
+
+
+def test_the_report_holds_every_group_chat_and_says_which_rows_are_customers(manager: Client):
+    mei = make_staff("Mei")
+    handover = make_handover(
+        customers=[make_customer("Chen")],
+        to_staff=mei,
+        state=HandoverState.DONE,
+        item_state=ItemState.ACCEPTED,
+    )
+    moved = make_chat_item(handover, state="accepted", to_staff=mei, name="Friends of blue")
+    failed = make_chat_item(handover, state="failed", name="=1+1")
+    ChatItem.objects.filter(pk=failed.pk).update(reason="The group is full.", attempts=2)
+
+    text = manager.get(f"/handovers/{handover.pk}/report.csv").getvalue().decode()
+
+    heads, *rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    said = [dict(zip(heads, row, strict=True)) for row in rows]
+    assert [(row["Kind"], row["Name"], row["To"], row["State"]) for row in said] == [
+        ("customer", "Chen", "Mei", "accepted"),
+        ("group chat", "Friends of blue", "Mei", "accepted"),
+        ("group chat", "'=1+1", "", "failed"),
+    ]
+    assert (said[2]["Reason"], said[2]["Tries"]) == ("The group is full.", "2")
+    assert said[1]["Id"] == moved.chat.chat_id
+
+
+def test_the_links_of_a_refused_offer_lead_to_the_page(manager: Client):
+    handover = make_handover(
+        customers=make_customers(30), state=HandoverState.RUNNING, item_state=ItemState.REFUSED
+    )
+
+    refused = manager.post(f"/handovers/{handover.pk}/reassign/")
+
+    assert refused.status_code == 400
+    assert 'href="?' not in refused.content.decode()
 
 
 @pytest.mark.parametrize(
