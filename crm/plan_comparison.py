@@ -7,6 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from crm.templatetags.liuke import money
+
 Figures = Sequence[Mapping[str, Any]]
 
 
@@ -21,7 +23,7 @@ class Side:
     @property
     def value_words(self) -> str:
         """The value as it is shown."""
-        return f"{self.value:,.0f}"
+        return money(self.value.quantize(Decimal(1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from contacts.words import handover_words
 from crm.access import Viewer
 from crm.handover_queries import receivers_of
 from crm.staff_queries import with_customers
+from crm.templatetags.liuke import money
 
 SAMPLE = 3
 
@@ -70,7 +71,7 @@ class PlannedShare:
     @property
     def value_words(self) -> str:
         """The value as it is shown."""
-        return f"{self.value:,.0f}"
+        return money(self.value.quantize(Decimal(1)))
 
 
 @dataclass(frozen=True, slots=True)

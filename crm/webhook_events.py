@@ -130,6 +130,12 @@ _HANDOVERS = (
         carries={"customers": 12, "receiver": 5},
     ),
     EventType(
+        "handover.customers_left_out",
+        _("Customers of a plan stay with the colleague who keeps working."),
+        "handover",
+        carries={"customers": 12},
+    ),
+    EventType(
         "handover.chats_assigned",
         _("Somebody was chosen to get group chats."),
         "handover",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from contacts.actions.dealing import deal_out
 from contacts.actions.history import record
 from contacts.actions.receivers import check_receivers
-from contacts.enums import HandoverState, ItemState
+from contacts.enums import HandoverKind, HandoverState, ItemState
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
 from contacts.models import Customer, Handover, HandoverItem, HandoverPlan, Staff
 from contacts.plan_steps import Step, check_steps
@@ -80,6 +80,36 @@ def move_customers(
         data = {"customers": moved, "receiver": receiver.pk if receiver else None}
         record(handover, "handover.customers_moved", actor=actor, at=now, data=data)
     return moved
+
+
+def leave_out(
+    handover: Handover, items: QuerySet[HandoverItem], *, actor: Staff | None, now: datetime
+) -> int:
+    """Take customers out of the plan of a colleague who keeps working; returns how many.
+
+    They stay with the colleague, as if they had never been planned. Raises ``RuleBroken`` if there
+    are none, nobody would be left, or the colleague has left; ``MovedOn`` if the handover is no
+    plan any more.
+    """
+    with transaction.atomic():
+        locked = _locked_plan(handover)
+        if locked.kind == HandoverKind.DEPARTURE:
+            raise RuleBroken(
+                _("%(name)s has left: whom nobody takes over rests in the pool of the store.")
+                % {"name": locked.from_staff.name}
+            )
+        chosen = items.filter(handover=locked, state=ItemState.PLANNED).order_by().values("pk")
+        left_out, _rows = HandoverItem.objects.filter(pk__in=chosen).delete()
+        if not left_out:
+            raise RuleBroken(_("Tick customers, or choose all that match."))
+        if left_out == locked.size and not locked.chats.exists():
+            raise RuleBroken(_("That would be all of them. Cancel the plan instead."))
+        locked.size -= left_out
+        locked.save(update_fields=["size"])
+        data = {"customers": left_out}
+        record(locked, "handover.customers_left_out", actor=actor, at=now, data=data)
+    handover.refresh_from_db()
+    return left_out
 
 
 def save_plan(

@@ -98,6 +98,7 @@ urlpatterns = [
     path("handovers/<int:pk>/preview", plans.Preview.as_view(), name="handover-preview"),
     path("handovers/<int:pk>/plan", plans.Plan.as_view(), name="handover-plan"),
     path("handovers/<int:pk>/move", plans.Move.as_view(), name="handover-move"),
+    path("handovers/<int:pk>/leave-out", plans.LeaveOut.as_view(), name="handover-leave-out"),
     path("handovers/<int:pk>/plans", plans.Plans.as_view(), name="handover-plans"),
     path("handovers/<int:pk>/start", plans.Start.as_view(), name="handover-start"),
     path("handovers/<int:pk>/cancel", handovers.Cancel.as_view(), name="handover-cancel"),

@@ -245,6 +245,8 @@ class MoveForm(forms.Form):
     """Customers of a plan, ticked or all that match, and to whom they go."""
 
     THESE, ALL, ALL_BUT = "these", "all", "all_but"
+    OUT = "out"
+    """Instead of a receiver: the customers stay with whoever keeps working."""
 
     items = forms.ModelMultipleChoiceField(
         queryset=HandoverItem.objects.none(),
@@ -272,10 +274,14 @@ class MoveForm(forms.Form):
         self.able = receivers_of(viewer, handover)
         choose_from(self, "items", HandoverItem.objects.filter(handover=handover))
 
+    def leaves_out(self) -> bool:
+        """Whether the customers are to be left out of the handover."""
+        return bool(self.data.get("receiver") == self.OUT)
+
     def clean_receiver(self) -> Staff | None:
-        """Return the colleague, or nothing for the pool."""
+        """Return the colleague, or nothing for the pool and for whom is left out."""
         given = self.cleaned_data["receiver"]
-        if given == POOL:
+        if given in {POOL, self.OUT}:
             return None
         found = self.able.filter(pk=whole_number(given) or 0).first()
         if found is None:

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from contacts.models import HandoverItem, Staff
-from crm.access import briefed_in, viewer_of
+from crm.access import briefed_in, handovers_of, viewer_of
 from crm.briefs import briefs_of
 from crm.paging import page_of, whole_number
 
@@ -34,6 +34,7 @@ def handover_briefs(request: HttpRequest, pk: int) -> HttpResponse:
         "last": page.last,
         "receivers": receivers,
         "receiver": receiver,
+        "leads": handovers_of(viewer).filter(pk=pk).exists(),
     }
     return render(request, "crm/handover_briefs.html", context)
 

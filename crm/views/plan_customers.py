@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from contacts.actions.plans import move_customers
-from contacts.enums import HandoverState
+from contacts.actions.plans import leave_out, move_customers
+from contacts.enums import HandoverKind, HandoverState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Handover, HandoverItem, Staff, Tag
 from crm.access import Viewer
@@ -49,21 +49,35 @@ def handover_move(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _show(request, viewer, handover, form, request.POST, status=400)
     try:
-        moved = move_customers(
-            handover,
-            _chosen(handover, form, request.POST),
-            form.cleaned_data["receiver"],
-            actor=viewer.staff,
-            now=timezone.now(),
-        )
+        said = _move(viewer, handover, form, request.POST)
     except RuleBroken as error:
         form.add_error(None, str(error))
         return _show(request, viewer, handover, form, request.POST, status=400)
     except MovedOn as error:
         return moved_on(request, error, back=address_of(handover))
-    said = ngettext("%(n)s customer has been moved.", "%(n)s customers have been moved.", moved)
-    messages.success(request, said % {"n": moved})
+    messages.success(request, said)
+    if "to_plan" in request.POST:
+        return redirect(address_of(handover))
     return redirect(f"{_address(handover)}?{_query(PlanFilter.read(request.POST))}")
+
+
+def _move(viewer: Viewer, handover: Handover, form: MoveForm, given: Any) -> str:
+    """Move the chosen customers, or leave them out of the handover, and say so."""
+    chosen, actor, now = _chosen(handover, form, given), viewer.staff, timezone.now()
+    if form.leaves_out():
+        number = leave_out(handover, chosen, actor=actor, now=now)
+        said = ngettext(
+            "%(n)s customer is left out and stays with %(name)s.",
+            "%(n)s customers are left out and stay with %(name)s.",
+            number,
+        )
+    else:
+        receiver = form.cleaned_data["receiver"]
+        number = move_customers(handover, chosen, receiver, actor=actor, now=now)
+        said = ngettext(
+            "%(n)s customer has been moved.", "%(n)s customers have been moved.", number
+        )
+    return said % {"n": number, "name": handover.from_staff.name}
 
 
 def _chosen(handover: Handover, form: MoveForm, given: Any) -> QuerySet[HandoverItem]:
@@ -104,6 +118,7 @@ def _show(
         "tags": Tag.objects.order_by("group__position", "group_id", "position", "pk"),
         "cases": _cases(),
         "pool": POOL,
+        "out": "" if handover.kind == HandoverKind.DEPARTURE else MoveForm.OUT,
         "rest": rest_of(handover),
     }
     return render(request, "crm/plan_customers.html", context, status=status)

@@ -12,7 +12,7 @@ from contacts.actions.handovers import (
     propose_receivers,
     start_handover,
 )
-from contacts.actions.plans import apply_steps, move_customers, save_plan, take_plan
+from contacts.actions.plans import apply_steps, leave_out, move_customers, save_plan, take_plan
 from contacts.actions.selecting import Selection
 from contacts.actions.sharing import Order, Strategy
 from contacts.enums import HandoverKind, HandoverState, ItemState, StaffState
@@ -29,6 +29,7 @@ from contacts.models import (
 )
 from contacts.plan_steps import check_steps
 from contacts.promises import plan_fingerprint, transferred_twice
+from crm.invariants import check_rules
 from tests.builders import (
     NOON,
     make_customer,
@@ -252,6 +253,7 @@ def test_a_started_handover_takes_no_steps_and_no_moves():
     for change in (
         lambda: apply(handover, step(mei)),
         lambda: move(handover, None),
+        lambda: leave_some_out(handover),
         lambda: save(handover, "A"),
     ):
         with pytest.raises(MovedOn, match="already been started or cancelled"):
@@ -312,6 +314,43 @@ def test_nobody_and_the_items_of_another_handover_cannot_be_moved():
 
     assert not HandoverItem.objects.exclude(to_staff=None).exists()
     assert not HandoverItem.objects.filter(by_hand=True).exists()
+
+
+def leave_some_out(handover, **which):
+    items = HandoverItem.objects.filter(**which)
+    return leave_out(handover, items, actor=None, now=NOON)
+
+
+def test_whom_a_leave_leaves_out_was_never_in_it_and_can_be_planned_elsewhere():
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    chen, *_others = [make_customer(name, owner=lin) for name in ("Chen", "Zhao", "Wu")]
+    handover = plan_handover(lin, kind=HandoverKind.LEAVE, actor=None, now=NOON)
+
+    assert leave_some_out(handover, customer__name__in=["Chen", "Wu"]) == 2
+    apply(handover, step(mei))
+    start_handover(handover, actor=None, now=NOON)
+
+    assert (handover.size, receivers_of(handover)) == (1, {"Zhao": "Mei"})
+    chen.refresh_from_db()
+    assert chen.owner == lin
+    assert not [found for found in check_rules(now=NOON) if found.examples]
+    assert plan_handover(lin, kind=HandoverKind.REBALANCE, actor=None, now=NOON).size == 2
+
+
+def test_not_everybody_and_nobody_of_a_leaver_can_be_left_out():
+    lin = make_staff("Lin")
+    leave = make_handover(lin, customers=make_customers(2, owner=lin), kind=HandoverKind.LEAVE)
+    departure = make_handover(customers=make_customers(2))
+
+    for handover, words in ((leave, "all of them"), (departure, "has left")):
+        with pytest.raises(RuleBroken, match=words):
+            leave_some_out(handover)
+        with pytest.raises(RuleBroken):
+            leave_some_out(handover, pk=0)
+
+    assert set(HandoverItem.objects.values_list("state", flat=True)) == {ItemState.PLANNED}
+    assert HandoverItem.objects.count() == 4
+    assert not HistoryEntry.objects.exists()
 
 
 # --- kept plans -----------------------------------------------------------------------------------

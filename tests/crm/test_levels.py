@@ -16,6 +16,7 @@ from tests.builders import (
     make_customers,
     make_staff,
     make_store,
+    queries_for,
     sign_in,
 )
 
@@ -101,6 +102,18 @@ def test_the_page_shows_the_load_and_plans_it(client: Client):
     assert ("20 now → 10 of 100" in shown, "gives 10" in shown) == (True, True)
     plan = Handover.objects.get(state=HandoverState.PLANNED)
     assert planned["Location"] == f"/handovers/{plan.pk}/"
+
+
+def test_the_page_takes_the_same_queries_for_2_and_20_guides(client: Client):
+    sign_in(client, make_staff("Hua", role=Role.MANAGER))
+    guide("Lin", 20)
+    guide("Mei", 0)
+    few = queries_for(client, "/handovers/level/")
+
+    for number in range(18):
+        guide(f"Sun {number}", number)
+
+    assert queries_for(client, "/handovers/level/") == few <= 14
 
 
 def test_the_page_is_for_managers_and_their_stores(client: Client):

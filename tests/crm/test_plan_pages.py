@@ -382,6 +382,45 @@ def test_the_customers_take_the_same_queries_for_1_and_3_rows(
     assert queries_for(manager, f"/handovers/{long.pk}/customers/?case={case}") == few <= 16
 
 
+def test_customers_of_a_colleague_at_work_are_left_out_by_filter(manager: Client):
+    lin = make_staff("Lin")
+    leave = make_handover(lin, customers=make_customers(5, owner=lin), kind=HandoverKind.LEAVE)
+    step(manager, leave, make_staff("Mei"), limit=2)
+
+    shown = page(manager, leave, "customers/?to=pool").content.decode()
+    plan_page = page(manager, leave).content.decode()
+    left = manager.post(
+        f"/handovers/{leave.pk}/move/",
+        {"receiver": "out", "which": "all", "to": "pool", "to_plan": "yes"},
+        follow=True,
+    )
+
+    assert "nobody: they stay with Lin" in shown
+    assert "Leave them out of this handover" in plan_page
+    assert "3 customers are left out and stay with Lin." in left.content.decode()
+    assert shares(manager, leave) == {"Mei": 2}
+    assert left.context["handover"].size == 2
+
+
+def test_nobody_of_a_leaver_is_left_out(manager: Client, plan: Handover):
+    answer = manager.post(f"/handovers/{plan.pk}/move/", {"receiver": "out", "which": "all"})
+
+    assert answer.status_code == 400
+    assert "has left" in answer.content.decode()
+    assert plan.items.count() == 10
+
+
+@pytest.mark.parametrize("verb", ["move", "propose", "plans"])
+def test_the_links_of_a_page_with_an_error_lead_to_the_page(manager: Client, hua: Staff, verb: str):
+    plan = make_handover(customers=make_customers(60))
+    step(manager, plan, make_staff("Mei"))
+    step(manager, plan, make_staff("Sun"), step="new")
+
+    refused = manager.post(f"/handovers/{plan.pk}/{verb}/", {"step": "new"}).content.decode()
+
+    assert 'href="?' not in refused
+
+
 def test_a_handover_that_runs_has_no_customers_to_move(manager: Client):
     running = make_handover(to_staff=make_staff("Mei"), state=HandoverState.RUNNING)
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from contacts.actions.chat_plans import chat_shares
-from contacts.actions.plans import keep_words, move_customers, save_plan
+from contacts.actions.plans import keep_words, leave_out, move_customers, save_plan
 from contacts.actions.sharing import Order, Strategy
 from contacts.enums import HandoverState
 from contacts.errors import RuleBroken
@@ -113,13 +113,13 @@ class Plan(PlanVerb):
         return self.row(pk)
 
 
-class Move(PlanVerb):
-    """Move customers of a plan by hand."""
+class LeaveOut(PlanVerb):
+    """Leave customers out of the plan of a colleague who keeps working."""
 
     class Input(StrictInput):
-        """Which customers, by item or all that match, and to whom; null is nobody."""
+        """Which customers, by item or all that match."""
 
-        example: ClassVar = {"match": {"to": "6", "case": "known"}, "but": [811], "to": 7}
+        example: ClassVar[dict[str, Any]] = {"match": {"to": "pool"}, "but": [811]}
 
         items = IdsField(required=False, min_length=1, help_text="Ids of items.")
         match = serializers.JSONField(
@@ -127,7 +127,6 @@ class Move(PlanVerb):
             help_text=f"All who match: to (an id or {POOL!r}), q, tag, case ({', '.join(CASES)}).",
         )
         but = IdsField(required=False, help_text="Ids of items that match and are left out.")
-        to = IdField(allow_null=True)
 
         def validate_match(self, value: Any) -> PlanFilter:
             """A filter; what it does not know is an error, never everybody."""
@@ -145,11 +144,9 @@ class Move(PlanVerb):
             return attrs
 
     def act(self, data: dict[str, Any], pk: int) -> Any:
-        """Give customers of a plan to somebody else; the steps leave them there from now on."""
+        """Let customers stay where they are, as if they had never been planned."""
         handover = handover_for(self.viewer, pk)
-        receiver = pick(staff_of(self.viewer), [data["to"]], "to")[0] if data["to"] else None
-        items = self.chosen(handover, data)
-        move_customers(handover, items, receiver, actor=self.actor, now=self.now)
+        leave_out(handover, self.chosen(handover, data), actor=self.actor, now=self.now)
         return self.row(pk)
 
     def chosen(self, handover: Handover, data: dict[str, Any]) -> QuerySet[HandoverItem]:
@@ -159,6 +156,25 @@ class Move(PlanVerb):
             return handover.items.filter(pk__in=data["items"])
         found = items_in(handover, data["match"], now=self.now)
         return found.exclude(pk__in=data.get("but", []))
+
+
+class Move(LeaveOut):
+    """Move customers of a plan by hand."""
+
+    class Input(LeaveOut.Input):
+        """Which customers, by item or all that match, and to whom; null is nobody."""
+
+        example: ClassVar = {"match": {"to": "6", "case": "known"}, "but": [811], "to": 7}
+
+        to = IdField(allow_null=True)
+
+    def act(self, data: dict[str, Any], pk: int) -> Any:
+        """Give customers of a plan to somebody else; the steps leave them there from now on."""
+        handover = handover_for(self.viewer, pk)
+        receiver = pick(staff_of(self.viewer), [data["to"]], "to")[0] if data["to"] else None
+        items = self.chosen(handover, data)
+        move_customers(handover, items, receiver, actor=self.actor, now=self.now)
+        return self.row(pk)
 
 
 class Plans(Listing, Verb):

@@ -134,6 +134,19 @@ def test_customers_are_moved_one_by_one_and_all_that_match(client, plan):
     assert preview(client, plan)["shares"][2]["moved"] == 4
 
 
+def test_customers_of_a_leave_are_left_out_and_those_of_a_leaver_are_not(client, plan):
+    lin = make_staff("Lin")
+    leave = make_handover(lin, customers=make_customers(4, owner=lin), kind="leave")
+    first = leave.items.order_by("pk")[0]
+
+    refused = post(client, plan, "leave-out", match={})
+    answer = post(client, leave, "leave-out", match={"to": "pool"}, but=[first.pk])
+
+    assert (refused.status_code, answer.status_code) == (400, 200)
+    assert given(answer) == {"": 1}
+    assert leave.items.get() == first
+
+
 @pytest.mark.parametrize(
     "which",
     [
