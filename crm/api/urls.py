@@ -120,6 +120,7 @@ urlpatterns = [
     path("statistics/losses", losses.Rates.as_view(), name="loss-rates"),
     path("pool", pool.Pool.as_view(), name="pool"),
     path("pool/assign", pool.Assign.as_view(), name="pool-assign"),
+    path("pool/rules/company", pool.CompanyRule.as_view(), name="pool-company-rule"),
     path("pool/rules/<int:pk>", pool.Rule.as_view(), name="pool-rule"),
     path("group-chats", chats.GroupChats.as_view(), name="group-chats"),
     path("contact-codes", codes.ContactCodes.as_view(), name="contact-codes"),

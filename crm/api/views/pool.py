@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import QuerySet
+from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -19,7 +20,7 @@ from contacts.enums import Assignment, PoolOrder, Role
 from contacts.errors import RuleBroken
 from contacts.models import Customer, OwnershipPeriod, PoolRule, Store
 from contacts.models.pools import EVERY_DAY, MOST_OFFERED
-from contacts.pools import rule_of
+from contacts.pools import company_rule, rule_of
 from crm.access import (
     customer_for,
     customer_to_claim,
@@ -234,7 +235,35 @@ class Rule(Reading):
     def put(self, request: Request, pk: int) -> Response:
         """Set what goes for the pool of a store, from now on by a rule of its own."""
         store = self.store(pk)
-        checked = RuleInput(data=request.data)
-        checked.is_valid(raise_exception=True)
-        save_rule(store, checked.validated_data, actor=self.actor, now=self.now)
+        save_rule(store, _checked(request), actor=self.actor, now=self.now)
         return Response(self.show(self.row(pk)))
+
+
+class CompanyRule(Reading):
+    """Read what goes for the pools of all stores without a rule of their own."""
+
+    resource = "pool"
+    shape = PoolRuleShape
+
+    Change = RuleInput
+    Input = RuleInput
+
+    def row(self) -> PoolRule:
+        """Return the rule, for who manages the whole company."""
+        require(self.viewer, Role.MANAGER)
+        if self.viewer.stores_for(Role.MANAGER) is not None:
+            raise Http404
+        return company_rule()
+
+    def put(self, request: Request) -> Response:
+        """Set what goes for the pools of all stores without a rule of their own."""
+        self.row()
+        save_rule(None, _checked(request), actor=self.actor, now=self.now)
+        return Response(self.show(self.row()))
+
+
+def _checked(request: Request) -> dict[str, Any]:
+    checked = RuleInput(data=request.data)
+    checked.is_valid(raise_exception=True)
+    values: dict[str, Any] = checked.validated_data
+    return values

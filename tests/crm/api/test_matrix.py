@@ -97,6 +97,8 @@ MATRIX = {
     "GET loss-rates": (403, 403, 200, 200, 403, 200),
     "GET pool": (200, 200, 200, 200, 403, 200),
     "POST pool-assign": (403, 403, 200, 400, 403, 200),
+    "GET pool-company-rule": (403, 403, 404, 404, 403, 200),
+    "PUT pool-company-rule": (403, 403, 404, 404, 403, 200),
     "GET pool-rule": (403, 403, 200, 404, 403, 200),
     "PUT pool-rule": (403, 403, 200, 404, 403, 200),
     "GET group-chats": EVERYBODY,

@@ -257,6 +257,31 @@ def test_a_rule_that_makes_no_sense_is_refused(client, hua, body):
     assert not PoolRule.objects.exists()
 
 
+def test_the_rule_of_the_company_is_read_and_set_and_goes_where_no_other_does(api, hua):
+    make_rule(claims_per_day=3)
+    jin = api(make_staff("Jin", role=Role.ADMINISTRATOR))
+    address = "/api/v1/pool/rules/company"
+
+    assert jin.get(address).json()["claiming"] is False
+    answer = jin.put(address, {"claiming": True, "claims_per_day": 9})
+
+    assert (answer.status_code, answer.json()["store"]) == (200, None)
+    assert (answer.json()["claims_per_day"], jin.get(address).json()) == (9, answer.json())
+    far = jin.get(f"/api/v1/pool/rules/{make_store('Far').pk}").json()
+    assert (far["store"], far["claims_per_day"]) == (None, 9)
+    assert jin.get(f"/api/v1/pool/rules/{hua.store_id}").json()["claims_per_day"] == 3
+
+
+def test_a_company_rule_that_makes_no_sense_or_is_anothers_to_set_changes_nothing(api, client):
+    address = "/api/v1/pool/rules/company"
+
+    refused = api(make_staff("Jin", role=Role.ADMINISTRATOR)).put(address, {"opens_at": "22:00"})
+
+    assert refused.status_code == 400
+    assert client.put(address, {"claiming": True}).status_code == 404
+    assert not PoolRule.objects.exists()
+
+
 # --- one customer -------------------------------------------------------------------------------
 
 

@@ -159,6 +159,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST staff-capacity": {"capacity": 300},
         "POST pool-assign": {"match": {}, "receivers": [ids["sun"]]},
         "PUT pool-rule": {"claiming": True},
+        "PUT pool-company-rule": {"claiming": True},
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
         "POST interactions": note | {"customer": ids["customer"]},
