@@ -65,6 +65,8 @@ def _departed(notice: Notice) -> str:
 
 
 def _handed_over(notice: Notice) -> str:
+    if notice.customer:
+        return _("You answer for %(customer)s now.") % {"customer": notice.customer}
     n = _customers(notice)
     if not n:
         return _("Customers of %(name)s have been handed over to you.") % {"name": _who(notice)}

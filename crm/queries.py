@@ -127,7 +127,8 @@ def _to_greet(staff: Staff, now: datetime) -> QuerySet[OwnershipPeriod]:
     )
     return OwnershipPeriod.objects.filter(
         silent,
-        Q(handover__isnull=False) | Q(reason=OwnershipReason.ASSIGNED),
+        Q(handover__isnull=False)
+        | Q(reason__in=[OwnershipReason.ASSIGNED, OwnershipReason.TRANSFER]),
         staff=staff,
         ended_at=None,
         began_at__gte=now - GREET_WITHIN,

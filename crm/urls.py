@@ -58,6 +58,7 @@ urlpatterns = [
     ),
     path("customers/<int:pk>/tags/", customers.customer_tags, name="customer_tags"),
     path("customers/<int:pk>/tasks/", customers.customer_tasks, name="customer_tasks"),
+    path("customers/<int:pk>/transfer/", customers.customer_transfer, name="customer_transfer"),
     path("customers/<int:pk>/timeline/", customers.customer_timeline, name="customer_timeline"),
     path("demo/enter/<slug:persona>/", accounts.demo_enter, name="demo_enter"),
     path("findings/<int:pk>/dismiss/", reconcile.finding_dismiss, name="finding_dismiss"),

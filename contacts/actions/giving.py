@@ -6,9 +6,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from contacts.actions.history import record
+from contacts.actions.notices import notify
 from contacts.actions.ownership import move_ownership
 from contacts.actions.pool_giving import give_held, held
-from contacts.enums import CustomerState, OwnershipReason
+from contacts.enums import CustomerState, NoticeKind, OwnershipReason
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Customer, HandoverItem, Staff
 from contacts.pools import receivers_in, room_of
@@ -17,7 +18,7 @@ from contacts.pools import receivers_in, room_of
 def transfer_customer(
     customer: Customer, receiver: Staff, *, actor: Staff | None, now: datetime
 ) -> None:
-    """Give a customer to a colleague at once.
+    """Give a customer to a colleague at once, who is told.
 
     The connection in the channel stays as it is; only one with somebody who has departed is
     asked for, as out of a pool. Raises ``RuleBroken`` if the colleague cannot take the customer
@@ -41,6 +42,14 @@ def transfer_customer(
             move_ownership([pair], reason=OwnershipReason.TRANSFER, now=now)
         data = {"from": locked.owner_id, "to": receiver.pk}
         record(locked, "customer.transferred", actor=actor, at=now, data=data)
+        if receiver != actor:
+            notify(
+                [receiver.pk],
+                NoticeKind.HANDED_OVER,
+                key=f"given-{locked.pk}-{now.isoformat()}",
+                now=now,
+                customer=locked,
+            )
 
 
 def _people(customer: Customer, receiver: Staff) -> set[int]:

@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from contacts.actions.customers import tag_customer, untag_customer
+from contacts.actions.giving import transfer_customer
 from contacts.actions.interactions import log_interaction
 from contacts.actions.tasks import add_task
 from contacts.enums import InteractionKind, Role, StaffState, TaskKind
-from contacts.errors import RuleBroken
+from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Customer, CustomerTag, Tag
 from crm.access import (
     Viewer,
@@ -31,11 +32,13 @@ from crm.access import (
 )
 from crm.customer_queries import customer_file, story_of
 from crm.forms.customers import CustomerFilter
+from crm.forms.giving import GiveCustomerForm
 from crm.forms.interactions import InteractionForm
 from crm.forms.tags import TagForm
 from crm.forms.tasks import CustomerTaskForm
 from crm.paging import page_of, whole_number
 from crm.queries import capped_count
+from crm.views.refusals import moved_on
 
 PAGE_SIZE = 50
 OWNERS_OFFERED = 300
@@ -84,11 +87,16 @@ def _filter_choices(viewer: Viewer) -> dict[str, Any]:
 @login_required
 @require_GET
 def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show everything about one customer; ``before`` shows an earlier part of the timeline."""
+    """Show everything about one customer; ``before`` shows an earlier part of the timeline.
+
+    With ``give`` there is the form by which a manager gives the customer to a colleague.
+    """
     viewer = viewer_of(request)
     customer = customer_for(viewer, pk)
     before = _moment(request)
-    return _page(request, viewer, customer, InteractionForm(), before=before)
+    giving = "give" in request.GET and _may_give(viewer, customer)
+    form = GiveCustomerForm(viewer, customer) if giving else None
+    return _page(request, viewer, customer, InteractionForm(), before=before, give_form=form)
 
 
 @login_required
@@ -177,6 +185,46 @@ def _add_task(form: CustomerTaskForm, customer: Customer, viewer: Viewer) -> boo
     return True
 
 
+@login_required
+@require_POST
+def customer_transfer(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give the customer to a colleague; a refusal is shown beside who was chosen."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MANAGER)
+    customer = customer_for(viewer, pk, Role.MANAGER)
+    form = GiveCustomerForm(viewer, customer, request.POST)
+    back = reverse("customer_page", args=[pk])
+    try:
+        if not form.is_valid() or not _give(form, customer, viewer):
+            page = InteractionForm()
+            return _page(request, viewer, customer, page, give_form=form, status=422)
+    except MovedOn as error:
+        return moved_on(request, error, back=back)
+    values = {"name": customer, "to": form.cleaned_data["to"].name}
+    messages.success(request, _("%(to)s answers for %(name)s now.") % values)
+    still_seen = customers_of(viewer).filter(pk=pk).exists()
+    return redirect(f"{back}#owners" if still_seen else reverse("customer_list"))
+
+
+def _give(form: GiveCustomerForm, customer: Customer, viewer: Viewer) -> bool:
+    if form.cleaned_data["owner"] != customer.owner_id:
+        raise MovedOn(_("%(name)s has changed hands in the meantime.") % {"name": customer})
+    try:
+        receiver = form.cleaned_data["to"]
+        transfer_customer(customer, receiver, actor=viewer.staff, now=timezone.now())
+    except RuleBroken as error:
+        form.add_error("to", str(error))
+        return False
+    return True
+
+
+def _may_give(viewer: Viewer, customer: Customer) -> bool:
+    """Whether the viewer manages the customer; the action knows the rest."""
+    return viewer.has(Role.MANAGER, Role.ADMINISTRATOR) and (
+        customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
+    )
+
+
 def _page(
     request: HttpRequest,
     viewer: Viewer,
@@ -186,6 +234,7 @@ def _page(
     before: datetime | None = None,
     status: int = 200,
     task_form: CustomerTaskForm | None = None,
+    give_form: GiveCustomerForm | None = None,
 ) -> HttpResponse:
     context = {
         "customer": customer,
@@ -194,6 +243,8 @@ def _page(
         "form": form,
         "before": before,
         "story": story_of(customer, before=before),
+        "may_give": _may_give(viewer, customer),
+        "give_form": give_form,
     }
     return render(request, "crm/customer_page.html", context, status=status)
 

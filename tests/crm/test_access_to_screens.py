@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 
 READ = ["customer_page", "customer_timeline"]
 WRITE = ["customer_interactions", "customer_tags"]
+LEAD = ["customer_transfer"]
 
 
 @pytest.mark.parametrize("name", READ)
@@ -35,6 +36,16 @@ def test_the_owner_sees_the_customer(client: Client, name: str) -> None:
 def test_a_guide_of_another_store_finds_nothing(client: Client, name: str) -> None:
     customer = make_customer("Chen", owner=make_staff("Lin"))
     sign_in(client, make_staff("Mei", store=make_store("Xujiahui")))
+
+    answer = client.get if name in READ else client.post
+
+    assert answer(reverse(name, args=[customer.pk])).status_code == 404
+
+
+@pytest.mark.parametrize("name", READ + WRITE + LEAD)
+def test_a_manager_of_another_store_finds_nothing(client: Client, name: str) -> None:
+    customer = make_customer("Chen", owner=make_staff("Lin"))
+    sign_in(client, make_staff("Wang", role=Role.MANAGER, store=make_store("Xujiahui")))
 
     answer = client.get if name in READ else client.post
 
@@ -93,7 +104,7 @@ def test_visitors_are_sent_to_the_door(client: Client, name: str) -> None:
     assert answer["Location"] == f"{reverse('account_login')}?next={reverse(name)}"
 
 
-@pytest.mark.parametrize("name", READ + WRITE)
+@pytest.mark.parametrize("name", READ + WRITE + LEAD)
 def test_visitors_see_no_customer(client: Client, name: str) -> None:
     customer = make_customer("Chen", owner=make_staff("Lin", account=False))
 

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from contacts.actions.ownership import move_ownership
 from contacts.actions.pools import claim_customer
-from contacts.enums import Assignment, OwnershipReason, Role, StaffState
-from contacts.models import Customer, HistoryEntry, OwnershipPeriod, PoolRule, Staff
+from contacts.enums import Assignment, NoticeKind, OwnershipReason, Role, StaffState
+from contacts.models import Customer, HistoryEntry, Notice, OwnershipPeriod, PoolRule, Staff
+from contacts.notice_words import sentence
 from tests.builders import (
     NOON,
     first_store,
@@ -303,6 +304,17 @@ def test_a_manager_gives_one_customer_to_a_colleague(client, hua):
     entry = HistoryEntry.objects.get(action="customer.transferred")
     assert (entry.customer, entry.actor) == (chen, hua)
     assert entry.data == {"from": lin.pk, "to": mei.pk}
+
+
+def test_who_is_given_a_customer_is_told_and_whoever_takes_one_knows(client, hua):
+    mei, chen, zhao = make_staff("Mei"), make_customer("Chen"), make_customer("Zhao")
+
+    transfer(client, chen, mei)
+    transfer(client, zhao, hua)
+
+    told = Notice.objects.get()
+    assert (told.staff, told.customer, told.kind) == (mei, chen, NoticeKind.HANDED_OVER)
+    assert sentence(told) == "You answer for Chen now."
 
 
 def test_one_of_the_pool_can_be_given_as_well(client):
