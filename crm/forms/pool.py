@@ -6,6 +6,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from contacts.actions.capacity import MOST_CAPACITY
 from contacts.actions.pools import ASSIGN_BY
@@ -123,8 +124,14 @@ class RuleForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    opens_at = forms.TimeField(label=_("From"), widget=forms.TimeInput({"type": "time"}, "%H:%M"))
-    closes_at = forms.TimeField(label=_("Until"), widget=forms.TimeInput({"type": "time"}, "%H:%M"))
+    opens_at = forms.TimeField(
+        label=pgettext_lazy("time of day", "From"),
+        widget=forms.TimeInput({"type": "time"}, "%H:%M"),
+    )
+    closes_at = forms.TimeField(
+        label=pgettext_lazy("time of day", "Until"),
+        widget=forms.TimeInput({"type": "time"}, "%H:%M"),
+    )
 
     recycle_after_days = _days(
         _("Days without any contact"),

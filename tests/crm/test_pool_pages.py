@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client
+from django.utils.translation import override
 
 from contacts.actions.ownership import move_ownership
 from contacts.actions.pools import claim_customer
 from contacts.enums import Assignment, OwnershipReason, Role, Scope
 from contacts.models import Customer, CustomerTag, HistoryEntry, PoolRule, Staff
+from crm.forms.pool import RuleForm
 from tests.builders import (
     NOON,
     first_store,
@@ -414,6 +416,13 @@ def test_rules_that_make_no_sense_are_refused_and_stay_typed(
     assert says in answer.text
     assert 'value="4"' in answer.text
     assert not PoolRule.objects.exists()
+
+
+def test_the_hours_of_a_rule_are_named_as_times_in_chinese():
+    with override("zh-hans"):
+        form = RuleForm(PoolRule())
+
+        assert (form["opens_at"].label, form["closes_at"].label) == ("从", "到")
 
 
 def test_rules_of_other_stores_and_of_the_company_are_out_of_a_managers_reach(manager: Client):
