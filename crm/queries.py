@@ -3,9 +3,21 @@
 from calendar import isleap
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Case,
+    Count,
+    F,
+    Model,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -24,13 +36,15 @@ from contacts.models import (
 )
 from contacts.pools import rule_of, waiting_for
 from contacts.queries import UNDECIDED
-from crm.access import Viewer, campaigns_of, customers_of, handovers_of, staff_of, store_tasks_of
+from crm.access import Viewer, campaigns_of, handovers_of, pool_of, staff_of, store_tasks_of
 
 COUNT_CAP = 1000
 """Nobody reads a figure beyond this, and counting on would cost time on every page."""
 
 ROWS = 8
 """Rows of each section of Today."""
+
+Row = TypeVar("Row", bound=Model)
 
 GREET_WITHIN = timedelta(days=30)
 QUIET_AFTER = timedelta(days=30)
@@ -62,17 +76,26 @@ def demo_personas() -> dict[str, User]:
 # --- Today --------------------------------------------------------------------------------------
 
 
+class Shortlist(list[Row]):
+    """The first few of some rows: one query. ``figure`` says how many; ``8+`` are more than these."""
+
+    def __init__(self, rows: QuerySet[Row]) -> None:
+        found = list(rows[: ROWS + 1])
+        super().__init__(found[:ROWS])
+        self.figure = f"{ROWS}+" if len(found) > ROWS else str(len(found))
+
+
 @dataclass(frozen=True, slots=True)
 class GuideDay:
     """Whom a guide should contact today, the most urgent first, and what waits for them."""
 
     customers: int
-    to_greet: list[OwnershipPeriod]
-    quiet: list[Customer]
+    to_greet: Shortlist[OwnershipPeriod]
+    quiet: Shortlist[Customer]
     quiet_count: int
-    birthdays: list[Customer]
-    to_confirm: list[Batch]
-    tasks: list[Task]
+    birthdays: Shortlist[Customer]
+    to_confirm: Shortlist[Batch]
+    tasks: Shortlist[Task]
     pool: int
 
     @property
@@ -93,27 +116,25 @@ def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
     longest_first = quiet.order_by(Coalesce("last_interaction_at", "created_at"), "pk")
     return GuideDay(
         customers=capped_count(mine),
-        to_greet=list(
-            waiting.select_related("customer__store").order_by("-began_at", "-pk")[:ROWS]
-        ),
-        quiet=list(longest_first[:ROWS]),
+        to_greet=Shortlist(waiting.select_related("customer__store").order_by("-began_at", "-pk")),
+        quiet=Shortlist(longest_first),
         quiet_count=capped_count(quiet),
         birthdays=_birthdays(mine, timezone.localdate(now)),
-        to_confirm=list(
+        to_confirm=Shortlist(
             Batch.objects.filter(sender=staff, state=BatchState.HANDED, confirmed_at=None)
             .select_related("campaign")
-            .order_by("handed_at", "pk")[:ROWS]
+            .order_by("handed_at", "pk")
         ),
         tasks=_due_of(staff, timezone.localdate(now)),
         pool=_waiting_in_pool(staff, now),
     )
 
 
-def _due_of(staff: Staff, today: date) -> list[Task]:
+def _due_of(staff: Staff, today: date) -> Shortlist[Task]:
     """What is due by today; the first words to new customers stand in a list of their own."""
     due = Task.objects.filter(staff=staff, state=TaskState.OPEN, due_on__lte=today)
     due = due.exclude(kind=TaskKind.FIRST_CONTACT).select_related("customer", "handover")
-    return list(due.order_by("due_on", "pk")[:ROWS])
+    return Shortlist(due.order_by("due_on", "pk"))
 
 
 def _waiting_in_pool(staff: Staff, now: datetime) -> int:
@@ -145,16 +166,11 @@ def quiet_among(
     )
 
 
-def _birthdays(customers: QuerySet[Customer], today: date) -> list[Customer]:
-    days = birthday_days(today)
-    matches = Q()
-    for month, day in days:
-        matches |= Q(birthday__month=month, birthday__day=day)
-    rows = customers.filter(matches)[: ROWS * 4]
-    order = {day: place for place, day in enumerate(days)}
-    return sorted(
-        rows, key=lambda row: order[row.birthday.month, row.birthday.day] if row.birthday else 0
-    )[:ROWS]
+def _birthdays(customers: QuerySet[Customer], today: date) -> Shortlist[Customer]:
+    days = [Q(birthday__month=month, birthday__day=day) for month, day in birthday_days(today)]
+    ahead = Case(*[When(day, then=Value(place)) for place, day in enumerate(days)])
+    coming = customers.annotate(ahead=ahead).filter(ahead__isnull=False)
+    return Shortlist(coming.order_by("ahead", "pk"))
 
 
 def birthday_days(today: date) -> list[tuple[int, int]]:
@@ -172,10 +188,10 @@ def birthday_days(today: date) -> list[tuple[int, int]]:
 class ManagerDay:
     """What waits for a manager's decision within their scope."""
 
-    leaving: list[Staff]
-    handovers: list[Handover]
+    leaving: Shortlist[Staff]
+    handovers: Shortlist[Handover]
     pool: int
-    tasks: list[Task]
+    tasks: Shortlist[Task]
 
 
 def manager_day(viewer: Viewer) -> ManagerDay:
@@ -202,16 +218,14 @@ def manager_day(viewer: Viewer) -> ManagerDay:
         .filter(Q(state=HandoverState.PLANNED) | Q(undecided__gt=0))
     )
     return ManagerDay(
-        leaving=list(
-            leaving.order_by(F("leaves_on").asc(nulls_last=True), "name_key", "pk")[:ROWS]
-        ),
-        handovers=list(handovers.order_by("pk")[:ROWS]),
-        pool=capped_count(customers_of(viewer, Role.MANAGER).filter(owner=None)),
-        tasks=list(
+        leaving=Shortlist(leaving.order_by(F("leaves_on").asc(nulls_last=True), "name_key", "pk")),
+        handovers=Shortlist(handovers.order_by("pk")),
+        pool=capped_count(pool_of(viewer)),
+        tasks=Shortlist(
             store_tasks_of(viewer)
             .filter(state=TaskState.OPEN)
             .select_related("customer", "store", "handover__from_staff")
-            .order_by(F("due_on").asc(nulls_last=True), "pk")[:ROWS]
+            .order_by(F("due_on").asc(nulls_last=True), "pk")
         ),
     )
 
@@ -225,7 +239,7 @@ UNDER_WAY = (
 )
 
 
-def campaigns_under_way(viewer: Viewer) -> list[Campaign]:
+def campaigns_under_way(viewer: Viewer) -> Shortlist[Campaign]:
     """Return the campaigns that are on their way, the newest first, in one query.
 
     Each has ``cut``, the number of its batches, and ``confirmed``, how many staff confirmed.
@@ -238,7 +252,7 @@ def campaigns_under_way(viewer: Viewer) -> list[Campaign]:
             confirmed=Count("batches", filter=Q(batches__confirmed_at__isnull=False)),
         )
     )
-    return list(campaigns.order_by("-pk")[:ROWS])
+    return Shortlist(campaigns.order_by("-pk"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +261,7 @@ class Day:
 
     guide: GuideDay | None
     manager: ManagerDay | None
-    campaigns: list[Campaign] | None
+    campaigns: Shortlist[Campaign] | None
 
 
 def day_of(viewer: Viewer, *, now: datetime) -> Day:

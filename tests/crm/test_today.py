@@ -13,7 +13,7 @@ from campaigns.enums import BatchState, CampaignState
 from contacts.actions.ownership import move_ownership
 from contacts.enums import HandoverState, ItemState, OwnershipReason, Role, StaffState
 from contacts.models import Customer, Handover, Staff
-from crm.queries import birthday_days
+from crm.queries import ROWS, birthday_days
 from tests.builders import (
     NOON,
     make_batch,
@@ -25,6 +25,7 @@ from tests.builders import (
     make_interaction,
     make_staff,
     make_store,
+    make_task,
     sign_in,
 )
 
@@ -223,3 +224,52 @@ def test_the_number_of_queries_does_not_grow(
 
     with django_assert_num_queries(15):
         client.get(reverse("today"))
+
+
+# --- figures and first things ---------------------------------------------------------------------
+
+
+def day_of(client: Client, staff: Staff):
+    return sign_in(client, staff).get(reverse("today")).context["day"]
+
+
+def test_a_figure_says_when_there_are_more_than_are_shown(client: Client) -> None:
+    lin, hua = make_staff("Lin"), make_staff("Hua", role=Role.MANAGER)
+    for _ in range(ROWS):
+        make_task(staff=lin, due_on=NOON.date())
+        make_task(staff=None)
+    make_task(staff=None)
+
+    assert day_of(client, lin).guide.tasks.figure == "8"
+    assert day_of(client, hua).manager.tasks.figure == "8+"
+    assert len(day_of(client, hua).manager.tasks) == ROWS
+    assert '<span class="count">8+</span>' in client.get("/").text
+
+
+def test_todays_birthday_is_never_crowded_out(client: Client) -> None:
+    lin = make_staff("Lin")
+    make_customers(40, owner=lin)
+    Customer.objects.update(birthday=date(1990, 3, 8))
+    make_customer("Zhao", owner=lin, birthday=date(1988, 3, 2))
+
+    assert day_of(client, lin).guide.birthdays[0].name == "Zhao"
+
+
+def test_who_has_no_customers_yet_sees_their_tasks(client: Client) -> None:
+    lin = make_staff("Lin")
+    make_task(staff=lin, text="Fetch the keys", due_on=NOON.date())
+
+    page = page_of(client, lin)
+
+    assert "No customers yet" in page
+    assert "Fetch the keys" in page
+    assert "Everybody has heard from you" not in page
+
+
+def test_the_figure_of_the_pool_is_that_of_its_page(client: Client) -> None:
+    hua = make_staff("Hua", role=Role.MANAGER)
+    make_customers(2)
+    make_handover(make_departed("Wei"), customers=[make_customer("Chen")])
+
+    assert day_of(client, hua).manager.pool == 2
+    assert client.get("/pool/").context["matching"] == 2
