@@ -1,6 +1,6 @@
 """Webhooks, for administrators of the whole company."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from django.contrib import messages
@@ -25,9 +25,9 @@ from crm.actions.webhooks import (
     rotate_secret,
     send_test,
 )
-from crm.enums import EventState
+from crm.enums import EventState, WebhookState
 from crm.forms.webhooks import WebhookForm
-from crm.models import Webhook
+from crm.models import Webhook, WebhookEvent
 from crm.paging import page_of, whole_number
 from crm.views.refusals import moved_on, press
 
@@ -82,6 +82,7 @@ def webhook_change(request: HttpRequest, pk: int) -> HttpResponse:
         except RuleBroken as error:
             form.add_error("url", str(error))
         else:
+            messages.success(request, _("The webhook has been changed."))
             return redirect("webhook_page", pk=pk)
     return _show_form(request, form, webhook)
 
@@ -102,6 +103,7 @@ def webhook_page(request: HttpRequest, pk: int) -> HttpResponse:
         "webhook": webhook,
         "host": host_of(webhook),
         "page": page,
+        "under_way": _under_way(webhook, page.rows),
         "state": state,
         "states": [(shown.value, shown.label) for shown in SHOWN],
         "has_failed": webhook.deliveries.filter(state=EventState.FAILED).exists(),
@@ -171,6 +173,15 @@ def webhook_replay(request: HttpRequest, pk: int) -> HttpResponse:
         events = webhook.deliveries.filter(pk=get_object_or_404(webhook.deliveries, pk=one).pk)
     act = partial(replay_events, webhook, events, actor=viewer.staff, now=timezone.now())
     return press(request, act, done=_("Sent once more."), back=_address(pk))
+
+
+def _under_way(webhook: Webhook, events: Sequence[WebhookEvent]) -> bool:
+    """Whether one of these events is being sent for the first time just now."""
+    return webhook.state == WebhookState.ACTIVE and any(
+        event.state == EventState.SENDING
+        or (event.state == EventState.WAITING and not event.attempts)
+        for event in events
+    )
 
 
 def _act(

@@ -10,7 +10,7 @@ from contacts.enums import NoticeKind, Role, Scope
 from contacts.models import Notice
 from crm.access import viewer_for
 from crm.enums import EventState, WebhookPause, WebhookState
-from crm.models import Webhook
+from crm.models import Webhook, WebhookEvent
 from crm.notice_links import place_of
 from crm.sealing import unseal
 from tests.builders import (
@@ -153,8 +153,9 @@ def test_a_webhook_is_changed(hers):
     assert webhook.url in form
     assert 'value="task.done" checked' in form
 
-    hers.post(at("webhook_change", webhook), GOOD)
+    answer = hers.post(at("webhook_change", webhook), GOOD, follow=True)
 
+    assert "The webhook has been changed." in answer.text
     webhook.refresh_from_db()
     assert (webhook.url, webhook.events) == (GOOD["url"], GOOD["events"])
 
@@ -218,6 +219,25 @@ def test_the_page_shows_what_was_sent_and_what_came_of_it(hers):
     only = hers.get(at("webhook_page", webhook) + "?state=failed").text
     assert failed.message_id in only
     assert "4711" not in only
+
+
+def test_the_page_renews_itself_until_a_first_call_is_through(hers):
+    webhook = make_webhook()
+    event = make_webhook_event(webhook)
+    renews = 'hx-trigger="load delay:3s"'
+    assert renews in hers.get(at("webhook_page", webhook)).text
+
+    WebhookEvent.objects.filter(pk=event.pk).update(attempts=1)
+    assert renews not in hers.get(at("webhook_page", webhook)).text
+
+
+def test_only_what_will_be_tried_again_says_when(hers):
+    webhook = make_webhook()
+    make_webhook_event(webhook, attempts=1, status=500, next_attempt_at=NOON)
+    assert "again at" in hers.get(at("webhook_page", webhook)).text
+
+    hers.post(at("webhook_pause", webhook))
+    assert "again at" not in hers.get(at("webhook_page", webhook)).text
 
 
 def test_what_failed_is_sent_again_one_by_one_or_all(hers):
