@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from contacts.enums import FindingState, ReconciliationState, Role
+from contacts.enums import FindingKind, FindingState, ReconciliationState, Role
 from contacts.models import Reconciliation
 from contacts.wecom import wecom
 from crm.access import (
@@ -40,7 +40,9 @@ def wecom_check(request: HttpRequest) -> HttpResponse:
     viewer = _manager(request)
     state = request.GET.get("state", "")
     state = state if state in SHOWN else FindingState.OPEN.value
+    kinds = open_by_kind(viewer)
     kind = request.GET.get("kind", "")
+    kind = kind if state != FindingState.OPEN or kind in kinds else ""
     found = listed_findings(viewer, state, kind)
     if after := whole_number(request.GET.get("after")):
         found = found.filter(pk__lt=after)
@@ -49,12 +51,14 @@ def wecom_check(request: HttpRequest) -> HttpResponse:
     finished = Reconciliation.objects.filter(state=ReconciliationState.DONE)
     context = {
         "rows": finding_rows(viewer, page.rows),
+        "waits": state == FindingState.OPEN and not page.rows,
         "last": page.last,
         "state": state,
         "states": [(shown.value, shown.label) for shown in SHOWN],
         "kind": kind,
-        "kinds": open_by_kind(viewer),
+        "kinds": kinds,
         "runs": [RunRow(run) for run in runs],
+        "renews": request.GET.get("found") == "none" and bool(request.headers.get("HX-Request")),
         "compared_at": finished.order_by("-pk").values_list("finished_at", flat=True).first(),
         "may_start": _may_start(viewer),
         "channel": wecom() is not None,
@@ -81,7 +85,7 @@ def finding_repair(request: HttpRequest, pk: int) -> HttpResponse:
     """Put right what the finding says."""
     viewer = _manager(request)
     finding = finding_for(viewer, pk)
-    back = reverse("wecom_check")
+    back = _back(request)
     if refusal := refusal_to_repair(viewer, finding):
         messages.error(request, refusal)
         return redirect(back)
@@ -97,7 +101,14 @@ def finding_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     finding = finding_for(viewer, pk)
     note = request.POST.get("note", "").replace("\0", "")
     act = partial(dismiss_finding, finding, note=note, actor=viewer.staff, now=timezone.now())
-    return press(request, act, done=_("Dismissed."), back=reverse("wecom_check"))
+    return press(request, act, done=_("Dismissed."), back=_back(request))
+
+
+def _back(request: HttpRequest) -> str:
+    """Return to the findings of the kind that the person was looking through."""
+    kind = request.POST.get("kind", "")
+    place = reverse("wecom_check")
+    return f"{place}?kind={kind}" if kind in FindingKind.values else place
 
 
 def _manager(request: HttpRequest) -> Viewer:

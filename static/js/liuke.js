@@ -3,8 +3,10 @@ import { bindConfirm } from "./confirm.js";
 import { bindThemeChoice } from "./theme-choice.js";
 import { bindToasts } from "./toasts.js";
 import { bindForms } from "./forms.js";
+import { showChosenTabs } from "./tabs.js";
 
 bindConfirm(document);
 bindForms(document);
 bindToasts(document);
 bindThemeChoice(document);
+showChosenTabs(document);

@@ -223,6 +223,41 @@ def test_findings_are_chosen_by_state_and_kind_and_paged(manager: Client) -> Non
     assert manager.get(f"{PAGE}?kind=x&state=y&after=z").status_code == 200
 
 
+def test_a_press_goes_back_to_the_kind_that_was_looked_through(
+    manager: Client, apart: Finding
+) -> None:
+    other = make_finding(apart.kind, run=make_reconciliation(), staff=make_staff("Mei"))
+    gone = make_finding(FindingKind.STAFF_GONE, run=make_reconciliation(), staff=make_staff("Sun"))
+    address = f"{PAGE}?kind={apart.kind}"
+    assert f'name="kind" value="{apart.kind}"' in manager.get(address).text
+
+    def dismiss(finding: Finding, kind: str) -> str:
+        values = {"note": "A family", "kind": kind}
+        return manager.post(f"/findings/{finding.pk}/dismiss/", values)["Location"]
+
+    assert dismiss(apart, apart.kind) == address
+    assert dismiss(other, "//elsewhere") == PAGE
+    left = [row.finding for row in manager.get(address).context["rows"]]
+    assert left == [gone]
+
+
+def test_what_the_first_comparison_found_appears_when_it_is_done(client: Client) -> None:
+    run = make_reconciliation(state=ReconciliationState.RUNNING)
+    sign_in(client, make_staff("Jin", role=Role.ADMINISTRATOR))
+    renewed = f"{PAGE}?found=none"
+    assert f'hx-get="{renewed}"' in client.get(PAGE).text
+
+    make_finding(FindingKind.STAFF_GONE, run=run, staff=make_staff("Lin"))
+
+    assert (
+        'id="found" aria-label="Findings" hx-swap-oob="true"'
+        in client.get(renewed, HTTP_HX_REQUEST="true").text
+    )
+    page = client.get(PAGE).text
+    assert "hx-swap-oob" not in page
+    assert f'hx-get="{PAGE}"' in page
+
+
 def test_the_page_takes_the_same_queries_for_1_and_3_findings(manager: Client) -> None:
     def find() -> None:
         lin = make_staff("Lin")
@@ -292,5 +327,7 @@ def test_the_words_of_customers_stay_words(manager: Client) -> None:
 
 
 def test_an_empty_page_says_what_that_means(manager: Client) -> None:
-    assert "Nothing to decide" in manager.get(PAGE).text
+    assert "cannot put right stands here" in manager.get(PAGE).text
+    make_reconciliation()
+    assert "say the same" in manager.get(PAGE).text
     assert "Nothing here" in manager.get(f"{PAGE}?state=repaired").text
