@@ -6,12 +6,14 @@ from enum import Enum, IntEnum
 
 from connectors.wecom.api.fields import clamp, number, numbers, rows, rows_of, text, texts
 from connectors.wecom.client import WeComClient
-from connectors.wecom.errors import ConfigProblem, Refused
+from connectors.wecom.errors import NO_ANSWER, ConfigProblem, Refused
 
 MAX_USER_IDS = 10_000
-NOT_VISIBLE = frozenset({60011, 60021, 60111, 40003})
 UNKNOWN_USER = frozenset({60111, 40003})
-NOT_PERMITTED = 48002
+NO_SUCH_ADDRESS = 40066
+NOT_VISIBLE = UNKNOWN_USER | {60011, 60021, 84074, 610004, NO_SUCH_ADDRESS}
+NOT_PERMITTED = frozenset({48002, 48004, 48005, 48006, 301002, NO_ANSWER})
+"""This part of the API is not for the app, or is not there; the others may well be."""
 
 
 class MemberStatus(IntEnum):
@@ -57,7 +59,7 @@ def get_user(client: WeComClient, user_id: str) -> Member | None:
             return None
         raise
     except ConfigProblem as problem:
-        if problem.errcode == NOT_PERMITTED:
+        if problem.errcode in NOT_PERMITTED:
             return None
         raise
     return _member(answer)
@@ -80,7 +82,7 @@ def presence_of(client: WeComClient, user_id: str) -> Presence:
             return Presence.GONE if refused.errcode in UNKNOWN_USER else Presence.UNTOLD
         raise
     except ConfigProblem as problem:
-        if problem.errcode == NOT_PERMITTED:
+        if problem.errcode in NOT_PERMITTED:
             return Presence.UNTOLD
         raise
     return Presence.GONE if _member(answer).status == MemberStatus.LEFT else Presence.HERE
@@ -99,7 +101,7 @@ def user_simplelist(client: WeComClient, department_id: int) -> tuple[Member, ..
             return ()
         raise
     except ConfigProblem as problem:
-        if problem.errcode == NOT_PERMITTED:
+        if problem.errcode in NOT_PERMITTED:
             return ()
         raise
     return tuple(_member(row) for row in rows(answer, "userlist"))

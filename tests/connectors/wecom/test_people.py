@@ -23,7 +23,7 @@ from connectors.wecom.api.staff import (
 from connectors.wecom.api.tags import add_corp_tag, get_corp_tag_list, mark_tag
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import ConfigProblem, Refused
-from tests.connectors.wecom.scripted import OK, ScriptedWeCom
+from tests.connectors.wecom.scripted import OK, Answer, Raw, ScriptedWeCom
 
 BATCH = "externalcontact/batch/get_by_user"
 
@@ -45,12 +45,15 @@ def test_members_are_read(client: WeComClient, wecom: ScriptedWeCom) -> None:
     assert wecom.calls_to("user/get")[0].query["userid"] == "lin"
 
 
-@pytest.mark.parametrize("errcode", [60011, 60111, 48002])
+@pytest.mark.parametrize(
+    "answer",
+    [Raw(status=404), *({"errcode": code} for code in (60011, 60111, 48002, 301002, 40066))],
+)
 def test_members_outside_our_sight_are_nobody(
-    client: WeComClient, wecom: ScriptedWeCom, errcode: int
+    client: WeComClient, wecom: ScriptedWeCom, answer: Answer
 ) -> None:
-    wecom.script("user/get", {"errcode": errcode})
-    wecom.script("user/simplelist", {"errcode": errcode})
+    wecom.script("user/get", answer)
+    wecom.script("user/simplelist", answer)
 
     assert get_user(client, "wei") is None
     assert user_simplelist(client, 9) == ()
@@ -64,10 +67,14 @@ def test_members_outside_our_sight_are_nobody(
         ({"errcode": 60111}, Presence.GONE),
         ({"errcode": 60011}, Presence.UNTOLD),
         ({"errcode": 48002}, Presence.UNTOLD),
+        ({"errcode": 301002}, Presence.UNTOLD),
+        ({"errcode": 84074}, Presence.UNTOLD),
+        ({"errcode": 40066}, Presence.UNTOLD),
+        (Raw(status=404), Presence.UNTOLD),
     ],
 )
 def test_who_is_gone_and_who_is_only_out_of_sight(
-    client: WeComClient, wecom: ScriptedWeCom, answer: dict[str, Any], presence: Presence
+    client: WeComClient, wecom: ScriptedWeCom, answer: Answer, presence: Presence
 ) -> None:
     wecom.script("user/get", answer)
 
