@@ -10,7 +10,6 @@ from django.utils.translation import gettext_noop
 
 from contacts.actions.notices import notify
 from contacts.actions.tasks import add_task
-from contacts.doorbell import ring
 from contacts.enums import (
     HandoverKind,
     ItemState,
@@ -21,7 +20,6 @@ from contacts.enums import (
 )
 from contacts.managers import managers_of
 from contacts.models import Customer, Handover, HandoverItem, Staff
-from contacts.tasks import move_customers
 
 RECEIVER_DEPARTED = gettext_noop("The receiver has departed.")
 RECEIVER_AWAY = gettext_noop("The receiver is not at work.")
@@ -57,7 +55,8 @@ def another_may_get(outcome: ItemState, errcode: int | None, reason: str) -> boo
 def offer_again(handover: Handover, items: Collection[int], *, now: datetime) -> int:
     """Plan each of these undecided items for a colleague of the plan who has not been tried.
 
-    Returns how many that were; a worker is rung to move them. The others were offered
+    Returns how many that were. Nobody is rung for them: the sweeper finds within seconds all who came
+    together, so that they share requests and not each has one of their own. The others were offered
     ``max_offers`` times or there is nobody else: they wait for the manager, who gets a task.
     Call it in the transaction that made the items undecided.
     """
@@ -73,7 +72,6 @@ def offer_again(handover: Handover, items: Collection[int], *, now: datetime) ->
         states = [state.value for state in UNDECIDED]
         with connection.cursor() as cursor:
             cursor.execute(_PUT_OFFERS, [now, list(dealt), list(dealt.values()), states])
-        ring(move_customers, handover.pk)
     if len(dealt) < len(rows):
         ask_for_decision(handover, now=now)
     return len(dealt)

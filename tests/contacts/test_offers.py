@@ -1,19 +1,20 @@
 """Whom one colleague does not get is offered to the next of the plan, a set number of times."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from contacts.actions.departures import depart_staff
 from contacts.actions.handovers import finish_handover, propose_receivers, start_handover
-from contacts.actions.moving import move_planned
-from contacts.actions.settlement import check_handover
+from contacts.actions.moving import handovers_to_move, move_planned
+from contacts.actions.settlement import check_handover, note_transfer_failed
 from contacts.actions.sharing import Strategy
 from contacts.actions.staff import left_the_channel
 from contacts.actions.transfers import make_due_requests
-from contacts.enums import ItemState, TaskKind, TaskState
-from contacts.models import Customer, Handover, HandoverItem, Staff, Task
+from contacts.enums import ItemState, RequestState, TaskKind, TaskState
+from contacts.models import Customer, Handover, HandoverItem, HandoverRequest, Staff, Task
 from contacts.queries import handover_progress
 from tests.builders import make_customers, make_staff
 from tests.sandboxed import Shop, address_of, open_shop
@@ -74,6 +75,31 @@ def test_whom_a_full_receiver_did_not_get_goes_to_the_next(shop: Shop) -> None:
     assert HandoverItem.objects.filter(tries=2, tried=[lin.pk]).count() == 3
     assert not Task.objects.filter(kind=TaskKind.DECISION).exists()
     assert shop.violations() == []
+
+
+def test_those_who_refuse_one_after_the_other_are_offered_on_together(
+    shop: Shop,
+    rung: Callable[[], list[tuple[str, list[int]]]],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
+    make_customers(12, owner=wei, followed=True)
+    shop.open(wei, lin, mei)
+    handover = leave(shop, wei, lin, mei)
+    make_due_requests(handover.pk, now=timezone.now())
+    of_lin = [address_of(item.customer) for item in handover.items.filter(to_staff=lin)]
+
+    with django_capture_on_commit_callbacks(execute=True):
+        for address in of_lin:
+            note_transfer_failed(
+                lin.wecom_userid or "", address, "customer_refused", now=timezone.now()
+            )
+
+    assert rung() == []  # the sweeper finds all of them at once
+    assert handovers_to_move(timezone.now()) == [handover.pk]
+    move_planned(handover.pk, now=timezone.now())
+    again = HandoverRequest.objects.filter(state=RequestState.PREPARED)
+    assert [request.items.count() for request in again] == [len(of_lin)]
 
 
 def test_nobody_is_offered_more_often_than_was_set(shop: Shop) -> None:
