@@ -79,15 +79,34 @@ def record_losses(follow_ids: Sequence[int], kind: LossKind, *, now: datetime) -
     with connection.cursor() as cursor:
         cursor.execute(_WRITE_DOWN, values)
         new = cursor.fetchall()
-        if not new:
-            return 0
-        cursor.execute(_OPEN_THE_LAST, values | {"customers": [customer for _, customer in new]})
+    if new:
+        _announce(_open_the_last([customer for _, customer in new], now), kind, now)
+    return len(new)
+
+
+def open_losses(customer_ids: Sequence[int], *, now: datetime) -> None:
+    """Open the last loss of those who are connected with nobody any more, as ``record_losses`` does.
+
+    For customers whose removal was known before their other connection was handed over.
+    """
+    by_kind: dict[LossKind, list[Loss]] = {}
+    for loss in _open_the_last(customer_ids, now):
+        by_kind.setdefault(LossKind(loss.kind), []).append(loss)
+    for kind, losses in by_kind.items():
+        _announce(losses, kind, now)
+
+
+def _open_the_last(customer_ids: Sequence[int], now: datetime) -> list[Loss]:
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_THE_LAST, {"customers": list(customer_ids), "now": now})
         opened = [row[0] for row in cursor.fetchall()]
-    losses = list(Loss.objects.filter(pk__in=opened).select_related("staff", "owner", "customer"))
+    return list(Loss.objects.filter(pk__in=opened).select_related("staff", "owner", "customer"))
+
+
+def _announce(losses: Sequence[Loss], kind: LossKind, now: datetime) -> None:
     _ask_to_win_back(losses, now)
     _tell(losses, kind, now)
     _write_history(losses, now)
-    return len(new)
 
 
 def _write_history(losses: Sequence[Loss], now: datetime) -> None:

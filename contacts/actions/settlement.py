@@ -18,7 +18,7 @@ from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
 from contacts.actions.closing import close_if_settled, note_settled
 from contacts.actions.departures import hand_on_late
-from contacts.actions.losses import hold_customers, win_back
+from contacts.actions.losses import LOSING, hold_customers, open_losses, win_back
 from contacts.actions.offers import (
     another_may_get,
     ask_for_decision,
@@ -298,11 +298,16 @@ def _place_pooled(handover: Handover, pairs: Collection[tuple[int, int]], now: d
 
 
 def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now: datetime) -> None:
+    """End the giver's connections and begin the receivers'.
+
+    Whoever has removed the receiver again before the channel was asked is not connected, but lost.
+    """
     customers = [customer for customer, _ in pairs]
     hold_customers(customers)
     Follow.objects.active().filter(staff=handover.from_staff_id, customer__in=customers).update(
         ended_at=now, end_reason=FollowEnd.TRANSFERRED
     )
+    over = _over_again(handover, pairs)
     Follow.objects.bulk_create(
         [
             Follow(
@@ -313,11 +318,26 @@ def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now
                 began_at=now,
             )
             for customer, staff in pairs
+            if (customer, staff) not in over
         ],
         ignore_conflicts=True,
         batch_size=1000,
     )
     win_back(customers, now=now)
+    if over:
+        open_losses([customer for customer, _ in over], now=now)
+
+
+def _over_again(handover: Handover, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of the pairs whose connection the channel began in this handover, and which was removed."""
+    removed = Follow.objects.filter(
+        customer__in=[customer for customer, _ in pairs],
+        staff__in={staff for _, staff in pairs},
+        channel=Channel.WECOM,
+        began_at__gte=handover.started_at,
+        end_reason__in=LOSING,
+    )
+    return set(pairs) & set(removed.values_list("customer", "staff"))
 
 
 def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: datetime) -> bool:

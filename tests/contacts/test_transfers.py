@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from contacts.actions.customers import Profile
 from contacts.actions.departures import depart_staff
+from contacts.actions.follows import begin_follow, end_follow
 from contacts.actions.handovers import (
     finish_handover,
     plan_handover,
@@ -18,7 +20,15 @@ from contacts.actions.settlement import check_handover, note_transfer_failed
 from contacts.actions.sharing import Strategy
 from contacts.actions.staff import left_the_channel, rehire_staff
 from contacts.actions.transfers import make_due_requests
-from contacts.enums import FollowEnd, HandoverKind, HandoverState, ItemState, RequestState
+from contacts.enums import (
+    FollowEnd,
+    HandoverKind,
+    HandoverState,
+    ItemState,
+    LossState,
+    RequestState,
+    TaskKind,
+)
 from contacts.models import (
     Customer,
     Follow,
@@ -26,7 +36,9 @@ from contacts.models import (
     HandoverItem,
     HandoverRequest,
     Identity,
+    Loss,
     Staff,
+    Task,
 )
 from contacts.queries import handover_progress
 from crm.invariants import check_rules
@@ -255,6 +267,31 @@ def test_a_refusal_told_by_callback_settles_the_item_at_once(shop: Shop) -> None
 
     assert known == [True, False]
     assert states_of(handover) == {ItemState.WAITING: 1, ItemState.REFUSED: 1}
+
+
+def test_whoever_removed_the_receiver_before_wecom_was_asked_is_lost(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    customers = make_customers(3, owner=wei, followed=True)
+    shop.open(wei, lin)
+    handover = leave(shop, wei)
+    hand_over(handover, lin)
+    shop.control.advance(DAY + 60)
+    for customer in customers[:2]:
+        begin_follow(lin, address_of(customer), profile=Profile(), now=timezone.now())
+    end_follow(
+        lin, address_of(customers[0]), reason=FollowEnd.REMOVED_BY_CUSTOMER, at=timezone.now()
+    )
+
+    check(handover)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 3}
+    connected = Follow.objects.active().filter(staff=lin)
+    assert set(connected.values_list("customer", flat=True)) == {row.pk for row in customers[1:]}
+    assert not Follow.objects.active().filter(staff=wei).exists()
+    loss = Loss.objects.get()
+    assert (loss.customer, loss.state, loss.is_last) == (customers[0], LossState.OPEN, True)
+    assert Task.objects.get(kind=TaskKind.WIN_BACK).customer == customers[0]
+    assert [found for found in check_rules(now=timezone.now()) if found.rows] == []
 
 
 def test_without_a_channel_a_handover_settles_at_once(now: datetime) -> None:

@@ -1,7 +1,6 @@
 """Members, customers and tags."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
