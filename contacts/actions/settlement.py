@@ -20,6 +20,7 @@ from contacts.actions.closing import close_if_settled, note_settled
 from contacts.actions.departures import hand_on_late
 from contacts.actions.losses import LOSING, hold_customers, open_losses, win_back
 from contacts.actions.offers import (
+    RECEIVER_DEPARTED,
     another_may_get,
     ask_for_decision,
     note_not_given_back,
@@ -35,6 +36,7 @@ from contacts.enums import (
     IdentityKind,
     ItemState,
     OwnershipReason,
+    StaffState,
 )
 from contacts.models import Follow, Handover, HandoverItem, HandoverRequest, Staff
 from contacts.wecom import READING, wecom
@@ -46,6 +48,9 @@ RETRY = timedelta(minutes=1)
 PART = 500
 GIVE_UP = timedelta(hours=26)
 """A customer is taken over within a day; of whom WeCom knows nothing by now, it never will."""
+
+GIVE_UP_DEPARTED = timedelta(minutes=5)
+"""The same for a receiver who has departed, with whom WeCom may have ended what was under way."""
 
 _POOLED = """
 SELECT id, owner_id IS NULL AND state = 'active' FROM contacts_customer WHERE id = ANY(%s)
@@ -150,9 +155,17 @@ def _note_results(
         waiting.filter(pk__in=items).exclude(takeover_at=at).update(takeover_at=at)
     for outcome, items in settled.items():
         _settle_in_parts(handover, items, outcome, now=now)
-    unheard = waiting.filter(state_at__lt=now - GIVE_UP).exclude(pk__in=under_way)
-    silent = list(unheard.values_list("pk", flat=True))
-    _settle_in_parts(handover, silent, ItemState.FAILED, reason=NO_ANSWER, now=now)
+    _give_up(handover, receiver, waiting.exclude(pk__in=under_way), now)
+
+
+def _give_up(
+    handover: Handover, receiver: Staff, unheard: QuerySet[HandoverItem], now: datetime
+) -> None:
+    departed = receiver.state == StaffState.DEPARTED
+    since = now - (GIVE_UP_DEPARTED if departed else GIVE_UP)
+    silent = list(unheard.filter(state_at__lt=since).values_list("pk", flat=True))
+    reason = RECEIVER_DEPARTED if departed else NO_ANSWER
+    _settle_in_parts(handover, silent, ItemState.FAILED, reason=reason, now=now)
 
 
 def _settle_in_parts(

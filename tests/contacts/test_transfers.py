@@ -527,6 +527,25 @@ def test_nobody_is_asked_on_behalf_of_a_receiver_who_has_departed(shop: Shop) ->
     assert shop.control.rows("transfer_calls") == []
 
 
+def test_a_receiver_who_left_wecom_in_the_middle_makes_room_for_the_next(shop: Shop) -> None:
+    wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
+    make_customers(4, owner=wei, followed=True)
+    shop.open(wei, lin, mei)
+    handover = go_on_leave(wei)
+    hand_over(handover, lin, mei)
+    remove_from_wecom(shop, lin)
+    depart_staff(lin.pk, actor=None, now=timezone.now())
+    check(handover)
+    assert states_of(handover) == {ItemState.WAITING: 4}
+    shop.control.advance(DAY + 60)
+
+    check_handover(handover.pk, now=timezone.now() + timedelta(minutes=6), early=True)
+
+    assert states_of(handover) == {ItemState.ACCEPTED: 2, ItemState.PLANNED: 2}
+    again = handover.items.filter(state=ItemState.PLANNED)
+    assert set(again.values_list("to_staff", flat=True)) == {mei.pk}
+
+
 def test_whoever_was_taken_over_before_the_answer_was_lost_is_not_given_back(shop: Shop) -> None:
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(3, owner=wei, followed=True)
