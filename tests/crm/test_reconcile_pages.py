@@ -226,7 +226,9 @@ def test_findings_are_chosen_by_state_and_kind_and_paged(manager: Client) -> Non
 def test_a_press_goes_back_to_the_kind_that_was_looked_through(
     manager: Client, apart: Finding
 ) -> None:
-    other = make_finding(apart.kind, run=make_reconciliation(), staff=make_staff("Mei"))
+    other = make_finding(
+        FindingKind(apart.kind), run=make_reconciliation(), staff=make_staff("Mei")
+    )
     gone = make_finding(FindingKind.STAFF_GONE, run=make_reconciliation(), staff=make_staff("Sun"))
     address = f"{PAGE}?kind={apart.kind}"
     assert f'name="kind" value="{apart.kind}"' in manager.get(address).text
