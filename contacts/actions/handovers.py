@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, QuerySet
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from contacts.actions.chats import (
@@ -376,5 +377,6 @@ def _end_follows_of(items: QuerySet[HandoverItem], handover: Handover, now: date
     hold_customers(customers)
     ending = Follow.objects.active().filter(staff=handover.from_staff_id, customer__in=customers)
     follows = list(ending.values_list("pk", flat=True))
-    ending.update(ended_at=now, end_reason=FollowEnd.LOST)
+    # WeCom's clock, which dates the beginnings, may be ahead of ours.
+    ending.update(ended_at=Greatest("began_at", now), end_reason=FollowEnd.LOST)
     record_losses(follows, LossKind.ON_HANDOVER, now=now)

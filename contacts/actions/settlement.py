@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext_noop
 
 from connectors.wecom.api.transfers import (
@@ -318,7 +319,8 @@ def _pass_on_follows(handover: Handover, pairs: Collection[tuple[int, int]], now
     customers = [customer for customer, _ in pairs]
     hold_customers(customers)
     Follow.objects.active().filter(staff=handover.from_staff_id, customer__in=customers).update(
-        ended_at=now, end_reason=FollowEnd.TRANSFERRED
+        ended_at=Greatest("began_at", now),  # WeCom's clock, which dates beginnings, may be ahead
+        end_reason=FollowEnd.TRANSFERRED,
     )
     over = _over_again(handover, pairs)
     Follow.objects.bulk_create(

@@ -326,6 +326,19 @@ def test_an_accepted_customer_is_followed_by_the_receiver_and_not_by_the_leaver(
     assert (handover.state, owners([chen])) == (HandoverState.DONE, [mei])
 
 
+@pytest.mark.parametrize("outcome", [ItemState.ACCEPTED, ItemState.REFUSED])
+def test_a_follow_that_wecom_dates_ahead_of_our_clock_ends_when_it_began(outcome):
+    handover, _mei, (chen,) = make_running()
+    ahead = make_follow(handover.from_staff, chen, began_at=LATER + timedelta(hours=1))
+
+    settle(handover, outcome)
+    if outcome == ItemState.REFUSED:
+        finish_handover(handover, actor=None, now=LATER)
+
+    ahead.refresh_from_db()
+    assert ahead.ended_at == ahead.began_at
+
+
 @pytest.mark.parametrize("outcome", [ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED])
 def test_after_a_departure_whoever_is_not_taken_over_returns_to_the_pool(outcome):
     handover, _mei, customers = make_running()

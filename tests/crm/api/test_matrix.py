@@ -72,6 +72,7 @@ MATRIX = {
     "GET handover-preview": (404, 404, 200, 404, 404, 200),
     "POST handover-plan": (404, 404, 200, 404, 404, 200),
     "POST handover-move": (404, 404, 200, 404, 404, 200),
+    "POST handover-leave-out": (404, 404, 400, 404, 404, 400),
     "GET handover-plans": (404, 404, 200, 404, 404, 200),
     "POST handover-plans": (404, 404, 201, 404, 404, 201),
     "POST handover-start": (404, 404, 400, 404, 404, 400),

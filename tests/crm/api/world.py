@@ -178,6 +178,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST handover-propose": {"receivers": [ids["lin"]]},
         "POST handover-plan": {"steps": [{"receivers": [ids["lin"]]}]},
         "POST handover-move": {"items": [ids["item"]], "to": ids["lin"]},
+        "POST handover-leave-out": {"items": [ids["item"]]},
         "POST handover-plans": {"name": "Evenly"},
         "POST handover-reassign": {"items": [ids["item"]], "receivers": [ids["lin"]]},
         "POST finding-dismiss": {"note": "Both work here"},
