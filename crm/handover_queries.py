@@ -194,7 +194,7 @@ def next_step(item: HandoverItem, handover: Handover) -> str:
         ItemState.WAITING: _("Passes over by itself after 24 hours, unless the customer says no."),
         ItemState.ACCEPTED: _("Nothing to do."),
         ItemState.REFUSED: _("Offer to another colleague, or let rest."),
-        ItemState.OVER_CAPACITY: _("WeCom says this colleague is full. Offer to another one."),
+        ItemState.OVER_CAPACITY: _("Offer to another colleague, or let rest."),
         ItemState.FAILED: _("Offer to another colleague, or let rest."),
     }
     return steps.get(ItemState(item.state), rest_of(handover))

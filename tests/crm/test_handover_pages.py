@@ -497,6 +497,21 @@ def test_the_report_holds_every_group_chat_and_says_which_rows_are_customers(man
     assert said[1]["Id"] == moved.chat.chat_id
 
 
+def test_the_report_says_first_how_many_were_given_back(manager: Client):
+    handover = make_handover(
+        customers=make_customers(3),
+        to_staff=make_staff("Mei"),
+        state=HandoverState.DONE,
+        item_state=ItemState.ACCEPTED,
+    )
+    back = handover.items.order_by("pk")[:2].values_list("pk", flat=True)
+    HandoverItem.objects.filter(pk__in=list(back)).update(undo_asked_at=NOON, undone_at=NOON)
+
+    page = manager.get(f"/handovers/{handover.pk}/").content.decode()
+
+    assert "2 given back" in page.partition('id="items"')[0]
+
+
 def test_the_links_of_a_refused_offer_lead_to_the_page(manager: Client):
     handover = make_handover(
         customers=make_customers(30), state=HandoverState.RUNNING, item_state=ItemState.REFUSED
