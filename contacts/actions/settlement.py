@@ -358,24 +358,22 @@ def _over_again(handover: Handover, pairs: Collection[tuple[int, int]]) -> set[t
 def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: datetime) -> bool:
     """Settle the item that a ``transfer_fail`` callback is about; it names no handover.
 
-    Returns whether an open item of this receiver and customer was found.
+    Returns whether the receiver was ever to get the customer: what has been settled by a result
+    already stays as it is.
     """
     outcomes = {
         "customer_refused": ItemState.REFUSED,
         "customer_limit_exceed": ItemState.OVER_CAPACITY,
     }
-    item = (
-        HandoverItem.objects.select_related("handover__from_staff")
-        .filter(
-            to_staff__wecom_userid=taker,
-            customer__identities__kind=IdentityKind.WECOM,
-            customer__identities__value=address,
-            state__in=MOVING,
-        )
-        .first()
+    items = HandoverItem.objects.filter(
+        customer__identities__kind=IdentityKind.WECOM, customer__identities__value=address
     )
+    moving = items.filter(to_staff__wecom_userid=taker, state__in=MOVING)
+    item = moving.select_related("handover__from_staff").first()
     if item is None:
-        return False
+        receivers = Staff.objects.filter(wecom_userid=taker).values_list("pk", flat=True)
+        asked = Q(to_staff__in=receivers) | Q(tried__overlap=list(receivers))
+        return items.filter(asked).exists()
     outcome = outcomes.get(fail_reason, ItemState.FAILED)
     why = "" if fail_reason in outcomes else fail_reason  # the state says the others in words
     settle_items(

@@ -259,13 +259,11 @@ def test_a_refusal_told_by_callback_settles_the_item_at_once(shop: Shop) -> None
     address = address_of(customers[0])
 
     known = [
-        note_transfer_failed(
-            lin.wecom_userid or "", address, "customer_refused", now=timezone.now()
-        )
-        for _again in range(2)
+        note_transfer_failed(userid or "", address, "customer_refused", now=timezone.now())
+        for userid in (lin.wecom_userid, lin.wecom_userid, make_staff("Sun").wecom_userid)
     ]
 
-    assert known == [True, False]
+    assert known == [True, True, False]
     assert states_of(handover) == {ItemState.WAITING: 1, ItemState.REFUSED: 1}
 
 
