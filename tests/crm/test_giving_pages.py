@@ -19,7 +19,7 @@ from tests.builders import (
 
 pytestmark = pytest.mark.django_db
 
-BUTTON, FORM = "?give=yes#give", 'id="give"'
+BUTTON, FORM = "/?give=yes#give", 'id="give"'
 
 
 @pytest.fixture
@@ -126,6 +126,7 @@ def test_a_refusal_stands_beside_the_choice_which_is_kept(
     assert answer.status_code == 422
     assert "Full has no room for another customer." in answer.text
     assert f'<option value="{full.pk}" selected' in answer.text
+    assert 'href="?' not in answer.text
     assert owner_of(chen) == lin
     assert not HistoryEntry.objects.filter(action="customer.transferred").exists()
 

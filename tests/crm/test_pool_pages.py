@@ -245,6 +245,15 @@ def send(client: Client, **fields: Any) -> Any:
     return client.post("/pool/assign/", {"which": "these", "strategy": "evenly"} | fields)
 
 
+def test_a_mistake_leaves_every_link_leading_somewhere(manager: Client):
+    make_customers(60)
+
+    answer = send(manager)
+
+    assert (answer.status_code, "Next page" in answer.text) == (400, True)
+    assert 'href="?' not in answer.text
+
+
 def test_the_ticked_are_previewed_and_then_assigned(manager: Client, hua: Staff):
     lin, mei = make_staff("Lin"), make_staff("Mei")
     customers = make_customers(4)

@@ -55,6 +55,25 @@ def shown(client: Client, address: str = LIST) -> list[int]:
 # --- the list -------------------------------------------------------------------------------------
 
 
+def test_a_long_text_is_read_in_full_below_a_short_heading(hers: Client, lin: Staff) -> None:
+    text = "Put aside " + 20 * "the blue coat, "
+    task = make_task(staff=lin, text=text.strip())
+
+    page = hers.get(f"/tasks/{task.pk}/").text
+
+    assert f'<p class="task-text">{text.strip()}</p>' in page
+    assert f"<h1>{text[:79]}…</h1>" in page
+
+
+def test_nothing_due_for_the_managers_leads_to_what_comes_later(client: Client, hua: Staff) -> None:
+    make_task(staff=None, due_on=day(1))
+
+    page = sign_in(client, hua).get(f"{LIST}?whose=store").text
+
+    assert "Nothing is due for the managers" in page
+    assert f'class="btn" href="{LIST}?whose=store&amp;show=later"' in page
+
+
 def test_what_is_due_stands_first_and_what_comes_later_apart(hers: Client, lin: Staff) -> None:
     later, undated = make_task(staff=lin, due_on=day(3)), make_task(staff=lin)
     today, overdue = make_task(staff=lin, due_on=day()), make_task(staff=lin, due_on=day(-2))
@@ -182,6 +201,7 @@ def test_a_day_that_has_passed_is_refused_in_words(hers: Client) -> None:
 
     assert answer.status_code == 422
     assert "That day has passed" in answer.text
+    assert 'href="?' not in answer.text, "leads to an address that only takes forms"
 
 
 def test_a_promise_is_added_on_the_page_of_the_customer(hers: Client, lin: Staff) -> None:
@@ -206,6 +226,7 @@ def test_a_mistake_on_the_page_of_the_customer_keeps_what_was_typed(
 
     assert answer.status_code == 422
     assert "Coat in &lt;M&gt;" in answer.text
+    assert 'href="?' not in answer.text
     assert not Task.objects.exists()
 
 
