@@ -112,7 +112,8 @@ class Transfer(CustomerPage, Verb):
         customer = customer_for(self.viewer, pk, Role.MANAGER)
         receiver = pick(staff_of(self.viewer), [data["to"]], "to")[0]
         transfer_customer(customer, receiver, actor=self.actor, now=self.now)
-        return self.row(pk)
+        # Whoever gave away their own customer of another store sees this answer and no more.
+        return customers_shown(Customer.objects.filter(pk=customer.pk)).get()
 
 
 class Assign(Verb):

@@ -365,6 +365,16 @@ def test_nobody_is_given_whom_they_have_or_a_stranger(client):
     assert owner_of(chen) == lin
 
 
+def test_whoever_gives_away_their_own_customer_of_another_store_has_done_so(client, hua):
+    lin, zhao = make_staff("Lin"), make_customer("Zhao", owner=hua, store=make_store("Airport"))
+
+    answer = transfer(client, zhao, lin)
+
+    assert (answer.status_code, answer.json()["owner"]["name"]) == (200, "Lin")
+    assert owner_of(zhao) == lin
+    assert client.get(f"/api/v1/customers/{zhao.pk}").status_code == 404
+
+
 # --- capacities ---------------------------------------------------------------------------------
 
 
