@@ -1,4 +1,5 @@
-// Forms: one press is one request, chosen filters apply at once, a logged-out htmx answer reloads the page.
+// Forms: one press is one request, chosen filters apply at once, a mistake is in view,
+// a logged-out htmx answer reloads the page.
 export function bindForms(root) {
   root.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method !== "post") return;
@@ -15,4 +16,12 @@ export function bindForms(root) {
     const answer = event.detail.xhr.responseURL || "";
     if (new URL(answer, location.href).pathname.startsWith("/accounts/login")) location.reload();
   });
+  showMistake(root);
+}
+
+function showMistake(root) {
+  const wrong = root.querySelector("main .is-invalid, main .field-errors, main .notice.tone-danger[role=alert]");
+  if (!wrong) return;
+  wrong.scrollIntoView({ block: "center" });
+  wrong.focus({ preventScroll: true });
 }
