@@ -176,8 +176,12 @@ def webhook_replay(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _under_way(webhook: Webhook, events: Sequence[WebhookEvent]) -> bool:
-    """Whether one of these events is being sent for the first time just now."""
-    return webhook.state == WebhookState.ACTIVE and any(
+    """Whether one of these events is being sent for the first time just now.
+
+    Those behind a call that failed wait for long, and nobody looks on for that.
+    """
+    is_well = webhook.state == WebhookState.ACTIVE and webhook.failing_since is None
+    return is_well and any(
         event.state == EventState.SENDING
         or (event.state == EventState.WAITING and not event.attempts)
         for event in events

@@ -227,6 +227,10 @@ def test_the_page_renews_itself_until_a_first_call_is_through(hers):
     renews = 'hx-trigger="load delay:3s"'
     assert renews in hers.get(at("webhook_page", webhook)).text
 
+    Webhook.objects.update(failing_since=NOON, failures=1)
+    assert renews not in hers.get(at("webhook_page", webhook)).text
+
+    Webhook.objects.update(failing_since=None, failures=0)
     WebhookEvent.objects.filter(pk=event.pk).update(attempts=1)
     assert renews not in hers.get(at("webhook_page", webhook)).text
 

@@ -11,6 +11,7 @@ from tests.builders import (
     make_reconciliation,
     make_staff,
     make_store,
+    queries_for,
 )
 
 pytestmark = pytest.mark.django_db
@@ -101,3 +102,18 @@ def test_one_comparison_at_a_time_is_started(api):
     assert (first.status_code, first.json()["state"]) == (201, ReconciliationState.RUNNING)
     assert second.status_code == 409
     assert Reconciliation.objects.count() == 1
+
+
+def test_findings_take_the_same_queries_for_1_and_3(api, hua):
+    client = api(hua)
+
+    def find():
+        lin = make_staff("Lin")
+        make_finding(staff=lin, customer=make_customer("Chen", owner=lin))
+
+    find()
+    few = queries_for(client, "/api/v1/findings")
+    find()
+    find()
+
+    assert queries_for(client, "/api/v1/findings") == few
