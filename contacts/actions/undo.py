@@ -80,7 +80,7 @@ def undo_handover(
         if items is not None:
             chosen = chosen.filter(pk__in=items)
         accepted = chosen.filter(state=ItemState.ACCEPTED, closed_at__gte=now - UNDO_WITHIN)
-        giving_back = accepted.update(undo_asked_at=now)
+        giving_back = accepted.update(undo_asked_at=now, undo_note="")
         asked = chosen.filter(state__in=[ItemState.REQUESTED, ItemState.WAITING])
         left_alone = asked.update(undo_note=UndoNote.ASKED)
         if not (withdrawn or giving_back or left_alone or chats):

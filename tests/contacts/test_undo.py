@@ -192,15 +192,17 @@ def test_nobody_has_to_introduce_themselves_any_more() -> None:
     assert Task.objects.get(kind=TaskKind.FIRST_CONTACT).state == TaskState.DROPPED
 
 
-def on_leave(shop: Shop, lin: Staff, mei: Staff, number: int, **moods: str) -> Handover:
-    """Customers of somebody at work whom WeCom has handed over, a day ago."""
+def on_leave(shop: Shop, lin: Staff, mei: Staff, number: int, *, decided: bool = True) -> Handover:
+    """Customers of somebody at work whom WeCom has handed over, or has been asked to."""
     make_customers(number, owner=lin, followed=True)
     shop.open(lin, mei)
     now = timezone.now()
     handover = plan_handover(lin, kind=HandoverKind.LEAVE, actor=None, now=now)
     propose_receivers(handover, [mei], strategy=Strategy.EVENLY, actor=None, now=now)
     start_handover(handover, actor=None, now=now)
-    a_day(shop, handover)
+    make_due_requests(handover.pk, now=timezone.now())
+    if decided:
+        a_day(shop, handover)
     handover.refresh_from_db()
     return handover
 
@@ -262,19 +264,28 @@ def test_whom_wecom_moved_twice_already_is_not_asked_for_a_third_time(shop: Shop
 
 def test_who_is_being_asked_is_left_alone(shop: Shop) -> None:
     lin, mei = make_staff("Lin"), make_staff("Mei")
-    make_customers(3, owner=lin, followed=True)
-    shop.open(lin, mei)
-    now = timezone.now()
-    handover = plan_handover(lin, kind=HandoverKind.LEAVE, actor=None, now=now)
-    propose_receivers(handover, [mei], strategy=Strategy.EVENLY, actor=None, now=now)
-    start_handover(handover, actor=None, now=now)
-    make_due_requests(handover.pk, now=timezone.now())
+    handover = on_leave(shop, lin, mei, 3, decided=False)
 
     undoing = undo_handover(handover, actor=None, now=timezone.now())
 
     assert (undoing.withdrawn, undoing.giving_back, undoing.left_alone) == (0, 0, 3)
     assert set(handover.items.values_list("undo_note", flat=True)) == {UndoNote.ASKED}
     assert Customer.objects.filter(owner=mei).count() == 3
+
+
+def test_who_was_being_asked_can_be_given_back_once_they_were_taken_over(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    handover = on_leave(shop, lin, mei, 2, decided=False)
+    assert undo_handover(handover, actor=None, now=timezone.now()).left_alone == 2
+    a_day(shop, handover)
+
+    undone = undo_handover(handover, actor=None, now=timezone.now())
+
+    assert (undone.giving_back, undone.left_alone) == (2, 0)
+    a_day(shop, Handover.objects.get(undoes=handover))
+    assert Customer.objects.filter(owner=lin).count() == 2
+    assert set(handover.items.values_list("undo_note", flat=True)) == {""}
+    assert broken() == []
 
 
 def test_whoever_has_come_back_gets_their_customers_back() -> None:
