@@ -24,7 +24,7 @@ from contacts.models import Customer, Handover, HandoverItem, Staff
 RECEIVER_DEPARTED = gettext_noop("The receiver has departed.")
 RECEIVER_AWAY = gettext_noop("The receiver is not at work.")
 
-RECEIVERS_OWN = frozenset({40003, 40098, 40099, 40143, 41054, 84074})
+RECEIVERS_OWN = frozenset({40003, 40098, 40099, 40143, 41054, 60011, 60021, 60111, 84074})
 """WeCom's errcodes that speak against the receiver and not against the customer."""
 
 _PUT_OFFERS = """

@@ -153,3 +153,21 @@ def test_a_receiver_whom_wecom_does_not_accept_makes_room(shop: Shop) -> None:
 
     assert states(handover) == {ItemState.ACCEPTED: 2}
     assert Customer.objects.filter(owner=mei).count() == 2
+
+
+@pytest.mark.parametrize("errcode", [40003, 60011, 60021, 60111, 84074])
+def test_a_receiver_who_is_outside_what_wecom_lets_us_do_makes_room(
+    shop: Shop, errcode: int
+) -> None:
+    wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
+    make_customers(2, owner=wei, followed=True)
+    shop.open(wei, lin, mei)
+    path = "externalcontact/resigned/transfer_customer"
+    shop.control.faults(fail=[{"path": path, "errcode": errcode, "times": 1}])
+    handover = leave(shop, wei, lin, mei)
+
+    a_day_later(shop, handover)
+    a_day_later(shop, handover)
+
+    assert states(handover) == {ItemState.ACCEPTED: 2}
+    assert sorted(handover.items.values_list("tries", flat=True)) == [1, 2]
