@@ -167,9 +167,11 @@ def _move(
             left = [chat for chat, code in codes.items() if code == OWNER_HAS_LEFT]
             codes |= _ask(client, left, receiver, has_left=True) if left else {}
     except (Busy, ConfigProblem) as error:
-        _put_back(items, now + timedelta(seconds=error.retry_after), error)
+        again = now + timedelta(seconds=error.retry_after)
+        harmless = isinstance(error, ConfigProblem) or error.surely_nothing_done
+        _put_back(items, again, error, unasked=harmless)
     except WeComError as error:
-        _put_back(items, now + LOOK_AGAIN, error)
+        _put_back(items, now + LOOK_AGAIN, error, unasked=False)
     else:
         _write_down(handover, items, codes, on_job, now)
         _look_whose(client, codes, now)
@@ -187,11 +189,14 @@ def _ask(
     return dict.fromkeys(chats, 0) | {row.chat_id: row.errcode for row in failures}
 
 
-def _put_back(items: Sequence[ChatItem], at: datetime, error: WeComError) -> None:
-    """Nothing is known of these chats, or they were not asked for: it does not count as an attempt."""
+def _put_back(items: Sequence[ChatItem], at: datetime, error: WeComError, *, unasked: bool) -> None:
+    """Have the chats asked for again at a time; it does not count as an attempt.
+
+    Unless they are surely ``unasked`` they may have been moved, and take room of the day till then.
+    """
     _ours(items).update(
-        state=ItemState.PLANNED,
-        lease_until=None,
+        state=ItemState.PLANNED if unasked else ItemState.REQUESTED,
+        lease_until=None if unasked else at,
         next_attempt_at=at,
         attempts=F("attempts") - 1,
         errcode=error.errcode or None,
