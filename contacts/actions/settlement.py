@@ -368,10 +368,10 @@ def note_transfer_failed(taker: str, address: str, fail_reason: str, *, now: dat
     items = HandoverItem.objects.filter(
         customer__identities__kind=IdentityKind.WECOM, customer__identities__value=address
     )
-    moving = items.filter(to_staff__wecom_userid=taker, state__in=MOVING)
+    moving = items.filter(to_staff__wecom_userid__iexact=taker, state__in=MOVING)
     item = moving.select_related("handover__from_staff").first()
     if item is None:
-        receivers = Staff.objects.filter(wecom_userid=taker).values_list("pk", flat=True)
+        receivers = Staff.objects.filter(wecom_userid__iexact=taker).values_list("pk", flat=True)
         asked = Q(to_staff__in=receivers) | Q(tried__overlap=list(receivers))
         return items.filter(asked).exists()
     outcome = outcomes.get(fail_reason, ItemState.FAILED)

@@ -260,7 +260,11 @@ def test_a_refusal_told_by_callback_settles_the_item_at_once(shop: Shop) -> None
 
     known = [
         note_transfer_failed(userid or "", address, "customer_refused", now=timezone.now())
-        for userid in (lin.wecom_userid, lin.wecom_userid, make_staff("Sun").wecom_userid)
+        for userid in (
+            (lin.wecom_userid or "").upper(),
+            lin.wecom_userid,
+            make_staff("Sun").wecom_userid,
+        )
     ]
 
     assert known == [True, True, False]
