@@ -40,6 +40,7 @@ UPDATE contacts_handoveritem SET tried = array_append(tried, to_staff_id)
 WHERE id = ANY(%s) AND to_staff_id IS NOT NULL AND NOT to_staff_id = ANY(tried)
 """
 
+HELD = (ItemState.REQUESTED, ItemState.WAITING, ItemState.ACCEPTED)
 UNDECIDED = (ItemState.REFUSED, ItemState.OVER_CAPACITY, ItemState.FAILED)
 
 
@@ -113,26 +114,40 @@ Row = tuple[int, list[int], int, int | None]
 def _deal(handover: Handover, rows: Sequence[Row]) -> dict[int, int]:
     """Return the next receiver of each item; those for whom there is none are left out.
 
-    Whoever has the most room is next, and every customer given takes some of it.
+    Whoever has the most room is next, and every customer given takes some of it. Whoever was
+    asked for and holds nobody of the handover comes last: WeCom gives them nobody, it seems.
     """
-    room = _rooms(handover, {receiver for *_, receiver in rows if receiver})
+    tried_ever = _tried_in(handover)
+    room = _rooms(handover, {receiver for *_, receiver in rows if receiver}, tried_ever)
+    vain = tried_ever - _holders(handover)
     dealt: dict[int, int] = {}
     for item, tried, tries, _receiver in rows:
         if tries >= handover.max_offers:
             continue
         free = [pk for pk in room if pk not in tried and room[pk] > 0]
         if free:
-            dealt[item] = max(free, key=lambda pk: (room[pk], -pk))
+            dealt[item] = max(free, key=lambda pk: (pk not in vain, room[pk], -pk))
             room[dealt[item]] -= 1
     return dealt
 
 
-def _rooms(handover: Handover, just_tried: Collection[int]) -> dict[int, int]:
+def _holders(handover: Handover) -> set[int]:
+    items = HandoverItem.objects.filter(handover=handover, state__in=HELD, to_staff__isnull=False)
+    return set(items.order_by().values_list("to_staff", flat=True).distinct())
+
+
+def _tried_in(handover: Handover) -> set[int]:
+    rows = HandoverItem.objects.filter(handover=handover).exclude(tried=[])
+    return {pk for row in rows.values_list("tried", flat=True)[:1000] for pk in row}
+
+
+def _rooms(
+    handover: Handover, just_tried: Collection[int], tried_ever: Collection[int]
+) -> dict[int, int]:
     """Return how many more customers each colleague of the plan can take who is at work."""
     planned = HandoverItem.objects.filter(handover=handover, to_staff__isnull=False)
-    tried = HandoverItem.objects.filter(handover=handover).exclude(tried=[])
     people = set(planned.values_list("to_staff", flat=True).distinct())
-    people.update(pk for row in tried.values_list("tried", flat=True)[:1000] for pk in row)
+    people.update(tried_ever)
     receivers = Staff.objects.filter(
         pk__in=people - {handover.from_staff_id}, state=StaffState.ACTIVE
     )

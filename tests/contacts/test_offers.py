@@ -171,3 +171,23 @@ def test_a_receiver_who_is_outside_what_wecom_lets_us_do_makes_room(
 
     assert states(handover) == {ItemState.ACCEPTED: 2}
     assert sorted(handover.items.values_list("tries", flat=True)) == [1, 2]
+
+
+def test_whoever_could_take_nobody_is_the_last_to_be_offered_others(shop: Shop) -> None:
+    wei, lin, mei, sun = (make_staff(name) for name in ("Wei", "Lin", "Mei", "Sun"))
+    make_customers(6, owner=wei, followed=True)
+    make_customers(3, owner=sun)  # so that Lin has the most room
+    shop.open(wei, lin, mei, sun)
+    shop.control.seed(staff=[{"userid": lin.wecom_userid, "name": "Lin", "real_name": False}])
+    shop.control.faults(takeover_full=[mei.wecom_userid])
+    handover = leave(shop, wei, lin, mei, sun)
+    hers = list(handover.items.filter(to_staff=mei).values_list("pk", flat=True))
+
+    for _ in range(3):
+        a_day_later(shop, handover)
+
+    assert states(handover) == {ItemState.ACCEPTED: 6}
+    assert list(handover.items.filter(pk__in=hers).values_list("tried", flat=True)) == [
+        [mei.pk],
+        [mei.pk],
+    ]
