@@ -40,6 +40,8 @@ def read_table(content: bytes, name: str) -> list[list[str]]:
         raise Unreadable(gettext_noop("The file is larger than 5 MB. Split it."))
     rows = _sheet(content) if content.startswith(b"PK") else _lines(content, name)
     table = [row for row in rows if any(row)]
+    if not table:
+        raise Unreadable(gettext_noop("The file is empty."))
     if len(table) > MOST_ROWS + 1:
         raise Unreadable(gettext_noop("The file has more than 20,000 rows. Split it."))
     return table

@@ -208,6 +208,9 @@ def bomb() -> bytes:
     [
         (b"", "empty"),
         (b"  \n", "empty"),
+        (b",,,\n,,\n", "empty"),
+        (b"\xef\xbb\xbf \n", "empty"),
+        (workbook(), "empty"),
         (b"userid,status\n", "no rows"),
         (b"colour,size\nblue,1\n", "first row must name"),
         (b"PK\x03\x04 not a workbook", "not an XLSX"),
