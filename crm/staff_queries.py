@@ -1,6 +1,7 @@
 """What the staff screens need to know: how much each person holds, and what a departure does."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -8,15 +9,17 @@ from django.db.models.functions import Coalesce
 from campaigns.actions.leavers import OPEN
 from campaigns.enums import BatchState
 from campaigns.models import Batch, Campaign, QuickReply
-from contacts.enums import HandoverState, ItemState, StaffState, TaskState
+from contacts.enums import CustomerState, HandoverState, ItemState, StaffState, TaskState
 from contacts.models import (
     ApiKey,
+    ChatItem,
     ContactCode,
     Customer,
     Follow,
     GroupChat,
     Handover,
     HandoverItem,
+    OwnershipPeriod,
     Staff,
     Task,
 )
@@ -104,10 +107,15 @@ def departure_outlook(staff: Staff) -> DepartureOutlook:
 
 @dataclass(frozen=True, slots=True)
 class Leaver:
-    """Somebody who has departed, with the handovers of theirs that are not done."""
+    """Somebody who has departed, with the handovers of theirs that are not done.
+
+    ``customers`` and ``chats`` are those they left behind whom no handover holds.
+    """
 
     staff: Staff
     handovers: list[Handover]
+    customers: int = 0
+    chats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +131,50 @@ PEOPLE_SHOWN = 100
 
 
 def leaving_of(viewer: Viewer) -> PeopleLeaving:
-    """Gather the people of the viewer's stores who leave, in four queries."""
+    """Gather the people of the viewer's stores who leave, in seven queries."""
     people = with_customers(staff_of(viewer)).select_related("store")
     leaving = people.filter(state=StaffState.LEAVING).order_by("leaves_on", "name_key", "pk")
-    suspended = people.filter(state=StaffState.SUSPENDED).order_by("state_at", "pk")
-    open_states = [HandoverState.PLANNED, HandoverState.RUNNING]
-    open_ones = (
-        Handover.objects.filter(
-            from_staff__in=staff_of(viewer).filter(state=StaffState.DEPARTED),
-            state__in=open_states,
-        )
-        .select_related("from_staff__store")
-        .order_by("-from_staff__departed_at", "pk")
-    )
-    by_person: dict[Staff, list[Handover]] = {}
-    for handover in open_ones[:PEOPLE_SHOWN]:
-        by_person.setdefault(handover.from_staff, []).append(handover)
+    on_leave = people.filter(state=StaffState.SUSPENDED).prefetch_related("roles")
     return PeopleLeaving(
         leaving=list(leaving[:PEOPLE_SHOWN]),
-        suspended=list(suspended[:PEOPLE_SHOWN]),
-        departed=[Leaver(person, theirs) for person, theirs in by_person.items()],
+        suspended=list(on_leave.order_by("state_at", "pk")[:PEOPLE_SHOWN]),
+        departed=_departed(staff_of(viewer).filter(state=StaffState.DEPARTED)),
     )
+
+
+def _departed(people: QuerySet[Staff]) -> list[Leaver]:
+    """Those whose customers or group chats are not all in somebody's hands, last departed first."""
+    customers, chats = _left_in_the_pool(people), _chats_left(people)
+    by_person: dict[int, list[Handover]] = {}
+    open_ones = Handover.objects.filter(
+        from_staff__in=people, state__in=[HandoverState.PLANNED, HandoverState.RUNNING]
+    )
+    for handover in open_ones.order_by("-from_staff__departed_at", "pk")[:PEOPLE_SHOWN]:
+        by_person.setdefault(handover.from_staff_id, []).append(handover)
+    found = people.filter(pk__in={*by_person, *customers, *chats}).select_related("store")
+    return [
+        Leaver(one, by_person.get(one.pk, []), customers.get(one.pk, 0), chats.get(one.pk, 0))
+        for one in found.order_by("-departed_at", "pk")[:PEOPLE_SHOWN]
+    ]
+
+
+def _left_in_the_pool(people: QuerySet[Staff]) -> dict[int, int]:
+    """How many customers of each nobody answers for and no handover holds."""
+    held = HandoverItem.objects.filter(closed_at=None)
+    waiting = OwnershipPeriod.objects.filter(
+        ended_at=None,
+        staff=None,
+        handover__from_staff__in=people,
+        customer__state=CustomerState.ACTIVE,
+    ).exclude(customer__in=held.values("customer"))
+    return _counted(waiting, "handover__from_staff")
+
+
+def _chats_left(people: QuerySet[Staff]) -> dict[int, int]:
+    held = ChatItem.objects.filter(closed_at=None)
+    waiting = GroupChat.objects.filter(owner=None, left_by__in=people, dismissed_at=None)
+    return _counted(waiting.exclude(pk__in=held.values("chat")), "left_by")
+
+
+def _counted(rows: QuerySet[Any], by: str) -> dict[int, int]:
+    return dict(rows.order_by().values_list(by).annotate(n=Count("pk")))

@@ -137,14 +137,17 @@ def announce_leaving(
 ) -> None:
     """Mark somebody as leaving after their last day, or change that day; until then they work on.
 
-    On the day after they depart by themselves. Raises ``RuleBroken`` for a day that is over,
-    ``MovedOn`` if the person is suspended or has departed.
+    On the day after they depart by themselves; the suspended stay suspended until then. Raises
+    ``RuleBroken`` for a day that is over, ``MovedOn`` if the person has departed.
     """
     if leaves_on < timezone.localdate(now):
         raise RuleBroken(_("The last day cannot lie in the past."))
-    at_work = Staff.objects.filter(pk=staff.pk, state__in=[StaffState.ACTIVE, StaffState.LEAVING])
+    person = Staff.objects.filter(pk=staff.pk)
+    at_work = person.filter(state__in=[StaffState.ACTIVE, StaffState.LEAVING])
+    on_leave = person.filter(state=StaffState.SUSPENDED)
     with transaction.atomic():
-        if not at_work.update(state=StaffState.LEAVING, state_at=now, leaves_on=leaves_on):
+        known = at_work.update(state=StaffState.LEAVING, state_at=now, leaves_on=leaves_on)
+        if not (known or on_leave.update(leaves_on=leaves_on)):
             raise MovedOn(_("%(name)s is not at work any more.") % {"name": staff.name})
         record(
             staff,

@@ -20,6 +20,7 @@ from contacts.enums import NoticeKind, Role, StaffState, TaskKind
 from contacts.managers import managers_of
 from contacts.models import ContactCode, Handover, Staff, Store
 
+_WITH_A_LAST_DAY = (StaffState.LEAVING, StaffState.SUSPENDED)
 STAYS, ENDS, HANDED_ON = "history, stays", "ends", "handed on"
 
 FATES = {
@@ -92,14 +93,14 @@ def let_go_due(staff_id: int, *, now: datetime) -> Handover | None:
     """Let somebody go whose last day is over; nothing happens if that was called off meanwhile."""
     with transaction.atomic():
         due = Staff.objects.select_for_update().filter(pk=staff_id)
-        if not due.filter(state=StaffState.LEAVING, leaves_on__lt=timezone.localdate(now)):
+        if not due.filter(state__in=_WITH_A_LAST_DAY, leaves_on__lt=timezone.localdate(now)):
             return None
         return let_go(staff_id, actor=None, now=now, source="last day")
 
 
 def leavers_due(now: datetime) -> list[int]:
     """People whose last day is over, for the sweeper."""
-    over = Staff.objects.filter(state=StaffState.LEAVING, leaves_on__lt=timezone.localdate(now))
+    over = Staff.objects.filter(state__in=_WITH_A_LAST_DAY, leaves_on__lt=timezone.localdate(now))
     return list(over.order_by("leaves_on", "pk").values_list("pk", flat=True)[:100])
 
 

@@ -261,7 +261,7 @@ class _Judge:
         if state == StaffState.DEPARTED:
             return StaffFileAction.NOTHING
         if day and day >= self.today:
-            same = state == StaffState.LEAVING and staff.leaves_on == day
+            same = staff.leaves_on == day
             return StaffFileAction.NOTHING if same else StaffFileAction.LEAVE_ON
         return StaffFileAction.LEAVE_NOW
 

@@ -147,7 +147,7 @@ def staff_leaving(request: HttpRequest, pk: int) -> HttpResponse:
         return _departure_page(request, person, form, status=400)
     day = form.cleaned_data["leaves_on"]
     act = partial(announce_leaving, person, leaves_on=day, actor=viewer.staff, now=timezone.now())
-    said = _("%(name)s works until %(day)s, and departs by themselves on the day after.")
+    said = _("The last day of %(name)s is %(day)s. On the day after they depart by themselves.")
     words = {"name": person.name, "day": date_format(day, "SHORT_DATE_FORMAT")}
     return press(request, act, done=said % words, back=reverse("staff_page", args=[pk]))
 
