@@ -14,6 +14,8 @@ def place_of(notice: Notice, viewer: Viewer) -> str:
     leads = viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
     if leads and (webhook := notice.data.get("webhook")):
         return reverse("webhook_page", args=[webhook])
+    if leads and notice.data.get("what") == "exports":
+        return reverse("warning_list")
     if leads and notice.kind in _LOSSES:
         return _losses(notice)
     if leads and notice.handover_id:

@@ -46,13 +46,13 @@ def test_the_bell_stops_counting_at_ninety_nine(client: Client):
     assert '<span class="bell-count">99+<' in sign_in(client, lin).get(reverse("today")).text
 
 
-def test_the_list_takes_the_same_queries_for_one_and_for_three(client: Client):
+def test_the_list_takes_the_same_queries_for_one_and_for_many(client: Client):
     lin = make_staff("Lin")
     sign_in(client, lin)
     about = {"customer": make_customer(owner=lin), "about": lin}
     tell(lin, 1, NoticeKind.CUSTOMER_LOST, **about)
     one = queries_for(client, reverse("notice_list"))
-    tell(lin, 2, NoticeKind.CUSTOMER_LOST, **about)
+    tell(lin, 28, NoticeKind.CUSTOMER_LOST, **about)
 
     assert queries_for(client, reverse("notice_list")) == one
 
@@ -67,6 +67,18 @@ def test_opening_a_notice_marks_it_as_read_and_leads_to_what_it_is_about(client:
     assert answer["Location"] == reverse("customer_page", args=[chen.pk])
     notice.refresh_from_db()
     assert notice.read_at
+
+
+def test_an_unusual_export_leads_to_the_warnings_and_not_to_losses(client: Client):
+    hua, lin = make_staff("Hua", role=Role.MANAGER), make_staff("Lin")
+    sign_in(client, hua)
+    (export,) = tell(hua, 1, NoticeKind.UNUSUAL, about=lin, data={"what": "exports"})
+    (removal,) = tell(hua, 1, NoticeKind.UNUSUAL, about=lin, data={"what": "removals"}).exclude(
+        pk=export.pk
+    )
+
+    assert client.post(reverse("notice_open", args=[export.pk])).url == reverse("warning_list")
+    assert reverse("loss_list") in client.post(reverse("notice_open", args=[removal.pk])).url
 
 
 def test_a_manager_is_led_to_the_loss_or_the_handover(client: Client):
