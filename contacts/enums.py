@@ -2,6 +2,7 @@
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class StaffState(TextChoices):
@@ -211,7 +212,7 @@ class LossState(TextChoices):
     """Kept customers are still connected with a colleague: nobody is lost, and nothing to win back."""
 
     KEPT = "kept", _("still connected with a colleague")
-    OPEN = "open", _("open")
+    OPEN = "open", pgettext_lazy("loss", "open")
     WON_BACK = "won_back", _("won back")
     WRITTEN_OFF = "written_off", _("written off")
 

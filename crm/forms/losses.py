@@ -48,6 +48,12 @@ class LossFilter:
             state=state if state in LossState.values else "",
         )
 
+    @classmethod
+    def of_days(cls, days: int, *, now: datetime) -> "LossFilter":
+        """All losses of the last days, with today."""
+        until = timezone.localdate(now)
+        return cls(since=until - timedelta(days=days - 1), until=until)
+
     @property
     def begins(self) -> datetime:
         """The first moment of the period."""
@@ -104,6 +110,7 @@ class WinBackForm(forms.Form):
     staff = forms.ModelChoiceField(
         label=_("Colleague"),
         queryset=Staff.objects.none(),
+        empty_label=_("Choose a colleague"),
         error_messages={"invalid_choice": _("This colleague is not at work. Choose another.")},
     )
 

@@ -54,6 +54,7 @@ def loss_list(request: HttpRequest) -> HttpResponse:
         "people": staff_of(viewer).order_by("name_key", "pk")[:OWNERS_OFFERED],
         "kinds": LossKind.choices,
         "states": LossState.choices,
+        "last_year": LossFilter.of_days(365, now=timezone.now()).address(),
     }
     return render(request, "crm/loss_list.html", context)
 

@@ -9,6 +9,8 @@ from django.views.decorators.http import require_GET
 from contacts.enums import Role
 from crm.access import require, viewer_of
 from crm.forms.customers import quiet_days
+from crm.forms.losses import LossFilter
+from crm.unusual import WINDOW
 from crm.warning_queries import USUAL_DAYS, quiet_by_owner, unusual_among_staff
 
 MOST = 100
@@ -25,6 +27,7 @@ def warning_list(request: HttpRequest) -> HttpResponse:
     context = {
         "days": days,
         "rows": quiet_by_owner(viewer, days=days, now=now)[:MOST],
+        "week": LossFilter.of_days(WINDOW.days + 1, now=now),
         "unusual": unusual_among_staff(viewer, now=now),
     }
     return render(request, "crm/warning_list.html", context)

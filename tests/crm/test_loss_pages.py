@@ -94,12 +94,32 @@ def test_nonsense_in_the_address_counts_as_not_given(manager: Client, query: str
     assert manager.get(reverse("loss_rates") + query + "&sort=id;drop&by=x").status_code == 200
 
 
-def test_the_list_takes_the_same_queries_for_one_and_for_three(manager: Client):
-    lose(1)
-    one = queries_for(manager, reverse("loss_list"))
-    lose(2)
+def test_the_list_takes_the_same_queries_for_3_and_for_many(manager: Client):
+    lose(3)
+    three = queries_for(manager, reverse("loss_list"))
+    for number in (1, 1, 37):
+        lose(number)
 
-    assert queries_for(manager, reverse("loss_list")) == one
+    assert queries_for(manager, reverse("loss_list")) == three
+
+
+def test_the_page_of_rates_takes_the_same_queries_for_3_and_for_many(manager: Client):
+    address = reverse("loss_rates") + "?by=staff"
+    for number in range(3):
+        lose(1, staff=make_staff(f"Lin{number}"))
+    three = queries_for(manager, address)
+    for number in range(3, 20):
+        lose(1, staff=make_staff(f"Lin{number}"))
+
+    assert queries_for(manager, address) == three
+    assert len(manager.get(address).context["rows"]) == 20
+
+
+def test_an_empty_month_offers_the_last_twelve(manager: Client):
+    (old,) = lose(1, at=timezone.now() - timedelta(days=200))
+    page = manager.get(reverse("loss_list"))
+
+    assert old.customer.name in manager.get(reverse("loss_list") + page.context["last_year"]).text
 
 
 def test_the_second_page_goes_on_where_the_first_ended(manager: Client, monkeypatch):

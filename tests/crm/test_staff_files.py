@@ -15,7 +15,14 @@ from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff, StaffFile
 from crm.access import viewer_for
 from crm.actions.staff_files import carry_out, read_staff_file, start_staff_file
-from tests.builders import make_customers, make_departed, make_staff, make_store, sign_in
+from tests.builders import (
+    make_customers,
+    make_departed,
+    make_staff,
+    make_store,
+    queries_for,
+    sign_in,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -274,6 +281,25 @@ def test_files_of_others_do_not_exist(client: Client, hua: Staff) -> None:
     assert client.post(reverse("staff_file_start", args=[file.pk])).status_code == 404
     sign_in(client, lin)
     assert client.get(reverse("staff_files")).status_code == 403
+
+
+def test_files_and_rows_take_the_same_queries_for_3_and_for_many(
+    client: Client, hua: Staff
+) -> None:
+    sign_in(client, hua)
+    people = [make_staff(f"Lin{number}") for number in range(30)]
+
+    def upload(number: int) -> StaffFile:
+        lines = "".join(f"{person.wecom_userid},left\n" for person in people[:number])
+        return read(hua, f"userid,status\n{lines}")
+
+    few, *_others = [upload(3) for _ in range(3)]
+    page, files = reverse("staff_file", args=[few.pk]), reverse("staff_files")
+    of_three = queries_for(client, page), queries_for(client, files)
+    many, *_others = [upload(30) for _ in range(10)]
+
+    page = reverse("staff_file", args=[many.pk])
+    assert (queries_for(client, page), queries_for(client, files)) == of_three
 
 
 def test_people_leaving_are_listed_for_their_manager(client: Client, hua: Staff) -> None:

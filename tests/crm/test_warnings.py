@@ -18,6 +18,7 @@ from tests.builders import (
     make_loss,
     make_staff,
     make_store,
+    queries_for,
     sign_in,
 )
 
@@ -113,6 +114,39 @@ def test_the_page_counts_the_not_contacted_and_links_to_them(client: Client):
     linked = client.get(reverse("customer_list") + f"?quiet=40&owner={lin.pk}").text
     assert "Chen" in linked
     assert "Zhao" not in linked
+
+
+def test_the_page_takes_the_same_queries_for_3_and_for_many(client: Client):
+    sign_in(client, make_staff("Hua", role=Role.MANAGER))
+    ago = timezone.now() - timedelta(days=50)
+
+    def fill(first: int, last: int) -> None:
+        for number in range(first, last):
+            guide = make_staff(f"Lin{number}")
+            make_customer(f"Chen{number}", owner=guide, since=ago)
+            note_export("customers", 900, actor=guide, now=timezone.now())
+
+    for number in range(40):
+        make_staff(f"Mei{number}")
+    fill(0, 3)
+    three = queries_for(client, reverse("warning_list"))
+    fill(3, 15)
+
+    assert queries_for(client, reverse("warning_list")) == three
+    assert len(client.get(reverse("warning_list")).context["unusual"]) == 15
+
+
+def test_a_manager_of_another_store_sees_neither_people_nor_customers(client: Client):
+    lin = make_staff("Linda")
+    make_customer("Chen", owner=lin, since=timezone.now() - timedelta(days=50))
+    remove(lin, 6, at=timezone.now() - timedelta(hours=1))
+    sign_in(client, make_staff("Wang", role=Role.MANAGER, store=make_store("Xidan")))
+
+    page = client.get(reverse("warning_list") + "?days=40")
+
+    assert page.status_code == 200
+    assert "Linda" not in page.text
+    assert not page.context["rows"]
 
 
 def test_what_is_unusual_elsewhere_is_not_shown(client: Client):
