@@ -203,6 +203,12 @@ def money(amount: Decimal, currency: str = CURRENCY) -> str:
 
 
 @register.filter
+def whole_money(amount: Decimal) -> str:
+    """An amount without cents, for figures that are looked at and not added up."""
+    return money(Decimal(round(amount)))
+
+
+@register.filter
 def capped(count: int) -> str:
     """A figure that was counted up to a limit: ``1,000+`` beyond it."""
     return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
