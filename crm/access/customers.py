@@ -1,0 +1,82 @@
+"""Customers, their orders, the pool they rest in, and those who were lost."""
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from contacts.enums import Role
+from contacts.models import Customer, Loss, OwnershipPeriod
+from contacts.pools import offered_to, resting, rule_of, within_reach
+from crm.access.viewer import Viewer, require_guide
+from crm.models import Order
+
+
+def customers_of(viewer: Viewer, *roles: Role) -> QuerySet[Customer]:
+    """Return the active customers that the person sees, by these roles or by all of theirs."""
+    active = Customer.objects.active()
+    stores = viewer.stores_for(*roles)
+    if stores is None:
+        return active
+    if not stores:
+        return active.filter(owner=viewer.staff)
+    return active.filter(Q(store__in=stores) | Q(owner=viewer.staff))
+
+
+def customer_for(viewer: Viewer, pk: int, *roles: Role) -> Customer:
+    """Return one customer within the person's scope, or answer 404."""
+    found = customers_of(viewer, *roles).select_related("owner", "store")
+    return get_object_or_404(found, pk=pk)
+
+
+def sees_numbers(viewer: Viewer, customer: Customer) -> bool:
+    """Phone numbers are for those who answer for the customer, and for their managers."""
+    return customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
+
+
+def orders_of(viewer: Viewer) -> QuerySet[Order]:
+    """Return the orders of the customers the person sees, and of those merged into them."""
+    visible = customers_of(viewer)
+    return Order.objects.filter(Q(customer__in=visible) | Q(customer__merged_into__in=visible))
+
+
+def pool_of(viewer: Viewer) -> QuerySet[OwnershipPeriod]:
+    """Return who rests in the pools that the person gives out as a manager; others see none."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return OwnershipPeriod.objects.none()
+    stores = viewer.stores_for(Role.MANAGER)
+    return resting() if stores is None else resting().filter(store__in=stores)
+
+
+def offered_in_pool(viewer: Viewer, *, now: datetime) -> QuerySet[OwnershipPeriod]:
+    """Return whom a guide may claim out of the pool of their store, in order; to others none."""
+    if not viewer.has(Role.GUIDE) or viewer.staff.store_id is None:
+        return OwnershipPeriod.objects.none()
+    return offered_to(viewer.staff, rule_of(viewer.staff.store_id), now=now)
+
+
+def customer_to_claim(viewer: Viewer, pk: int, *, now: datetime) -> Customer:
+    """Return a customer of the pool out of which a guide may claim, or answer 404.
+
+    Whoever has left it lately is found too, so that a guide who comes too late is told.
+    """
+    require_guide(viewer)
+    store = viewer.staff.store_id
+    if store is None or not rule_of(store).claiming:
+        raise Http404
+    return get_object_or_404(within_reach(store, now=now), pk=pk)
+
+
+def losses_of(viewer: Viewer) -> QuerySet[Loss]:
+    """Return the losses of the stores that a manager or administrator reaches; others see none."""
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR):
+        return Loss.objects.none()
+    stores = viewer.stores_for(Role.MANAGER)
+    return Loss.objects.all() if stores is None else Loss.objects.filter(store__in=stores)
+
+
+def loss_for(viewer: Viewer, pk: int) -> Loss:
+    """Return one loss within the person's scope, or answer 404."""
+    shown = losses_of(viewer).select_related("customer", "staff", "owner", "store")
+    return get_object_or_404(shown, pk=pk)
