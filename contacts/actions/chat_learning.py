@@ -16,6 +16,7 @@ from connectors.wecom.api.chats import MAX_OWNERS, Chat, get_chat, list_chats
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
 from contacts import tasks
+from contacts.actions.chats import note_not_given_back
 from contacts.actions.closing import close_if_settled
 from contacts.actions.departures import hand_on_late_chat
 from contacts.actions.staff import staff_by_channel_userid
@@ -141,9 +142,9 @@ def _take_over(chat: Chat, now: datetime) -> GroupChat:
     if owner and owner.is_employed:
         _found_with(row, owner, now)
     else:
-        row.owner, row.left_by = None, owner
+        _found_without(row, owner, now)
     row.save()
-    if owner and row.left_by and is_news and item is None:
+    if owner and row.left_by and is_news and not row.items.filter(closed_at=None).exists():
         hand_on_late_chat(owner, row, now=now)
     return row
 
@@ -158,11 +159,22 @@ def _found_with(row: GroupChat, owner: Staff, now: datetime) -> None:
     row.owner, row.left_by, row.store = owner, None, owner.store or row.store
 
 
+def _found_without(row: GroupChat, owner: Staff | None, now: datetime) -> None:
+    """The chat belongs to somebody who has departed, or whom we do not know."""
+    item = row.items.filter(closed_at=None).select_related("handover").first()
+    if item and (owner is None or item.handover.from_staff_id != owner.pk):
+        _end_item(row.chat_id, ItemState.CANCELLED, now, why=ELSEWHERE)
+    row.owner, row.left_by = None, owner
+
+
 def _end_item(chat_id: str, state: ItemState, now: datetime, *, why: str = "") -> None:
     """End the chat's part in a handover; a worker that is asking WeCom right now does it itself."""
     items = ChatItem.objects.filter(chat__chat_id=chat_id, state=ItemState.PLANNED)
     held = Handover.objects.filter(pk__in=list(items.values_list("handover", flat=True)))
     handovers = list(held.select_for_update(no_key=True))
+    if state == ItemState.CANCELLED:
+        for handover in handovers:
+            note_not_given_back(handover, items)
     items.update(state=state, state_at=now, closed_at=now, reason=why)
     for handover in handovers:
         close_if_settled(handover, now=now)

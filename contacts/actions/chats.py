@@ -134,9 +134,9 @@ def fail_chats(
 
     Of an undo, they count as not given back. Call it in the transaction that found out.
     """
-    chats = [item.chat_id for item in items]
-    if not chats:
+    if not items.exists():
         return
+    note_not_given_back(handover, items)
     items.update(
         state=ItemState.FAILED,
         state_at=now,
@@ -145,8 +145,6 @@ def fail_chats(
         errcode=errcode,
         reason=why[:200],
     )
-    if handover.kind == HandoverKind.UNDO:
-        ChatItem.objects.filter(handover=handover.undoes_id, chat__in=chats).update(undone_at=None)
     notify(
         managers_of(handover.store_id),
         NoticeKind.NEEDS_DECISION,
@@ -160,9 +158,19 @@ def fail_chats(
 
 def close_chats(handover: Handover, *, now: datetime) -> None:
     """Cancel what was not asked for, when a handover is cancelled or finished."""
-    handover.chats.filter(state=ItemState.PLANNED).update(
-        state=ItemState.CANCELLED, state_at=now, closed_at=now
-    )
+    planned = handover.chats.filter(state=ItemState.PLANNED)
+    note_not_given_back(handover, planned)
+    planned.update(state=ItemState.CANCELLED, state_at=now, closed_at=now)
+
+
+def note_not_given_back(handover: Handover, items: QuerySet[ChatItem]) -> None:
+    """Of an undo: these chats stay with whoever has them, and can be given back another time.
+
+    Call it before the items change.
+    """
+    if handover.kind == HandoverKind.UNDO:
+        chats = list(items.values_list("chat_id", flat=True))
+        ChatItem.objects.filter(handover=handover.undoes_id, chat__in=chats).update(undone_at=None)
 
 
 def chats_are_settled(handover: Handover) -> bool:

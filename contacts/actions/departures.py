@@ -132,9 +132,17 @@ def hand_on_late(staff: Staff, customers: Collection[int], *, now: datetime) -> 
 
 
 def hand_on_late_chat(staff: Staff, chat: GroupChat, *, now: datetime) -> None:
-    """Plan to hand on a group chat that turns out to be of somebody who has departed; see above."""
+    """Plan to hand on a group chat that turns out to be of somebody who has departed; see above.
+
+    It may have been in that plan before, and have gone to somebody else for a while.
+    """
     plan = _plan_under_way(staff, now=now)
-    ChatItem.objects.create(handover=plan, chat=chat, state_at=now)
+    ChatItem.objects.bulk_create(
+        [ChatItem(handover=plan, chat=chat, state_at=now)],
+        update_conflicts=True,
+        unique_fields=["handover", "chat"],
+        update_fields=["state", "state_at", "closed_at", "to_staff", "errcode", "reason"],
+    )
     record(plan, "handover.extended", actor=None, at=now, data={"chats": 1})
 
 

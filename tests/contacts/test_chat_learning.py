@@ -217,3 +217,40 @@ def test_all_chats_are_compared_and_lost_ends_are_found(shop: Shop, client: WeCo
         "wrA", "wrB", "wrC", "wrD",
     }  # fmt: skip
     assert shop.violations() == []
+
+
+def test_a_chat_that_comes_back_to_somebody_who_has_departed_is_planned_again(
+    shop: Shop, client: WeComClient
+) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    shop.open(wei, lin)
+    open_chats(shop, wei, "wrA")
+    learn_chat(client, "wrA", now=NOON)
+    handover = depart_staff(wei.pk, actor=None, now=NOON)
+    assert handover
+    shop.control.change_chat("wrA", owner=lin.wecom_userid)  # inside WeCom, and back again
+    learn_chat(client, "wrA", now=NOON)
+    assert chat_counts(handover) == {ItemState.CANCELLED: 1}
+
+    shop.control.change_chat("wrA", owner=wei.wecom_userid)
+    learn_chat(client, "wrA", now=NOON)
+
+    assert chat_counts(handover) == {ItemState.PLANNED: 1}
+    assert handover.chats.get().closed_at is None
+
+
+def test_a_chat_that_went_to_somebody_we_do_not_know_is_not_taken_from_them(
+    shop: Shop, client: WeComClient
+) -> None:
+    wei = make_staff("Wei")
+    shop.open(wei)
+    shop.control.seed(staff=[{"userid": "stranger", "name": "Stranger"}])
+    open_chats(shop, wei, "wrA")
+    learn_chat(client, "wrA", now=NOON)
+    handover = depart_staff(wei.pk, actor=None, now=NOON)
+    assert handover
+
+    shop.control.change_chat("wrA", owner="stranger")
+    learn_chat(client, "wrA", now=NOON)
+
+    assert chat_counts(handover) == {ItemState.CANCELLED: 1}

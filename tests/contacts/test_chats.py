@@ -1,6 +1,6 @@
 """Group chats: in custody when their owner leaves, moved by hundreds, 300 a day to one colleague."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -645,3 +645,25 @@ def test_nobody_who_has_departed_owns_a_chat() -> None:
         GroupChat.objects.filter(pk=chat.pk).update(owner=make_departed())
 
     assert broken_constraint(refused.value) == "chat_owner_is_employed"
+
+
+@pytest.mark.parametrize("end", [cancel_handover, finish_handover])
+def test_an_undo_that_is_called_off_leaves_its_chats_to_be_given_back_later(
+    shop: Shop, end: Callable[..., object]
+) -> None:
+    wei, lin = giver_with_chats(shop, 2, customers=0)
+    handover = plan_handover(
+        wei, kind=HandoverKind.LEAVE, actor=None, now=timezone.now(), with_chats=True
+    )
+    start(handover, lin)
+    move(handover)
+    undo_handover(handover, actor=None, now=timezone.now())
+
+    end(Handover.objects.get(undoes=handover), actor=None, now=timezone.now())
+
+    assert not handover.chats.exclude(undone_at=None).exists()
+    assert can_be_undone(handover, now=timezone.now())
+    undo_handover(handover, actor=None, now=timezone.now())
+    move(Handover.objects.filter(undoes=handover).latest("pk"))
+    assert GroupChat.objects.filter(owner=wei).count() == 2
+    assert broken() == []
