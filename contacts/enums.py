@@ -158,6 +158,7 @@ class UndoNote(TextChoices):
     ASKED = "asked", _("WeCom has been asked and cannot be called back")
     TOMBSTONE = "tombstone", _("has been merged or erased")
     CHANNEL = "channel", _("WeCom did not give the customer back")
+    CALLED_OFF = "called_off", _("the undo was called off")
 
 
 class TaskKind(TextChoices):

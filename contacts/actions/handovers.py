@@ -21,6 +21,7 @@ from contacts.actions.history import record
 from contacts.actions.losses import hold_customers, record_losses
 from contacts.actions.moving import move_on
 from contacts.actions.notices import notify
+from contacts.actions.offers import note_not_given_back
 from contacts.actions.ownership import move_ownership
 from contacts.actions.receivers import check_receivers, locked_receivers
 from contacts.actions.selecting import EVERY_CUSTOMER, Selection, take_in
@@ -35,6 +36,7 @@ from contacts.enums import (
     NoticeKind,
     OwnershipReason,
     RequestState,
+    UndoNote,
 )
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
 from contacts.models import (
@@ -332,6 +334,7 @@ def cancel_handover(handover: Handover, *, actor: Staff | None, now: datetime) -
                 now=now,
                 handover=locked,
             )
+        note_not_given_back(locked, list(items.values_list("pk", flat=True)), UndoNote.CALLED_OFF)
         locked.items.filter(customer_id__in=customers, closed_at=None).update(
             state=ItemState.CANCELLED, state_at=now, closed_at=now
         )

@@ -78,13 +78,15 @@ def offer_again(handover: Handover, items: Collection[int], *, now: datetime) ->
     return len(dealt)
 
 
-def note_not_given_back(handover: Handover, items: Collection[int]) -> None:
+def note_not_given_back(
+    handover: Handover, items: Collection[int], why: UndoNote = UndoNote.CHANNEL
+) -> None:
     """Of an undo: the customers of these items stay with the receiver, and their handover says so."""
     if handover.kind == HandoverKind.UNDO:
         customers = HandoverItem.objects.filter(pk__in=items).values_list("customer", flat=True)
         HandoverItem.objects.filter(
             handover=handover.undoes_id, customer__in=list(customers)
-        ).update(undone_at=None, undo_note=UndoNote.CHANNEL)
+        ).update(undone_at=None, undo_note=why)
 
 
 def ask_for_decision(handover: Handover, *, now: datetime) -> None:

@@ -7,7 +7,12 @@ import pytest
 from django.utils import timezone
 
 from contacts.actions.departures import depart_staff
-from contacts.actions.handovers import plan_handover, propose_receivers, start_handover
+from contacts.actions.handovers import (
+    cancel_handover,
+    plan_handover,
+    propose_receivers,
+    start_handover,
+)
 from contacts.actions.moving import move_planned
 from contacts.actions.ownership import move_ownership
 from contacts.actions.settlement import check_handover
@@ -301,3 +306,17 @@ def test_whoever_has_come_back_gets_their_customers_back() -> None:
     undo_handover(handover, actor=None, now=LATER)
 
     assert Customer.objects.filter(owner=wei).count() == 2
+
+
+def test_whom_an_undo_that_is_called_off_leaves_where_they_are_is_named(shop: Shop) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    handover = on_leave(shop, lin, mei, 2)
+    undo_handover(handover, actor=None, now=timezone.now())
+
+    cancel_handover(Handover.objects.get(undoes=handover), actor=None, now=timezone.now())
+
+    assert Customer.objects.filter(owner=mei).count() == 2
+    assert set(handover.items.values_list("undone_at", "undo_note")) == {
+        (None, UndoNote.CALLED_OFF)
+    }
+    assert broken() == []
