@@ -42,6 +42,16 @@ WHERE customer.id > %(after)s AND customer.id <= %(bound)s AND customer.state = 
       WHERE own.customer_id = customer.id AND own.staff_id = customer.owner_id
         AND own.channel = 'wecom' AND own.ended_at IS NULL
   )
+  AND NOT EXISTS (  -- whom people chose, knowing that they are not connected
+      SELECT FROM contacts_ownershipperiod AS period
+      WHERE period.customer_id = customer.id AND period.ended_at IS NULL
+        AND period.reason IN ('transfer', 'claimed', 'assigned')
+        AND NOT EXISTS (
+            SELECT FROM contacts_follow AS lost
+            WHERE lost.customer_id = customer.id AND lost.staff_id = customer.owner_id
+              AND lost.channel = 'wecom' AND lost.ended_at >= period.began_at
+        )
+  )
   AND NOT EXISTS (
       SELECT FROM contacts_handoveritem AS item
       WHERE item.customer_id = customer.id AND item.closed_at IS NULL

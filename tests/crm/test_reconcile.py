@@ -275,7 +275,18 @@ def test_whoever_was_made_owner_since_then_stays_so(filled: Shop) -> None:
 
     chen.refresh_from_db()
     assert chen.owner == wu
-    assert run.listed == {"owner_apart": 1}
+    assert run.listed == {}
+
+
+def test_an_owner_whom_people_chose_is_listed_once_their_connection_is_lost(filled: Shop) -> None:
+    chen, wu = customer_at("wo0"), make_staff("Wu")
+    filled.control.seed(staff=[{"userid": wu.wecom_userid, "name": "Wu"}])
+    move_ownership([(chen.pk, wu.pk)], reason=OwnershipReason.TRANSFER, now=timezone.now())
+    assert compare().listed == {}
+
+    make_follow(wu, chen, ended=FollowEnd.REMOVED_BY_CUSTOMER, ended_at=timezone.now())
+
+    assert compare().listed == {"owner_apart": 1}
 
 
 def test_an_owner_without_a_connection_is_listed_with_who_has_one(filled: Shop) -> None:
