@@ -63,6 +63,7 @@ def staff_file(request: HttpRequest, pk: int) -> HttpResponse:
         "file": file,
         "page": page_of(rows, ROWS),
         "state": state,
+        "after": after,
         "states": [(kind, counts[kind]) for kind in RowState if counts.get(kind)],
         "ready": counts.get(RowState.READY, 0),
         "size": sum(counts.values()),

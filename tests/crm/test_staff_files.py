@@ -253,8 +253,10 @@ def test_a_manager_uploads_looks_and_starts(client: Client, hua: Staff) -> None:
 
     assert "Carry out 1 row" in page.text
     assert "Nobody here has this account" in page.text
-    client.post(reverse("staff_file_start", args=[file.pk]))
+    started = client.post(reverse("staff_file_start", args=[file.pk]), follow=True)
+    assert "every 2s" in started.text
     carry_out(file.pk, now=NOW)
+    assert "every 2s" not in client.get(reverse("staff_file", args=[file.pk])).text
     report = b"".join(client.get(reverse("staff_file_report", args=[file.pk]))).decode()
     assert "Lin" in report
     assert "leaves now" in report
