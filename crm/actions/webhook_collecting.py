@@ -27,7 +27,7 @@ KEPT = timedelta(days=30)
 """How long events that are over are kept, and can be sent again."""
 
 KEPT_WAITING = timedelta(days=7)
-"""How long what happens waits for a paused webhook."""
+"""How long what happens waits for a paused webhook, and what is to be sent again."""
 
 _LAST_ENTRY = 2**63 - 1
 
@@ -38,12 +38,12 @@ WHERE (xact, id) > (%s, %s) AND id > %s
 ORDER BY xact, id LIMIT %s
 """
 
-_SNAPSHOT = """
-SELECT pg_snapshot_xmin(now_)::text::bigint, pg_snapshot_xmax(now_)::text::bigint
-FROM pg_current_snapshot() AS now_
-"""
+_OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
-_LAST_FROM_ELSEWHERE = "SELECT coalesce(max(id), 0) FROM contacts_historyentry WHERE xact >= %s"
+_LAST_FROM_ELSEWHERE = """
+SELECT coalesce(max(id), 0) FROM contacts_historyentry
+WHERE xact >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+"""
 
 _FORGET = """
 DELETE FROM crm_webhookevent WHERE id IN (
@@ -101,7 +101,7 @@ def forget_events(*, now: datetime) -> int:
 
     What waited too long for a paused webhook is dropped, and what came too late for a removed one.
     """
-    late = Q(webhook__state=WebhookState.PAUSED, at__lt=now - KEPT_WAITING)
+    late = Q(webhook__state=WebhookState.PAUSED, state_at__lt=now - KEPT_WAITING)
     removed = Q(webhook__state=WebhookState.REMOVED)
     WebhookEvent.objects.filter(late | removed, state__in=UNDER_WAY).update(
         state=EventState.DROPPED, state_at=now, next_attempt_at=None
@@ -114,14 +114,23 @@ def forget_events(*, now: datetime) -> int:
 
 def oldest_transaction() -> int:
     """Return the oldest transaction under way: whatever commits from now on is not older."""
-    return _snapshot()[0]
+    return _number(_OLDEST)
 
 
-def _snapshot() -> tuple[int, int]:
+def pass_over_what_came_from_elsewhere() -> None:
+    """Never read what a backup brought along: sooner or later this server gets to its numbers.
+
+    Call it when a webhook is made, in its transaction.
+    """
+    if floor := _number(_LAST_FROM_ELSEWHERE):
+        HistoryCursor.objects.get_or_create(pk=1)
+        HistoryCursor.objects.filter(pk=1, floor__lt=floor).update(floor=floor)
+
+
+def _number(query: str) -> int:
     with connection.cursor() as sql:
-        sql.execute(_SNAPSHOT)
-        oldest, next_one = sql.fetchone()
-    return oldest, next_one
+        sql.execute(query)
+        return int(sql.fetchone()[0])
 
 
 def _alive() -> QuerySet[Webhook]:
@@ -159,10 +168,8 @@ def _is_from_elsewhere(cursor: HistoryCursor) -> bool:
 
 def _begin_anew(cursor: HistoryCursor) -> None:
     """Read on from now, and never what the backup brought along."""
-    oldest, next_one = _snapshot()
-    with connection.cursor() as sql:
-        sql.execute(_LAST_FROM_ELSEWHERE, [next_one])
-        cursor.floor = sql.fetchone()[0]
+    oldest = oldest_transaction()
+    cursor.floor = max(cursor.floor, _number(_LAST_FROM_ELSEWHERE))
     cursor.xact, cursor.entry_id = oldest - 1, _LAST_ENTRY
     Webhook.objects.filter(from_xact__gt=oldest).update(from_xact=oldest)
 

@@ -18,7 +18,10 @@ from contacts.enums import NoticeKind, Role, Scope, StaffState
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
 from contacts.models import Staff
 from crm import tasks
-from crm.actions.webhook_collecting import oldest_transaction
+from crm.actions.webhook_collecting import (
+    oldest_transaction,
+    pass_over_what_came_from_elsewhere,
+)
 from crm.enums import UNDER_WAY, EventState, WebhookPause, WebhookState
 from crm.models import Webhook, WebhookEvent
 from crm.models.webhooks import EVERYTHING
@@ -50,6 +53,7 @@ def create_webhook(
     )
     with transaction.atomic():
         webhook.from_xact = oldest_transaction()
+        pass_over_what_came_from_elsewhere()
         _save(webhook)
         record(webhook, "webhook.created", actor=actor, at=now, data={"events": webhook.events})
     return webhook, secret

@@ -24,7 +24,7 @@ from crm.actions.webhook_collecting import (
     forget_events,
     oldest_transaction,
 )
-from crm.actions.webhooks import create_webhook
+from crm.actions.webhooks import create_webhook, replay_events
 from crm.enums import EventState, WebhookPause, WebhookState
 from crm.models import HistoryCursor, WebhookEvent
 from crm.webhook_events import EVENTS, OF_ACTION, PRIVATE
@@ -331,10 +331,7 @@ def test_after_a_restore_on_another_server_old_entries_are_not_told_again_and_ne
     webhook = make_webhook()
     ahead = 10_000_000_000  # the other server had begun so many transactions
     old = depart(lin)
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE contacts_historyentry DISABLE TRIGGER history_append_only")
-        cursor.execute("UPDATE contacts_historyentry SET xact = %s", [ahead])
-        cursor.execute("ALTER TABLE contacts_historyentry ENABLE TRIGGER history_append_only")
+    from_elsewhere(ahead)
     webhook.from_xact = ahead - 5
     webhook.save()
     HistoryCursor.objects.create(pk=1, xact=ahead, entry_id=old.pk)
@@ -347,6 +344,53 @@ def test_after_a_restore_on_another_server_old_entries_are_not_told_again_and_ne
     assert told() == [new.pk]
     assert cursors_to_move(NOON) == []
     assert HistoryCursor.objects.get().floor == old.pk
+
+
+def from_elsewhere(xact):
+    """Let all entries come from a server that had begun so many transactions."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE contacts_historyentry DISABLE TRIGGER history_append_only")
+        cursor.execute("UPDATE contacts_historyentry SET xact = %s", [xact])
+        cursor.execute("ALTER TABLE contacts_historyentry ENABLE TRIGGER history_append_only")
+
+
+def test_the_first_webhook_after_a_restore_is_not_told_what_the_backup_brought_along():
+    lin = make_staff()
+    depart(lin)
+    soon = oldest_transaction() + 20
+    from_elsewhere(soon)  # a number that this server is going to reach
+    create_webhook("https://example.com/hook", ["*"], actor=None, now=NOON)
+    collect()
+
+    while oldest_transaction() <= soon:
+        quiet()
+    new = depart(lin)
+    collect()
+
+    assert told() == [new.pk]
+
+
+def test_what_commits_while_the_place_is_found_anew_is_told():
+    lin = make_staff()
+    make_webhook()
+    ahead = 10_000_000_000
+    old = depart(lin)
+    from_elsewhere(ahead)
+    HistoryCursor.objects.create(pk=1, xact=ahead, entry_id=old.pk)
+    quiet()
+    new = []
+
+    def in_between(execute, sql, *rest):
+        if "max(id)" in sql and not new:
+            with ThreadPoolExecutor(1) as pool:
+                new.append(pool.submit(on_own_connection, lambda: depart(lin)).result())
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(in_between):
+        collect_events(now=NOON)
+    collect()
+
+    assert told() == [new[0].pk]
 
 
 # --- forgetting ---------------------------------------------------------------------------------
@@ -366,7 +410,8 @@ def test_events_that_were_over_long_ago_are_forgotten():
 
 def test_what_waits_a_week_for_a_paused_webhook_is_dropped():
     webhook = make_webhook(state=WebhookState.PAUSED, reason=WebhookPause.BY_HAND)
-    stale = make_webhook_event(webhook, at=NOON - timedelta(days=8))
+    week_ago = NOON - timedelta(days=8)
+    stale = make_webhook_event(webhook, at=week_ago, state_at=week_ago)
     fresh = make_webhook_event(webhook)
 
     forget_events(now=NOON)
@@ -375,6 +420,18 @@ def test_what_waits_a_week_for_a_paused_webhook_is_dropped():
     fresh.refresh_from_db()
     assert (stale.state, stale.next_attempt_at) == (EventState.DROPPED, None)
     assert fresh.state == EventState.WAITING
+
+
+def test_what_is_to_be_sent_again_waits_for_a_paused_webhook_too():
+    webhook = make_webhook(state=WebhookState.PAUSED, reason=WebhookPause.BY_HAND)
+    long_ago = NOON - timedelta(days=20)
+    event = make_webhook_event(webhook, at=long_ago, state=EventState.FAILED, state_at=long_ago)
+    replay_events(webhook, webhook.deliveries.all(), actor=None, now=NOON)
+
+    forget_events(now=NOON)
+
+    event.refresh_from_db()
+    assert event.state == EventState.WAITING
 
 
 # --- the catalogue ------------------------------------------------------------------------------
