@@ -26,6 +26,9 @@ from contacts.models import ChatItem, GroupChat, Handover, Staff, Store
 from contacts.wecom import READING, wecom
 
 LEASE = timedelta(minutes=5)
+PIECE = 50
+"""Chats that are compared, each with a call, before it is written down how far that got."""
+
 GONE = frozenset({90501, 90509})
 ELSEWHERE = gettext_noop("The group has another owner by now.")
 DISMISSED = gettext_noop("The group has been dismissed.")
@@ -93,27 +96,38 @@ def learn_chat(client: WeComClient, chat_id: str, *, now: datetime) -> GroupChat
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some of the people whose chats were compared: up to whom, and how many chats they own."""
+    """How far chats were compared: all of people up to one, and of those after up to a chat.
+
+    ``chats`` are those of this piece that WeCom has listed.
+    """
 
     up_to: int
+    chat: str
     chats: int
 
 
-def sync_chats(client: WeComClient, *, now: datetime, after: int = 0) -> Iterator[Piece]:
+def sync_chats(
+    client: WeComClient, *, now: datetime, after: int = 0, chat: str = ""
+) -> Iterator[Piece]:
     """Bring the chats of all our people up to date, a hundred people at a time, by id.
 
-    What is known of them and WeCom lists no more is looked at, too. ``after`` is up to whom an
-    earlier run got.
+    What is known of them and WeCom lists no more is looked at, too. ``after`` and ``chat`` are
+    how far an earlier run got.
     """
     people = Staff.objects.exclude(wecom_userid=None).order_by("pk")
-    while piece := list(people.filter(pk__gt=after)[:MAX_OWNERS]):
-        listed = set(list_chats(client, [person.wecom_userid or "" for person in piece]))
-        theirs = Q(owner__in=piece) | Q(left_by__in=piece)
+    while owners := list(people.filter(pk__gt=after)[:MAX_OWNERS]):
+        listed = set(list_chats(client, [person.wecom_userid or "" for person in owners]))
+        theirs = Q(owner__in=owners) | Q(left_by__in=owners)
         known = GroupChat.objects.filter(theirs, dismissed_at=None)
-        for chat_id in sorted(listed.union(known.values_list("chat_id", flat=True))):
-            learn_chat(client, chat_id, now=now)
-        after = piece[-1].pk
-        yield Piece(after, len(listed))
+        ahead = sorted(listed.union(known.values_list("chat_id", flat=True)))
+        ahead = [chat_id for chat_id in ahead if chat_id > chat]
+        for start in range(0, len(ahead), PIECE):
+            some = ahead[start : start + PIECE]
+            for chat_id in some:
+                learn_chat(client, chat_id, now=now)
+            yield Piece(after, some[-1], len(listed.intersection(some)))
+        after, chat = owners[-1].pk, ""
+        yield Piece(after, chat, 0)
 
 
 def _dismiss(chat_id: str, now: datetime) -> None:

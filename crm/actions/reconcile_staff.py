@@ -80,8 +80,8 @@ def _look_for(run: Run, person: Staff) -> None:
 
 def compare_chats(run: Run) -> Iterator[None]:
     """Take over the group chats of our people; what is known already is brought up to date."""
-    for piece in sync_chats(run.client, now=run.now, after=run.place.get("after", 0)):
+    for piece in sync_chats(run.client, now=run.now, **run.place):
         run.saw("chats", piece.chats)
-        run.place = {"after": piece.up_to}
+        run.place = {"after": piece.up_to, "chat": piece.chat}
         run.save()
         yield

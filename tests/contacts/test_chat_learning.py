@@ -10,6 +10,7 @@ from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Refused
 from contacts.actions.chat_learning import (
     LEASE,
+    PIECE,
     chats_to_look_at,
     learn_chat,
     look_at_chat,
@@ -209,10 +210,12 @@ def test_all_chats_are_compared_and_lost_ends_are_found(shop: Shop, client: WeCo
     make_chat(people[0], chat_id="wrGone")
 
     pieces = list(sync_chats(client, now=timezone.now()))
-    again = list(sync_chats(client, now=timezone.now(), after=pieces[0].up_to))
+    again = list(sync_chats(client, now=timezone.now(), after=pieces[1].up_to))
 
-    assert [piece.chats for piece in pieces] == [3, 1]
-    assert again == pieces[1:]
+    assert [(piece.up_to, piece.chats) for piece in pieces] == [
+        (0, 3), (people[99].pk, 0), (people[99].pk, 1), (people[100].pk, 0),
+    ]  # fmt: skip
+    assert again == pieces[2:]
     assert set(GroupChat.objects.filter(dismissed_at=None).values_list("chat_id", flat=True)) == {
         "wrA", "wrB", "wrC", "wrD",
     }  # fmt: skip
@@ -254,3 +257,21 @@ def test_a_chat_that_went_to_somebody_we_do_not_know_is_not_taken_from_them(
     learn_chat(client, "wrA", now=NOON)
 
     assert chat_counts(handover) == {ItemState.CANCELLED: 1}
+
+
+def test_somebody_with_many_chats_is_compared_in_parts_and_gone_on_with_after_an_interruption(
+    shop: Shop, client: WeComClient
+) -> None:
+    wei = make_staff("Wei")
+    shop.open(wei)
+    open_chats(shop, wei, *[f"wr{number:03}" for number in range(PIECE + 10)])
+    now = timezone.now()
+    later = now + timedelta(minutes=1)
+
+    first = next(sync_chats(client, now=now))
+    assert (first.up_to, first.chat, first.chats) == (0, f"wr{PIECE - 1:03}", PIECE)
+    rest = list(sync_chats(client, now=later, after=first.up_to, chat=first.chat))
+
+    assert [(piece.up_to, piece.chats) for piece in rest] == [(0, 10), (wei.pk, 0)]
+    assert GroupChat.objects.filter(owner=wei, known_at=now).count() == PIECE
+    assert GroupChat.objects.filter(owner=wei, known_at=later).count() == 10
