@@ -38,7 +38,8 @@ from contacts.models import (
     Staff,
     User,
 )
-from crm.invariants import EXAMPLES, RULES, check_rules, guards
+from crm.invariant_rules import RULES
+from crm.invariants import EXAMPLES, check_rules, guards
 from tests.builders import (
     NOON,
     make_batch,
