@@ -110,6 +110,12 @@ RULES = (
         WHERE handover.closed_at IS NOT NULL AND item.closed_at IS NULL
         GROUP BY handover.id
         UNION ALL
+        SELECT 'group chat ' || item.chat_id || ' of a running handover waits for nobody'
+        FROM contacts_chatitem AS item
+        JOIN contacts_handover AS handover ON handover.id = item.handover_id
+        WHERE handover.state = 'running' AND item.state = 'planned'
+          AND (item.to_staff_id IS NULL OR item.next_attempt_at IS NULL)
+        UNION ALL
         SELECT 'staff ' || to_staff_id || ' was given ' || count(*) || ' group chats in a day'
         FROM contacts_chatitem
         WHERE state IN ('accepted', 'requested') AND attempts > 0
@@ -189,6 +195,11 @@ RULES = (
         SELECT 'request ' || id || ' is being made without a lease, or its lease ran out long ago'
         FROM contacts_handoverrequest
         WHERE state = 'calling'
+          AND (lease_until IS NULL OR lease_until < %(now)s - interval '5 minutes')
+        UNION ALL
+        SELECT 'group chat ' || chat_id || ' is being moved, but its lease ran out long ago'
+        FROM contacts_chatitem
+        WHERE state = 'requested'
           AND (lease_until IS NULL OR lease_until < %(now)s - interval '5 minutes')
         UNION ALL
         SELECT 'comparison ' || id || ' has stood still since its lease ran out long ago'

@@ -88,10 +88,10 @@ def waiting_for_people() -> Iterator[tuple[str | Promise, int]]:
 
 
 def guards() -> list[str]:
-    """Return the names of all constraints that contacts and campaigns rely on."""
+    """Return the names of all constraints that our apps rely on."""
     named = {
         constraint.name
-        for app in ("contacts", "campaigns")
+        for app in ("contacts", "campaigns", "crm")
         for model in apps.get_app_config(app).get_models()
         for constraint in model._meta.constraints
     }

@@ -27,6 +27,7 @@ from contacts.enums import (
 from contacts.models import (
     ApiKey,
     Callback,
+    ChatItem,
     Customer,
     Follow,
     Handover,
@@ -45,6 +46,7 @@ from tests.builders import (
     make_batch,
     make_callback,
     make_campaign,
+    make_chat_item,
     make_customer,
     make_customers,
     make_departed,
@@ -163,6 +165,21 @@ def unvalidated_constraint():
 
 def missing_unique_index():
     sql("DROP INDEX handover_item_one_open_per_customer")
+
+
+def webhook_without_its_guard():
+    without("crm_webhookevent", "webhook_event_once")
+
+
+def chat_that_was_claimed_long_ago():
+    item = make_chat_item(make_handover(state=HandoverState.RUNNING), to_staff=make_staff())
+    ChatItem.objects.filter(pk=item.pk).update(
+        state=ItemState.REQUESTED, lease_until=NOON - timedelta(minutes=6)
+    )
+
+
+def chat_that_nobody_is_going_to_move():
+    make_chat_item(make_handover(state=HandoverState.RUNNING))
 
 
 def customer_without_owner():
@@ -419,6 +436,7 @@ def order_that_is_not_in_the_value():
         (missing_foreign_key, [0]),
         (unvalidated_constraint, [0]),
         (missing_unique_index, [0]),
+        (webhook_without_its_guard, [0]),
         (customer_without_owner, [1]),
         (owner_who_is_not_in_the_ledger, [1]),
         (pool_that_is_not_in_the_ledger, [1]),
@@ -429,6 +447,8 @@ def order_that_is_not_in_the_value():
         (customer_in_two_open_handovers, [0, 3]),
         (handover_that_ended_too_early, [3]),
         (request_of_a_hundred_and_one, [0, 3]),
+        (chat_that_nobody_is_going_to_move, [3]),
+        (chat_that_was_claimed_long_ago, [6]),
         (lost_customer, [4]),
         (history_of_nobody, [4]),
         (chain_of_merges, [4]),

@@ -378,7 +378,7 @@ def test_what_commits_while_the_place_is_found_anew_is_told():
     from_elsewhere(ahead)
     HistoryCursor.objects.create(pk=1, xact=ahead, entry_id=old.pk)
     quiet()
-    new = []
+    new: list[HistoryEntry] = []
 
     def in_between(execute, sql, *rest):
         if "max(id)" in sql and not new:
