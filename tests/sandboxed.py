@@ -11,7 +11,8 @@ from connectors.wecom.sandbox.client import SandboxControl
 from connectors.wecom.sandbox.serve import running_sandbox
 from connectors.wecom.sandbox.settings import SandboxSettings
 from contacts.enums import IdentityKind
-from contacts.models import Customer, Identity, Staff
+from contacts.models import Customer, GroupChat, Identity, Staff
+from tests.builders import NOON
 
 CORP = "ww0000000000000001"
 TOKEN = "QDG6eK"
@@ -49,6 +50,13 @@ class Shop:
                 }
                 for address, name, userid in rows
             ],
+        )
+
+    def open_chats(self, owner: Staff, *ids: str) -> None:
+        """Let somebody own group chats, in WeCom and in our database."""
+        self.control.seed(groups=[{"chat_id": pk, "owner": owner.wecom_userid} for pk in ids])
+        GroupChat.objects.bulk_create(
+            GroupChat(chat_id=pk, owner=owner, store=owner.store, known_at=NOON) for pk in ids
         )
 
     def reached(self) -> dict[str, int]:

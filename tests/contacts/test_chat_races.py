@@ -21,7 +21,7 @@ from contacts.enums import ItemState
 from contacts.models import ChatItem, GroupChat, Handover, Staff
 from contacts.wecom import wecom
 from crm.invariants import check_rules
-from tests.builders import NOON, make_customers, make_staff
+from tests.builders import make_customers, make_staff
 from tests.sandboxed import Shop, open_shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,11 +52,7 @@ def at_once(*works: Any) -> list[Any]:
 def handed_over(shop: Shop, wei: Staff, lin: Staff, number: int) -> Handover:
     """The handover of so many chats of Wei to Lin, which has just started."""
     make_customers(1, owner=wei)
-    ids = [f"wr{wei.pk}-{place}" for place in range(number)]
-    shop.control.seed(groups=[{"chat_id": pk, "owner": wei.wecom_userid} for pk in ids])
-    GroupChat.objects.bulk_create(
-        GroupChat(chat_id=pk, owner=wei, store=wei.store, known_at=NOON) for pk in ids
-    )
+    shop.open_chats(wei, *[f"wr{wei.pk}-{place}" for place in range(number)])
     shop.control.depart(wei.wecom_userid or "")
     left_the_channel(wei, now=timezone.now())
     handover = depart_staff(wei.pk, actor=None, now=timezone.now())

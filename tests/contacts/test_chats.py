@@ -57,11 +57,7 @@ def giver_with_chats(shop: Shop, number: int, *, customers: int = 1) -> tuple[St
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(customers, owner=wei, followed=True)
     shop.open(wei, lin)
-    ids = [f"wrChat{index:03}" for index in range(number)]
-    seed_chats(shop, wei, *ids)
-    GroupChat.objects.bulk_create(
-        GroupChat(chat_id=pk, name=pk, owner=wei, store=wei.store, known_at=NOON) for pk in ids
-    )
+    shop.open_chats(wei, *[f"wrChat{index:03}" for index in range(number)])
     return wei, lin
 
 

@@ -33,11 +33,6 @@ def mei() -> Staff:
     return make_staff("Mei")
 
 
-@pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
 def hand_over(
     customers: list[Customer], to: Staff, *, ago: timedelta = timedelta(hours=1), **fields
 ):

@@ -24,16 +24,6 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
-def manager(client: Client, hua: Staff) -> Client:
-    return sign_in(client, hua)
-
-
 def plan_with_chats(number: int, *, customers: int = 2) -> Handover:
     wei = make_staff("Wei")
     make_customers(customers, owner=wei)

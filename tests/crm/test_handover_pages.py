@@ -32,16 +32,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
-def manager(client: Client, hua: Staff) -> Client:
-    return sign_in(client, hua)
-
-
-@pytest.fixture
 def plan(hua: Staff) -> Handover:
     """Wei has left; ten customers wait in the pool."""
     return make_handover(make_departed("Wei"), customers=make_customers(10))

@@ -26,16 +26,6 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
-def manager(client: Client, hua: Staff) -> Client:
-    return sign_in(client, hua)
-
-
 def lose(number: int = 1, *, staff: Staff | None = None, **fields) -> list[Loss]:
     """Customers of this colleague who left an hour ago."""
     lin = staff or make_staff("Lin")

@@ -30,16 +30,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
-def manager(client: Client, hua: Staff) -> Client:
-    return sign_in(client, hua)
-
-
-@pytest.fixture
 def plan(hua: Staff) -> Handover:
     """Wei has left; ten customers wait in the pool, one of them of great value."""
     customers = [*make_customers(9), make_customer("Rich", spent=1234)]

@@ -34,16 +34,6 @@ PAGE = "/wecom-check/"
 
 
 @pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
-def manager(client: Client, hua: Staff) -> Client:
-    return sign_in(client, hua)
-
-
-@pytest.fixture
 def apart(hua: Staff) -> Finding:
     """Lin answers for Chen, and Mei is connected with her."""
     lin, mei = make_staff("Lin"), make_staff("Mei")

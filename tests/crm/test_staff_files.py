@@ -30,11 +30,6 @@ NOW = timezone.now()
 TODAY = timezone.localdate(NOW)
 
 
-@pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
 def read(hua: Staff, text: str | bytes, name: str = "leavers.csv") -> StaffFile:
     content = text.encode() if isinstance(text, str) else text
     return read_staff_file(content, name, viewer=viewer_for(hua), now=NOW)

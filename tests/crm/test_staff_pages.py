@@ -24,16 +24,6 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
-def manager(client: Client, hua: Staff) -> Client:
-    return sign_in(client, hua)
-
-
 def test_visitors_are_sent_to_the_door(client: Client):
     make_staff("Lin", account=False)
 

@@ -40,11 +40,6 @@ def hers(client: Client, lin: Staff) -> Client:
     return sign_in(client, lin)
 
 
-@pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
-
-
 def shown(client: Client, address: str = LIST) -> list[int]:
     """The tasks of the page, in their order."""
     page = client.get(address)

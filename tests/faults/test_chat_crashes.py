@@ -14,7 +14,7 @@ from contacts.enums import HandoverState, ItemState
 from contacts.models import GroupChat, Handover
 from crm.actions.departures import let_go
 from crm.actions.sweeping import do_what_is_due
-from tests.builders import NOON, make_staff
+from tests.builders import make_staff
 from tests.faults.crashing import POINTS
 from tests.faults.crew import Crew
 from tests.faults.stories import broken_promises
@@ -31,11 +31,7 @@ def begin(shop: Shop) -> Handover:
     """Wei has left with her chats and no customers; Lin is to own them from now on."""
     wei, lin = make_staff("Wei"), make_staff("Lin")
     shop.open(wei, lin)
-    ids = [f"wr{place:03}" for place in range(NUMBER)]
-    shop.control.seed(groups=[{"chat_id": pk, "owner": wei.wecom_userid} for pk in ids])
-    GroupChat.objects.bulk_create(
-        GroupChat(chat_id=pk, owner=wei, store=wei.store, known_at=NOON) for pk in ids
-    )
+    shop.open_chats(wei, *[f"wr{place:03}" for place in range(NUMBER)])
     shop.control.depart(wei.wecom_userid or "")
     left_the_channel(wei, now=timezone.now())
     handover = let_go(wei.pk, actor=None, now=timezone.now())
