@@ -73,6 +73,11 @@ class Turn:
         return time.monotonic() - self.clock
 
     @property
+    def is_over(self) -> bool:
+        """Whether others may come first now."""
+        return self.seconds >= SLICE
+
+    @property
     def now(self) -> datetime:
         """The moment, by the clock of whoever called."""
         return self.began + timedelta(seconds=self.seconds)
@@ -96,9 +101,12 @@ def call_webhook(webhook_id: int, *, now: datetime) -> int:
     if turn is None:
         return 0
     try:
-        return _send_due(turn)
+        tried = _send_due(turn)
     finally:
         _turn_of(turn).update(turn_token=None, turn_until=None)
+    if turn.is_over:  # whoever comes for the rest must find the turn free
+        ring(tasks.call_webhook, webhook_id)
+    return tried
 
 
 def _due(now: datetime) -> QuerySet[WebhookEvent]:
@@ -156,8 +164,7 @@ def _claimed(turn: Turn) -> Iterator[WebhookEvent]:
         due = _due(turn.now).filter(webhook=turn.webhook).order_by("pk")
         waiting = list(due.values_list("pk", flat=True)[:PART])
         for pk in waiting:
-            if turn.seconds >= SLICE:
-                ring(tasks.call_webhook, turn.webhook.pk)
+            if turn.is_over:
                 return
             if event := _claim(turn, pk):
                 yield event

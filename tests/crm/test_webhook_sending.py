@@ -15,6 +15,7 @@ from django.utils import timezone
 from contacts.enums import NoticeKind, Role, Scope
 from contacts.models import HistoryEntry, Notice
 from contacts.notice_words import sentence
+from crm.actions import webhook_sending
 from crm.actions.departures import let_go
 from crm.actions.sweeping import do_what_is_due
 from crm.actions.webhook_sending import (
@@ -421,3 +422,20 @@ def test_a_pause_in_the_middle_stops_after_the_call_that_runs(hook, webhook):
 
     states = list(WebhookEvent.objects.order_by("pk").values_list("state", flat=True))
     assert states == ["delivered", "waiting", "waiting"]
+
+
+def test_whoever_is_rung_for_the_rest_finds_the_turn_free(webhook, monkeypatch, rung):
+    monkeypatch.setattr(webhook_sending, "SLICE", 0.0)
+    make_webhook_event(webhook)
+    too_early = []
+
+    def watch(execute, sql, params, *rest):
+        if sql.startswith('UPDATE "crm_webhook" SET "turn_token" = NULL'):
+            too_early.extend(rung())
+        return execute(sql, params, *rest)
+
+    with connection.execute_wrapper(watch):
+        call_webhook(webhook.pk, now=NOON)
+
+    assert too_early == []
+    assert rung() == [("crm.tasks.call_webhook", [webhook.pk])]
