@@ -173,6 +173,7 @@ def _move(
     except WeComError as error:
         _put_back(items, now + LOOK_AGAIN, error, unasked=False)
     else:
+        now = max(now, timezone.now())  # what others have seen during the call is older
         _write_down(handover, items, codes, on_job, now)
         _look_whose(client, codes, now)
 

@@ -114,3 +114,23 @@ def test_a_receiver_who_departs_while_chats_are_moved_owns_none(shop: Shop) -> N
     assert not GroupChat.objects.exclude(owner=None).exists()
     assert not handover.chats.filter(closed_at=None).exists()
     assert broken() == []
+
+
+def test_what_was_looked_at_during_the_call_does_not_undo_it(shop: Shop) -> None:
+    wei, lin = make_staff("Wei"), make_staff("Lin")
+    shop.open(wei, lin)
+    handover = handed_over(shop, wei, lin, 1)
+    chat = GroupChat.objects.get()
+    client = wecom()
+    assert client
+    shop.control.faults(latency_ms=400)
+
+    began = timezone.now()
+    transfer_due_chats(handover.pk, now=began)
+    shop.control.faults(latency_ms=0)
+    seen = [{"chat_id": chat.chat_id, "owner": wei.wecom_userid}]
+    shop.control.seed(groups=seen)  # as WeCom said before it moved the chat
+    learn_chat(client, chat.chat_id, now=began + timedelta(milliseconds=300))
+
+    chat.refresh_from_db()
+    assert chat.owner == lin
