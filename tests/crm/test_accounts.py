@@ -174,21 +174,6 @@ def test_the_language_is_switched_and_kept(client: Client) -> None:
     assert '<html lang="zh-hans"' in page
 
 
-def test_the_language_of_a_refused_form_leads_back_to_where_it_stood(client: Client) -> None:
-    sign_in(client, make_staff("Hua", role=Role.MANAGER))
-    lin = make_staff("Lin")
-    stood = f"http://testserver{reverse('staff_page', args=[lin.pk])}"
-
-    refused = client.post(
-        reverse("staff_leaving", args=[lin.pk]), {"leaves_on": "x"}, HTTP_REFERER=stood
-    )
-
-    assert f'name="next" value="{stood}"' in refused.text
-    with translation.override("en"):
-        switch = {"language": "zh-hans", "next": stood}
-        assert client.post(reverse("set_language"), switch)["Location"] == stood
-
-
 def test_me_says_who_one_is(client: Client) -> None:
     sign_in(client, make_staff("Hua", role=Role.MANAGER))
 

@@ -357,7 +357,7 @@ def from_elsewhere(xact):
 def test_the_first_webhook_after_a_restore_is_not_told_what_the_backup_brought_along():
     lin = make_staff()
     depart(lin)
-    soon = oldest_transaction() + 20
+    soon = oldest_transaction() + 1000
     from_elsewhere(soon)  # a number that this server is going to reach
     create_webhook("https://example.com/hook", ["*"], actor=None, now=NOON)
     collect()
