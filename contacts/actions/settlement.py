@@ -17,6 +17,7 @@ from connectors.wecom.api.transfers import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, WeComError
+from contacts import tasks
 from contacts.actions.closing import close_if_settled, note_settled
 from contacts.actions.departures import hand_on_late
 from contacts.actions.losses import LOSING, hold_customers, open_losses, win_back
@@ -29,6 +30,7 @@ from contacts.actions.offers import (
 )
 from contacts.actions.ownership import move_ownership
 from contacts.actions.tasks import add_first_contacts
+from contacts.doorbell import ring
 from contacts.enums import (
     Channel,
     FollowEnd,
@@ -47,6 +49,9 @@ CHECK_MARGIN = timedelta(seconds=5)
 CHECK_LEASE = timedelta(minutes=5)
 RETRY = timedelta(minutes=1)
 PART = 500
+WHILE_WAITING = 1000
+"""Settling so many takes some seconds, which a person may be kept waiting for."""
+
 GIVE_UP = timedelta(hours=26)
 """A customer is taken over within a day; of whom WeCom knows nothing by now, it never will."""
 
@@ -97,6 +102,18 @@ def check_handover(handover_id: int, *, now: datetime, early: bool = False) -> b
     _check_again(handover, min([_next_check(handover, now), *again]), now)
     close_if_settled(handover, now=now)
     return True
+
+
+def ask_now(handover: Handover, *, now: datetime) -> bool:
+    """Have the channel asked because somebody is waiting; returns whether there was anything to ask.
+
+    That is done at once for at most ``WHILE_WAITING`` customers, else by a worker.
+    """
+    running = Handover.objects.filter(pk=handover.pk, state=HandoverState.RUNNING)
+    if handover.items.filter(state=ItemState.WAITING).count() <= WHILE_WAITING or not wecom():
+        return check_handover(handover.pk, now=now, early=True)
+    ring(tasks.check_handover, handover.pk)
+    return bool(running.update(check_at=now))
 
 
 def _ask(client: WeComClient, handover: Handover, receiver: Staff) -> list[TransferResult]:

@@ -19,7 +19,7 @@ from contacts.actions.handovers import (
     finish_handover,
     reassign_items,
 )
-from contacts.actions.settlement import check_handover
+from contacts.actions.settlement import ask_now
 from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
@@ -171,7 +171,7 @@ def handover_refresh(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the channel now how the customers decided."""
     viewer = _manager(request)
     handover = handover_for(viewer, pk)
-    asked = check_handover(handover.pk, now=timezone.now(), early=True)
+    asked = ask_now(handover, now=timezone.now())
     if asked:
         messages.success(request, _("WeCom has been asked."))
     else:

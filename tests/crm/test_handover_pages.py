@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts.actions.handovers import plan_handover, propose_receivers, start_handover
+from contacts.actions.settlement import check_handover
 from contacts.actions.sharing import Strategy
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
 from contacts.models import ChatItem, Customer, Handover, HandoverItem, Staff
@@ -27,6 +29,7 @@ from tests.builders import (
     queries_for,
     sign_in,
 )
+from tests.sandboxed import open_shop
 
 pytestmark = pytest.mark.django_db
 
@@ -438,6 +441,31 @@ def test_asking_without_a_channel_says_so(manager: Client, hua: Staff):
     response = manager.post(f"/handovers/{handover.pk}/refresh/", follow=True)
 
     assert "There is nothing to ask WeCom" in response.content.decode()
+
+
+@pytest.mark.parametrize(("customers", "left"), [(2, 0), (1001, 1001)])
+def test_nobody_waits_for_the_answers_of_a_large_handover(
+    manager: Client, redis: object, customers: int, left: int
+):
+    mei = make_staff("Mei", wecom_userid="Mei")
+    handover = make_handover(
+        make_departed("Wei", wecom_userid="Wei"),
+        customers=make_customers(customers),
+        to_staff=mei,
+        item_state=ItemState.WAITING,
+        state=HandoverState.RUNNING,
+    )
+    waiting = handover.items.filter(state=ItemState.WAITING)
+    waiting.update(state_at=timezone.now() - timedelta(hours=30))  # of whom WeCom tells nothing
+    with open_shop() as shop:
+        shop.open(mei)
+
+        page = manager.post(f"/handovers/{handover.pk}/refresh/", follow=True).text
+
+        assert "WeCom has been asked." in page
+        assert waiting.count() == left
+        check_handover(handover.pk, now=timezone.now())
+    assert waiting.count() == 0
 
 
 def test_the_report_holds_every_customer_once_and_no_formula(manager: Client, hua: Staff):

@@ -16,7 +16,7 @@ from contacts.actions.handovers import (
     propose_receivers,
     reassign_items,
 )
-from contacts.actions.settlement import check_handover
+from contacts.actions.settlement import ask_now
 from contacts.actions.sharing import Order, Strategy
 from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverKind, HandoverState, ItemState, Role
@@ -260,5 +260,5 @@ class Refresh(HandoverVerb):
 
     def act(self, data: dict[str, Any], pk: int) -> Handover:
         """Ask the channel now how the customers of a handover decided."""
-        check_handover(handover_for(self.viewer, pk).pk, now=self.now, early=True)
+        ask_now(handover_for(self.viewer, pk), now=self.now)
         return self.row(pk)
