@@ -1,5 +1,7 @@
 """Group chats on the page of a handover and of a colleague."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -43,7 +45,7 @@ def propose(client: Client, handover: Handover, *receivers: Staff) -> None:
     client.post(f"/handovers/{handover.pk}/propose/", data)
 
 
-def give(client: Client, handover: Handover, **data: object) -> object:
+def give(client: Client, handover: Handover, **data: object) -> Any:
     return client.post(f"/handovers/{handover.pk}/chats/", data)
 
 
@@ -101,9 +103,9 @@ def test_errors_keep_what_was_ticked_and_change_nothing(manager: Client) -> None
     nobody = give(manager, handover, chats=[item.pk])
     stranger = give(manager, handover, chats=[item.pk], owner=make_staff(store=make_store()).pk)
 
-    assert [answer.status_code for answer in (nothing, nobody, stranger)] == [400, 400, 400]  # type: ignore[attr-defined]
-    assert f'value="{item.pk}" form="chats-form"' in nobody.content.decode()  # type: ignore[attr-defined]
-    assert nobody.context["ticked_chats"] == {item.pk}  # type: ignore[attr-defined]
+    assert [answer.status_code for answer in (nothing, nobody, stranger)] == [400, 400, 400]
+    assert f'value="{item.pk}" form="chats-form"' in nobody.content.decode()
+    assert nobody.context["ticked_chats"] == {item.pk}
     item.refresh_from_db()
     assert item.to_staff is None
 
@@ -116,7 +118,7 @@ def test_chats_of_other_stores_are_nobodys_here(client: Client) -> None:
 
     for person, status in ((stranger, 404), (guide, 403)):
         answer = give(sign_in(client, person), handover, chats=[item.pk], owner=mei.pk)
-        assert answer.status_code == status  # type: ignore[attr-defined]
+        assert answer.status_code == status
     item.refresh_from_db()
     assert item.to_staff is None
 
