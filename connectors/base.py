@@ -4,7 +4,7 @@ A connector knows the channel's wire format and nothing of our models or setting
 is passed in. All of a channel hides behind ``Connector``.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +34,15 @@ class Abilities:
     personal_text: bool
     text_bytes: int
     needs_confirmation: bool
+    direct: bool = False
+    """Whether it is a ``DirectConnector``: letter by letter, without a sender among the staff."""
+    address_kinds: Sequence[str] = ()
+    """Kinds of identity whose value is an address here, the first that a customer has counts.
+
+    Empty: every customer can be reached, under their number in Liuke.
+    """
+    has_subject: bool = False
+    has_html: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +151,85 @@ class Connector(Protocol):
 
     def cancel(self, reference: str) -> None:
         """Withdraw what has not been confirmed. Raises ``ChannelBusy`` or ``ChannelRefused``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to one person on its way through a direct channel.
+
+    ``key`` is the same on every attempt at the same recipient, at most 64 ASCII characters, and
+    is what an answer names. ``unsubscribe_url``, where there is one, ends all further messages
+    with one POST and without a login (RFC 8058).
+    """
+
+    key: str
+    address: str
+    text: str
+    subject: str = ""
+    html: str = ""
+    unsubscribe_url: str = ""
+    attachments: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+class Outcome(StrEnum):
+    """What is known of a letter once its call is over."""
+
+    TAKEN = "taken"
+    """The channel has it."""
+
+    REFUSED = "refused"
+    """The channel will never take it; the same letter again would be refused again."""
+
+    BUSY = "busy"
+    """The channel does not have it; the same letter may go again after ``retry_after``."""
+
+    UNCLEAR = "unclear"
+    """The channel may or may not have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one letter.
+
+    ``reference`` is the channel's own id of it. ``why`` is for people, and carries neither
+    address nor text. ``is_address`` is set when it is the address that is refused, so no later
+    message will get there either. ``is_channel`` is set when it is not this letter but the whole
+    channel that is busy or broken: everybody had better wait ``retry_after`` seconds.
+    """
+
+    key: str
+    outcome: Outcome
+    reference: str = ""
+    why: str = ""
+    retry_after: float = 0.0
+    is_address: bool = False
+    is_channel: bool = False
+
+
+class DirectConnector(Protocol):
+    """A channel that takes a letter of its own for every recipient: e-mail, SMS, a webhook.
+
+    An instance belongs to one thread and keeps its connections from one ``send`` to the next.
+    """
+
+    kind: str
+    abilities: Abilities
+
+    def send(self, letters: Iterable[Letter | None]) -> Iterator[Answer]:
+        """Send each letter once, several at a time; yield one answer for each, in any order.
+
+        Letters are drawn as fast as they go out and no faster, so whoever draws decides when
+        to stop: those already drawn are still sent and answered. ``None`` among them means that
+        there is none just now: what is under way goes on, and the next is drawn a moment later.
+        Never raises for what the channel does.
+        """
+
+    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+        """Ask the channel whether it got the letter between the two times.
+
+        ``None`` means that it did not. Only for channels whose recovery is ``ASKABLE``.
+        Raises ``ChannelBusy`` when it cannot be asked now.
+        """
+
+    def close(self) -> None:
+        """Let go of the connections."""
