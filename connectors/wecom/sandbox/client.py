@@ -71,6 +71,11 @@ class SandboxControl:
         """Staff confirm their tasks; counts of tasks, left, sent, not_friend and capped."""
         return self._post("confirm", {"userid": userid, "msgid": msgid, "share": share})
 
+    def publish(self, *, userid: str = "", moment_id: str = "", likes: int = 0) -> int:
+        """Members publish the moments that wait for them; returns how many times that was."""
+        body = {"userid": userid, "moment_id": moment_id, "likes": likes}
+        return int(self._post("publish", body)["published"])
+
     def tasks(self, userid: str = "") -> list[Json]:
         return list(self._rows("tasks", {"userid": userid}))
 

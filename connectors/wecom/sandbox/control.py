@@ -7,7 +7,7 @@ HTTP 400 with ``{"error": …}``. All of them are journaled. See the README for 
 from collections.abc import Callable
 from functools import partial
 
-from connectors.wecom.sandbox import confirmations, fields, groups, relations, ways
+from connectors.wecom.sandbox import confirmations, fields, groups, moments, relations, ways
 from connectors.wecom.sandbox.errors import Refusal
 from connectors.wecom.sandbox.faults import set_faults
 from connectors.wecom.sandbox.people import staff_at_work
@@ -90,6 +90,7 @@ ROUTES: dict[str, Callable[[World, Call], Json]] = {
     "/sandbox/seed": seed,
     "/sandbox/clock": set_clock,
     "/sandbox/confirm": confirm,
+    "/sandbox/publish": moments.publish,
     "/sandbox/scan": scan,
     "/sandbox/depart": depart,
     "/sandbox/remove": remove,

@@ -60,6 +60,15 @@ def messages(world: World, query: Query) -> list[Any]:
     ]
 
 
+def moments(world: World, query: Query) -> list[Any]:
+    """?text= ; every moment, whom it is for and who has published it when."""
+    return [
+        asdict(moment)
+        for moment in world.moments.values()
+        if query.get("text") in (None, moment.text)
+    ]
+
+
 def deliveries(world: World, query: Query) -> list[Any]:
     """?external_userid= &text= ; how often each customer really got each text."""
     return [
@@ -133,6 +142,7 @@ PARTS: dict[str, Callable[[World, Query], list[Any]]] = {
     "/sandbox/tasks": tasks,
     "/sandbox/ledger/violations": violations,
     "/sandbox/ledger/messages": messages,
+    "/sandbox/ledger/moments": moments,
     "/sandbox/ledger/deliveries": deliveries,
     "/sandbox/ledger/welcomes": welcomes,
     "/sandbox/ledger/transfers": transfers,

@@ -162,6 +162,24 @@ class Message:
 
 
 @dataclass
+class Moment:
+    """``published`` is when each member published it, 0 for not yet; ``likes`` of each one's customers like it."""
+
+    seq: int
+    jobid: str
+    moment_id: str
+    created_at: float
+    text: str
+    attachments: list[Json]
+    tag_ids: list[str]
+    published: dict[str, int]
+    invalid_senders: list[str]
+    invalid_tags: list[str]
+    cancelled: bool = False
+    likes: int = 0
+
+
+@dataclass
 class Transfer:
     """``status`` as in transfer_result: 1 done, 2 waiting, 3 refused, 4 takeover full, 5 no record."""
 
@@ -259,6 +277,7 @@ class World:
         self.ways: dict[str, Way] = {}
         self.welcome_codes: dict[str, WelcomeCode] = {}
         self.messages: dict[str, Message] = {}
+        self.moments: dict[str, Moment] = {}
         self.received: Counter[tuple[str, str]] = Counter()
         self.transfers: dict[tuple[bool, str, str, str], Transfer] = {}
         self.transfer_history: dict[str, list[Transfer]] = defaultdict(list)
