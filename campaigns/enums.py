@@ -81,6 +81,45 @@ class DeliveryReason(TextChoices):
     CHANNEL_ERROR = "channel_error", _("the channel refused the batch")
 
 
+class PostKind(TextChoices):
+    """Where a post goes."""
+
+    GROUP = "group", _("to group chats")
+    MOMENT = "moment", _("moment")
+
+
+class PostState(TextChoices):
+    """Draft → scheduled → sending → waiting for staff → done."""
+
+    DRAFT = "draft", _("draft")
+    SCHEDULED = "scheduled", _("scheduled")
+    SENDING = "sending", _("sending")
+    WAITING = "waiting", _("waiting for staff")
+    DONE = "done", _("done")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+POST_MOVES = {
+    PostState.DRAFT: frozenset({PostState.SCHEDULED, PostState.CANCELLED}),
+    PostState.SCHEDULED: frozenset({PostState.DRAFT, PostState.SENDING, PostState.CANCELLED}),
+    PostState.SENDING: frozenset({PostState.WAITING, PostState.DONE, PostState.CANCELLED}),
+    PostState.WAITING: frozenset({PostState.SENDING, PostState.DONE, PostState.CANCELLED}),
+    PostState.DONE: frozenset(),
+    PostState.CANCELLED: frozenset(),
+}
+
+
+class TargetState(TextChoices):
+    """What became of a post in one group chat, or with one member who publishes it."""
+
+    QUEUED = "queued", _("queued")
+    HANDED = "handed", _("handed to the channel")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("failed")
+    UNCLEAR = "unclear", _("unclear")
+    CANCELLED = "cancelled", _("cancelled")
+
+
 class WelcomeState(TextChoices):
     """The outcome of every welcome code that was received."""
 

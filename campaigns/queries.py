@@ -6,15 +6,18 @@ from datetime import datetime
 from django.db.models import Count
 
 from campaigns.audience import AudiencePreview, preview_announcement, preview_audience
-from campaigns.enums import BatchState, DeliveryReason, DeliveryState
-from campaigns.models import Batch, Campaign, Delivery
+from campaigns.enums import BatchState, DeliveryReason, DeliveryState, TargetState
+from campaigns.models import Batch, Campaign, Delivery, Post, PostTarget
 
 __all__ = [
     "AudiencePreview",
     "BatchCell",
     "CampaignProgress",
+    "PostProgress",
+    "PostTargetRow",
     "audience_preview",
     "campaign_progress",
+    "post_progress",
     "preview_announcement",
 ]
 
@@ -85,3 +88,54 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
 def audience_preview(rule: object) -> AudiencePreview:
     """Say whom a campaign to this rule would reach, and whom not and why. Raises ``RuleBroken``."""
     return preview_audience(rule)
+
+
+@dataclass(frozen=True, slots=True)
+class PostTargetRow:
+    """What became of a post in one chat, or with one colleague who publishes it."""
+
+    staff_name: str
+    chat_name: str
+    state: TargetState
+    reason: DeliveryReason
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PostProgress:
+    """How far a post got; ``states`` adds up to the number of ``targets``."""
+
+    targets: list[PostTargetRow] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many chats or colleagues there are."""
+        return len(self.targets)
+
+    @property
+    def states(self) -> dict[TargetState, int]:
+        """How many are in each state."""
+        counts: dict[TargetState, int] = {}
+        for target in self.targets:
+            counts[target.state] = counts.get(target.state, 0) + 1
+        return counts
+
+
+def post_progress(post: Post) -> PostProgress:
+    """List the chats or colleagues of a post with their states: one query.
+
+    There are as many as a company has group chats, or colleagues: thousands, not millions.
+    """
+    found = PostTarget.objects.filter(share__post=post).select_related("staff", "chat")
+    return PostProgress(
+        [
+            PostTargetRow(
+                staff_name=row.staff.name,
+                chat_name=str(row.chat) if row.chat else "",
+                state=TargetState(row.state),
+                reason=DeliveryReason(row.reason),
+                sent_at=row.sent_at,
+            )
+            for row in found.order_by("share__seq", "slot")
+        ]
+    )

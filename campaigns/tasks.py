@@ -56,6 +56,23 @@ def check_campaign(campaign_id: int) -> None:
 
 
 @shared_task
+def send_post(post_id: int) -> None:
+    """Send the shares of a post for one turn, and ring again if some are left."""
+    from campaigns.actions.posts.sending import pump_post
+
+    if pump_post(post_id):
+        ring(send_post, post_id)
+
+
+@shared_task
+def check_post(post_id: int) -> None:
+    """Ask the channel about every due share of one post."""
+    from campaigns.actions.posts.following import check_post as check
+
+    check(post_id, now=timezone.now())
+
+
+@shared_task
 def send_welcome(welcome_id: int) -> None:
     """Greet one new contact."""
     from campaigns.actions.welcomes import send_welcome as send

@@ -58,6 +58,8 @@ class Parcel:
     text: str
     addresses: Sequence[str]
     attachments: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    tags: Sequence[str] = ()
+    """Only customers with any of these tags of the channel; for moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Progress:
     confirmed_at: datetime | None
     results: Iterable[Result]
     over: bool = False
+    reference: str = ""
+    """The channel's id of the parcel from now on, where it has a new one."""
 
 
 class ChannelBusy(Exception):

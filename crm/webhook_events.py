@@ -260,6 +260,14 @@ _WORK = (
     EventType("order.changed", _("An order has changed."), "order", carries={"state": "refunded"}),
 )
 _CAMPAIGNS = (
+    EventType("post.created", _("A post was drafted."), "post"),
+    EventType("post.scheduled", _("A post is scheduled."), "post"),
+    EventType("post.draft", _("A post was taken back into a draft."), "post"),
+    EventType("post.sending", _("A post goes out."), "post"),
+    EventType("post.waiting", _("A post waits for staff."), "post"),
+    EventType("post.reminded", _("Colleagues were reminded of a post."), "post"),
+    EventType("post.done", _("A post is over."), "post"),
+    EventType("post.cancelled", _("A post was cancelled."), "post"),
     EventType("campaign.created", _("A campaign was drafted."), "campaign"),
     EventType("campaign.scheduled", _("A campaign is scheduled."), "campaign"),
     EventType("campaign.draft", _("A campaign was taken back into a draft."), "campaign"),

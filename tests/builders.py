@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.enums import CampaignState, DeliveryState
-from campaigns.models import Batch, Campaign, Content, Delivery, Segment, Welcome
+from campaigns.enums import CampaignState, DeliveryState, PostKind
+from campaigns.models import Batch, Campaign, Content, Delivery, Post, Segment, Welcome
 from contacts.enums import (
     Channel,
     CustomerState,
@@ -415,6 +415,13 @@ def make_campaign(
         values.setdefault("closed_at", NOON)
     return Campaign.objects.create(
         name=name, content=content or make_content(), segment=segment or make_segment(), **values
+    )
+
+
+def make_post(name: str = "Coats", *, kind: PostKind = PostKind.GROUP, **fields: Any) -> Post:
+    content = fields.pop("content", None) or make_content("New coats are here.")
+    return Post.objects.create(
+        name=name, kind=kind, content=content, state_at=NOON, created_at=NOON, **fields
     )
 
 

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop
 
-from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.models import Batch, Campaign, Delivery, QuickReply
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, PostState
+from campaigns.models import Batch, Campaign, Delivery, Post, QuickReply
 from contacts.actions.history import record
 from contacts.models import Staff
 
@@ -56,6 +56,17 @@ def hand_on_campaigns(staff: Staff, successor: Staff | None, *, now: datetime) -
             at=now,
             data={"why": MADE_BY_A_LEAVER},
         )
+    _take_back_posts(staff, successor, now=now)
     QuickReply.objects.filter(owner=staff, archived_at=None).update(owner=successor)
     open_ones = Campaign.objects.filter(created_by=staff, state__in=OPEN)
     return open_ones.update(created_by=successor)
+
+
+def _take_back_posts(staff: Staff, successor: Staff | None, *, now: datetime) -> None:
+    posts = Post.objects.select_for_update().filter(created_by=staff)
+    for post in posts.filter(state=PostState.SCHEDULED).order_by("pk"):
+        Post.objects.filter(pk=post.pk, state=PostState.SCHEDULED).update(
+            state=PostState.DRAFT, state_at=now, send_at=None
+        )
+        record(post, "post.draft", actor=None, at=now, data={"why": MADE_BY_A_LEAVER})
+    Post.objects.filter(created_by=staff, closed_at=None).update(created_by=successor)

@@ -2,6 +2,7 @@
 
 from campaigns.models.campaigns import Batch, Campaign, Delivery
 from campaigns.models.contents import Content
+from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.segments import Segment
 from campaigns.models.welcomes import Welcome, WelcomeRule
@@ -11,6 +12,9 @@ __all__ = [
     "Campaign",
     "Content",
     "Delivery",
+    "Post",
+    "PostShare",
+    "PostTarget",
     "QuickReply",
     "Segment",
     "Welcome",

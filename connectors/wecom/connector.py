@@ -43,7 +43,7 @@ AROUND = timedelta(minutes=10)
 
 T = TypeVar("T")
 
-_FATES = {
+FATES: dict[int, Fate] = {
     SendStatus.WAITING: Fate.WAITING,
     SendStatus.SENT: Fate.SENT,
     SendStatus.NOT_A_FRIEND: Fate.NOT_A_FRIEND,
@@ -68,28 +68,14 @@ class WeComConnector:
         self._client = client
 
     def send(self, parcel: Parcel) -> Handed:
-        """Create one task for the sender; nobody has got anything yet.
-
-        WeCom's "system busy" (-1) does not promise that nothing was done, so it is unclear too.
-        """
+        """Create one task for the sender; nobody has got anything yet."""
         template = MessageTemplate(
             text=parcel.text,
-            attachments=[_attachment(item) for item in parcel.attachments],
+            attachments=[in_wecoms_form(item) for item in parcel.attachments],
             sender=parcel.sender,
             external_user_ids=parcel.addresses,
         )
-        try:
-            created = add_msg_template(self._connected(), template)
-        except Busy as busy:
-            if not busy.surely_nothing_done:
-                raise ChannelUnclear(str(busy)) from busy
-            raise ChannelBusy(str(busy), retry_after=busy.retry_after) from busy
-        except ConfigProblem as problem:
-            raise ChannelMisconfigured(str(problem), retry_after=problem.retry_after) from problem
-        except (Refused, ValueError) as refused:
-            raise ChannelRefused(str(refused)) from refused
-        except Unclear as unclear:
-            raise ChannelUnclear(str(unclear)) from unclear
+        created = sending(lambda: add_msg_template(self._connected(), template))
         return Handed(created.msg_id, created.failed_ids)
 
     def look_up(
@@ -112,7 +98,7 @@ class WeComConnector:
                     return Handed(message.msg_id, wanted - reached)
             return None
 
-        return _asking(search)
+        return asking(search)
 
     def progress(self, parcel: Parcel, *, reference: str) -> Progress:
         """Ask whether the sender has confirmed, and if so, what became of each customer."""
@@ -132,15 +118,15 @@ class WeComConnector:
             confirmed_at = task.confirmed_at or datetime.now(tz=UTC)
             return Progress(confirmed_at, list(self._results(client, reference, parcel.sender)))
 
-        return _asking(ask)
+        return asking(ask)
 
     def remind(self, reference: str) -> None:
         """Remind the sender; WeCom allows three times in 24 hours per message."""
-        _asking(lambda: remind_groupmsg_send(self._connected(), reference))
+        asking(lambda: remind_groupmsg_send(self._connected(), reference))
 
     def cancel(self, reference: str) -> None:
         """Withdraw the task if the sender has not confirmed it."""
-        _asking(lambda: cancel_groupmsg_send(self._connected(), reference))
+        asking(lambda: cancel_groupmsg_send(self._connected(), reference))
 
     def _reached_by(
         self, client: WeComClient, msg_id: str, sender: str, wanted: set[str]
@@ -165,7 +151,7 @@ class WeComConnector:
 
     def _results(self, client: WeComClient, reference: str, sender: str) -> Iterator[Result]:
         for row in get_groupmsg_send_result(client, reference, sender):
-            fate = _FATES.get(row.status)  # type: ignore[call-overload]  # an int finds its IntEnum
+            fate = FATES.get(row.status)
             if fate:
                 yield Result(row.external_user_id, fate, row.sent_at)
 
@@ -180,7 +166,26 @@ def _task_of(tasks: Iterator[SendTask], sender: str) -> SendTask | None:
     return next((task for task in tasks if task.user_id.lower() == wanted), None)
 
 
-def _asking(call: Callable[[], T]) -> T:
+def sending(call: Callable[[], T]) -> T:
+    """Make a call that must not be made twice, and turn its failures into the channel's words.
+
+    WeCom's "system busy" (-1) does not promise that nothing was done, so it is unclear too.
+    """
+    try:
+        return call()
+    except Busy as busy:
+        if not busy.surely_nothing_done:
+            raise ChannelUnclear(str(busy)) from busy
+        raise ChannelBusy(str(busy), retry_after=busy.retry_after) from busy
+    except ConfigProblem as problem:
+        raise ChannelMisconfigured(str(problem), retry_after=problem.retry_after) from problem
+    except (Refused, ValueError) as refused:
+        raise ChannelRefused(str(refused)) from refused
+    except Unclear as unclear:
+        raise ChannelUnclear(str(unclear)) from unclear
+
+
+def asking(call: Callable[[], T]) -> T:
     """Turn the failures of a question, which changes nothing, into the channel's words."""
     try:
         return call()
@@ -194,7 +199,7 @@ def _asking(call: Callable[[], T]) -> T:
         raise ChannelUnclear(str(unclear)) from unclear
 
 
-def _attachment(item: Mapping[str, Any]) -> attach.Attachment:
+def in_wecoms_form(item: Mapping[str, Any]) -> attach.Attachment:
     """Turn our own shape of an attachment into WeCom's. Raises ``ValueError`` for unknown ones."""
     match item.get("kind"):
         case "link":

@@ -14,6 +14,8 @@ from crm.access.campaigns import (
     campaign_for,
     campaigns_of,
     deliveries_of,
+    post_for,
+    posts_of,
     quick_replies_of,
     quick_reply_for,
 )
@@ -74,6 +76,8 @@ __all__ = [
     "offered_in_pool",
     "orders_of",
     "pool_of",
+    "post_for",
+    "posts_of",
     "quick_replies_of",
     "quick_reply_for",
     "reconciliations_of",

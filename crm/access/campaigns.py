@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from campaigns.models import Batch, Campaign, Delivery, QuickReply
+from campaigns.models import Batch, Campaign, Delivery, Post, QuickReply
 from contacts.enums import Role
 from crm.access.customers import customers_of
 from crm.access.people import stores_of
@@ -37,6 +37,19 @@ def deliveries_of(viewer: Viewer) -> QuerySet[Delivery]:
     if viewer.stores_for(Role.MARKETER) is None:
         return visible
     return visible.filter(customer__in=customers_of(viewer, Role.MARKETER))
+
+
+def posts_of(viewer: Viewer) -> QuerySet[Post]:
+    """Return the posts the person sees: by the same rule as campaigns."""
+    if viewer.stores_for(Role.MARKETER) is None:
+        return Post.objects.all()
+    return Post.objects.filter(created_by=viewer.staff)
+
+
+def post_for(viewer: Viewer, pk: int) -> Post:
+    """Return one post within the person's scope, or answer 404."""
+    found = posts_of(viewer).select_related("content", "created_by")
+    return get_object_or_404(found, pk=pk)
 
 
 def quick_replies_of(viewer: Viewer) -> QuerySet[QuickReply]:

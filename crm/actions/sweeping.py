@@ -16,6 +16,8 @@ from campaigns.actions import due
 from campaigns.actions.announcements import handovers_to_announce
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
+from campaigns.actions.posts.following import posts_to_check, posts_to_send
+from campaigns.actions.posts.sending import expire_share_leases
 from campaigns.actions.welcomes import write_off_welcomes
 from contacts import tasks as contact_tasks
 from contacts.actions.chat_learning import chats_to_look_at
@@ -57,6 +59,8 @@ _DUE: list[tuple[Finder, Task]] = [
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),
     (due.batches_to_check, campaign_tasks.check_batch),
+    (posts_to_send, campaign_tasks.send_post),
+    (posts_to_check, campaign_tasks.check_post),
     (chats_to_look_at, contact_tasks.look_at_chat),
     (handovers_with_chats_due, contact_tasks.transfer_chats),
     (handovers_to_move, contact_tasks.move_customers),
@@ -99,6 +103,7 @@ def do_what_is_due(*, now: datetime) -> int:
 
 def _due(now: datetime) -> Iterator[tuple[Task, int]]:
     expire_leases(now=now)
+    expire_share_leases(now=now)
     write_off_welcomes(now=now)
     for find, task in _DUE:
         for row in find(now):

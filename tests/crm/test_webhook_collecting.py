@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 from django.db import connection, connections, transaction
 
-from campaigns.enums import CampaignState
+from campaigns.enums import CampaignState, PostState
 from config.places import ROOT
 from contacts.actions.history import record
 from contacts.enums import StaffState, TaskState
@@ -439,6 +439,7 @@ def test_what_is_to_be_sent_again_waits_for_a_paused_webhook_too():
 _ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 _MADE_UP = {
     ("campaign.", ""): [state.value for state in CampaignState],
+    ("post.", ""): [state.value for state in PostState],
     ("task.", ""): [TaskState.DONE.value, TaskState.DROPPED.value],
     ("", ".exported"): ["customers", "handover_items", "losses", "staff_file"],
 }

@@ -25,6 +25,7 @@ from tests.builders import (
     make_interaction,
     make_loss,
     make_order,
+    make_post,
     make_segment,
     make_staff,
     make_store,
@@ -93,6 +94,7 @@ def make_world() -> World:
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
         "campaign": campaign, "code": code, "finding": finding, "task": task,
         "chat": make_chat_item(handover, name=CANARY),
+        "post": make_post(CANARY, content=make_content("Hello all"), created_by=people["marketer"]),
         "loss": make_loss(wei, pooled, note=CANARY),
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
@@ -115,7 +117,7 @@ class Route:
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
-                 "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task",
+                 "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task", "posts": "post",
                  "webhooks": "webhook"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
@@ -191,6 +193,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
             "tags": [ids["tag"]],
             "welcome": "Welcome",
         },
+        "POST posts": {"kind": "group", "name": "Coats", "text": "New coats"},
         "POST contents": {"name": "Coats", "text": "New coats"},
         "POST segments": {"name": "Regulars", "rule": rule},
         "POST segment-preview": {"rule": rule},

@@ -1,0 +1,177 @@
+"""Following a post to its end: who has confirmed or published it, and reminding those who have not."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from campaigns.actions.batches import TOO_YOUNG
+from campaigns.actions.campaigns import REMINDER_WINDOW, REMINDERS
+from campaigns.actions.posts.life import advance_post
+from campaigns.actions.posts.sending import look_up_share, parcel_of
+from campaigns.actions.results import IN_HAND, LONGEST, PATIENCE, SHORTEST
+from campaigns.channels import post_connector
+from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
+from campaigns.models import Post, PostShare, PostTarget
+from campaigns.tasks import check_post as check_post_task
+from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector, Fate, Progress
+from contacts.actions.history import record
+from contacts.doorbell import ring
+from contacts.errors import RuleBroken
+from contacts.models import Staff
+from contacts.wecom import READING
+
+_FAILURES = {
+    Fate.NOT_A_FRIEND: DeliveryReason.INVALID,
+    Fate.RECEIVE_LIMIT: DeliveryReason.RECEIVE_LIMIT,
+}
+
+
+def posts_to_send(now: datetime) -> list[int]:
+    """Posts whose time has come, or that have a share to send."""
+    due = Q(state=PostState.SCHEDULED, send_at__lte=now)
+    ready = PostShare.objects.filter(state=BatchState.WAITING, next_attempt_at__lte=now)
+    live = Q(state__in=[PostState.SENDING, PostState.WAITING], pk__in=ready.values("post"))
+    return list(Post.objects.filter(due | live).order_by("pk").values_list("pk", flat=True)[:50])
+
+
+def posts_to_check(now: datetime) -> list[int]:
+    """Posts with a share to ask the channel about."""
+    found = _due_shares(now).order_by("post_id").values_list("post_id", flat=True).distinct()
+    return list(found[:50])
+
+
+def _due_shares(now: datetime) -> QuerySet[PostShare]:
+    return PostShare.objects.filter(
+        state__in=[BatchState.HANDED, BatchState.UNCLEAR], next_attempt_at__lte=now
+    )
+
+
+def check_post(post_id: int, *, now: datetime) -> None:
+    """Ask the channel about every due share of one post."""
+    due = _due_shares(now).filter(post=post_id).order_by("pk").values_list("pk", "state")
+    for share_id, state in due:
+        if state == BatchState.UNCLEAR:
+            look_up_share(share_id, now=now)
+        else:
+            check_share(share_id, now=now)
+
+
+def check_share(share_id: int, *, now: datetime) -> bool:
+    """Ask the channel what became of a share that is due; returns whether this worker asked.
+
+    A share of a cancelled post is withdrawn first.
+    """
+    handed = PostShare.objects.filter(pk=share_id, state=BatchState.HANDED)
+    if not handed.filter(next_attempt_at__lte=now).update(next_attempt_at=now + IN_HAND):
+        return False
+    share = PostShare.objects.select_related("post", "sender").get(pk=share_id)
+    connector = post_connector(share.post.kind, patience=READING)
+    try:
+        if not _withdraw_if_cancelled(share, connector, now=now):
+            return True
+        progress = connector.progress(parcel_of(share), reference=share.reference)
+    except ChannelBusy as busy:
+        handed.update(next_attempt_at=now + timedelta(seconds=busy.retry_after))
+        return True
+    except (ChannelRefused, ChannelUnclear) as error:
+        if _age(share, now) <= PATIENCE:
+            handed.update(error=str(error)[:300], next_attempt_at=_next_check(share, now))
+            return True
+        progress = Progress(None, (), over=True)
+    _write_progress(share, progress, now=now)
+    advance_post(share.post_id, now=now)
+    return True
+
+
+def _withdraw_if_cancelled(share: PostShare, connector: Connector, *, now: datetime) -> bool:
+    """Withdraw what a cancelled post still has out; returns whether it can be asked about."""
+    if share.post.state != PostState.CANCELLED or share.withdrawn_at:
+        return True
+    connector.cancel(share.reference)
+    old_enough = (share.handed_at or now) + TOO_YOUNG
+    PostShare.objects.filter(pk=share.pk, state=BatchState.HANDED).update(
+        withdrawn_at=now, next_attempt_at=max(now, old_enough)
+    )
+    share.withdrawn_at = now
+    return old_enough <= now
+
+
+def _write_progress(share: PostShare, progress: Progress, *, now: datetime) -> None:
+    with transaction.atomic():
+        handed = PostTarget.objects.filter(share=share, state=TargetState.HANDED)
+        for result in progress.results:
+            target = handed.filter(address=result.address)
+            if result.fate == Fate.SENT:
+                target.update(state=TargetState.SENT, sent_at=result.at)
+            elif result.fate in _FAILURES:
+                target.update(state=TargetState.FAILED, reason=_FAILURES[result.fate])
+        if progress.over or share.withdrawn_at or _age(share, now) > PATIENCE:
+            handed.update(state=TargetState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)
+        over = not handed.exists()
+        changes: dict[str, object] = {
+            "state": BatchState.DONE if over else BatchState.HANDED,
+            "done_at": now if over else None,
+            "next_attempt_at": None if over else _next_check(share, now),
+            "confirmed_at": share.confirmed_at or progress.confirmed_at,
+            "reference": progress.reference or share.reference,
+        }
+        PostShare.objects.filter(pk=share.pk, state=BatchState.HANDED).update(**changes)
+
+
+def _age(share: PostShare, now: datetime) -> timedelta:
+    return now - (share.handed_at or now)
+
+
+def _next_check(share: PostShare, now: datetime) -> datetime:
+    return now + min(LONGEST, max(SHORTEST, _age(share, now) / 2))
+
+
+def refresh_post(post: Post, *, now: datetime) -> None:
+    """Have the channel asked now; shares that it got less than a minute ago are left out."""
+    PostShare.objects.filter(
+        post=post, state=BatchState.HANDED, handed_at__lte=now - TOO_YOUNG
+    ).update(next_attempt_at=now)
+    ring(check_post_task, post.pk)
+
+
+def remind_post(post: Post, *, actor: Staff | None, now: datetime) -> int:
+    """Ask every owner of a chat who has not confirmed once more; returns how many that were.
+
+    At most three times in 24 hours. Raises ``RuleBroken`` if none is left, and for moments, of
+    which WeCom does not remind.
+    """
+    if post.kind == PostKind.MOMENT:
+        raise RuleBroken(_("WeCom has no reminder for moments. Write to the colleagues yourself."))
+    waiting = PostShare.objects.filter(
+        post=post, state=BatchState.HANDED, confirmed_at=None
+    ).order_by("pk")
+    reminded = 0
+    if waiting:
+        connector = post_connector(post.kind)
+        reminded = sum(_remind(share, connector, now=now) for share in waiting)
+    if not reminded:
+        raise RuleBroken(_("Everybody has confirmed or was reminded three times in 24 hours."))
+    record(post, "post.reminded", actor=actor, at=now, data={"shares": reminded})
+    return reminded
+
+
+def _remind(share: PostShare, connector: Connector, *, now: datetime) -> bool:
+    fresh = share.reminded_at is None or share.reminded_at <= now - REMINDER_WINDOW
+    count = 0 if fresh else share.reminders
+    if count >= REMINDERS:
+        return False
+    row = PostShare.objects.filter(pk=share.pk, state=BatchState.HANDED, reminders=share.reminders)
+    if not row.update(reminders=count + 1, reminded_at=now if fresh else share.reminded_at):
+        return False
+    try:
+        connector.remind(share.reference)
+    except ChannelUnclear:
+        return True  # it may have arrived, so it counts
+    except (ChannelBusy, ChannelRefused) as error:
+        PostShare.objects.filter(pk=share.pk).update(
+            reminders=share.reminders, reminded_at=share.reminded_at, error=str(error)[:300]
+        )
+        return False
+    return True

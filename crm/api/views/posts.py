@@ -1,0 +1,183 @@
+"""Posts: messages to group chats, and moments."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from campaigns.actions.contents import create_content
+from campaigns.actions.posts.following import refresh_post, remind_post
+from campaigns.actions.posts.life import (
+    cancel_post,
+    create_post,
+    schedule_post,
+    unschedule_post,
+)
+from campaigns.enums import PostKind, PostState
+from campaigns.models import Content, Post
+from campaigns.queries import PostProgress, post_progress
+from contacts.enums import Role
+from contacts.models import Tag
+from crm.access import post_for, posts_of, require, stores_of
+from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
+from crm.api.inputs import MomentField
+from crm.api.shapes.posts import PostProgressShape, PostShape
+from crm.api.views.messages import MESSAGE_LENGTH
+
+
+class PostFilters(django_filters.FilterSet):
+    """How posts can be narrowed down."""
+
+    kind = django_filters.ChoiceFilter(choices=PostKind.choices)
+    state = django_filters.ChoiceFilter(choices=PostState.choices)
+
+
+class Posts(Listing, Verb):
+    """List the posts you see."""
+
+    resource = "posts"
+    shape = PostShape
+    filterset_class = PostFilters
+    success = 201
+
+    class Input(StrictInput):
+        """Where it goes (`kind`), what is said (`content` or `text`), and who is meant.
+
+        Without `stores` all that you see are meant. `tags` narrow down who sees a moment.
+        """
+
+        example: ClassVar = {
+            "kind": "group",
+            "name": "Spring",
+            "text": "Our spring coats are here.",
+        }
+
+        kind = serializers.ChoiceField(choices=PostKind.choices)
+        name = serializers.CharField(max_length=120)
+        content = IdField(required=False)
+        text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
+        stores = IdsField(default=list)
+        tags = IdsField(default=list, max_length=100)
+
+        def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+            """One of the pair."""
+            if ("content" in attrs) == ("text" in attrs):
+                raise serializers.ValidationError({"content": [_("Give either content or text.")]})
+            return attrs
+
+    def rows(self) -> QuerySet[Post]:
+        """Return the posts the person sees."""
+        return posts_of(self.viewer).select_related("created_by", "content")
+
+    def act(self, data: dict[str, Any]) -> Post:
+        """Draft a post to the group chats, or a moment of the colleagues, of some stores."""
+        require(self.viewer, Role.MARKETER)
+        if "content" in data:
+            content = pick(Content.objects.all(), [data["content"]], "content")[0]
+        else:
+            content = create_content(
+                name=data["name"], text=data["text"], actor=self.actor, now=self.now
+            )
+        reach = stores_of(self.viewer, Role.MARKETER)
+        stores = pick(reach, data["stores"], "stores")
+        if not stores and self.viewer.stores_for(Role.MARKETER) is not None:
+            stores = list(reach)
+        return create_post(
+            kind=PostKind(data["kind"]),
+            name=data["name"],
+            content=content,
+            stores=stores,
+            tags=pick(Tag.objects.all(), data["tags"], "tags"),
+            actor=self.actor,
+            now=self.now,
+        )
+
+
+class PostPage(Reading):
+    """Read one post."""
+
+    resource = "posts"
+    shape = PostShape
+
+    def row(self, pk: int) -> Post:
+        """Return the post."""
+        return post_for(self.viewer, pk)
+
+
+class PostProgressPage(Reading):
+    """Read how far a post got, chat by chat or colleague by colleague."""
+
+    resource = "posts"
+    shape = PostProgressShape
+
+    def row(self, pk: int) -> PostProgress:
+        """Return the figures."""
+        return post_progress(post_for(self.viewer, pk))
+
+
+class PostVerb(PostPage, Verb):
+    """Something that is done to a post."""
+
+    http_method_names = ["post"]
+
+    def post_row(self, pk: int) -> Post:
+        """Return the post, to those who may change it."""
+        require(self.viewer, Role.MARKETER)
+        return post_for(self.viewer, pk)
+
+
+class SchedulePost(PostVerb):
+    """Schedule a post."""
+
+    class Input(StrictInput):
+        """When; without a time, at once."""
+
+        example: ClassVar = {"send_at": "2026-12-01T10:00:00+08:00"}
+
+        send_at = MomentField(required=False)
+
+    def act(self, data: dict[str, Any], pk: int) -> Post:
+        """Let a post go out at a time; one that has passed means at once."""
+        send_at = data.get("send_at", self.now)
+        schedule_post(self.post_row(pk), send_at=send_at, actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class UnschedulePost(PostVerb):
+    """Take a post back."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Post:
+        """Make a scheduled post a draft again."""
+        unschedule_post(self.post_row(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class CancelPost(PostVerb):
+    """Cancel a post."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Post:
+        """Send nothing more, and withdraw what staff have not confirmed or published yet."""
+        cancel_post(self.post_row(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class RemindPost(PostVerb):
+    """Remind owners of chats."""
+
+    calls_outside = True
+
+    def act(self, data: dict[str, Any], pk: int) -> Post:
+        """Ask every owner who has not confirmed once more; at most three times in 24 hours."""
+        remind_post(self.post_row(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class RefreshPost(PostVerb):
+    """Ask the channel about a post."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Post:
+        """Have WeCom asked now how far a post is."""
+        refresh_post(self.post_row(pk), now=self.now)
+        return self.row(pk)
