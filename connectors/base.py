@@ -210,6 +210,39 @@ class Answer:
     is_channel: bool = False
 
 
+class ReceiptKind(StrEnum):
+    """What a channel tells afterwards of a message that it took."""
+
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    BOUNCED = "bounced"
+    """It did not arrive, and nothing will at this address."""
+
+    FAILED = "failed"
+    """It did not arrive; another one may."""
+
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    REPLIED = "replied"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a channel tells of one message, or of one address.
+
+    The message is named by the channel's ``reference`` or our ``key``, a reply often only by its
+    ``address``. ``text`` is what a person wrote, and is not to be trusted.
+    """
+
+    kind: ReceiptKind
+    at: datetime | None = None
+    reference: str = ""
+    key: str = ""
+    address: str = ""
+    text: str = ""
+    why: str = ""
+
+
 class DirectConnector(Protocol):
     """A channel that takes a letter of its own for every recipient: e-mail, SMS, a webhook.
 

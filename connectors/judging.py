@@ -1,0 +1,68 @@
+"""What an HTTP reply means for the letters of a call, where a gateway has no better words."""
+
+import json
+from typing import Any
+
+from connectors.base import Answer, Outcome
+from connectors.bursts import Broken, Reply
+
+REST_SECONDS = 5.0
+"""How long a channel rests that is busy or cannot be reached and does not say how long."""
+
+LONGEST_REST = 3600.0
+BUSY_STATUSES = frozenset({425, 429, 503})
+SETTING_STATUSES = frozenset({401, 403, 404, 405})
+"""These speak of the address or the password that is set up here, not of one letter."""
+
+
+def judge(key: str, reply: Reply, *, keyed: bool) -> Answer:
+    """Say what became of one letter. ``keyed``: the far side honours our key, so a letter whose fate
+    is not known may simply go again."""
+    status = reply.status
+    if reply.broken is Broken.NOT_SENT:
+        return _rest(key, reply, why=reply.why)
+    if reply.broken is Broken.LOST:
+        return unknown(key, reply.why, keyed=keyed)
+    if 200 <= status < 300:
+        return Answer(key, Outcome.TAKEN, reference=reference_in(reply.body))
+    if status in BUSY_STATUSES:
+        return _rest(key, reply, why=f"the far side is busy (HTTP {status})")
+    if status in SETTING_STATUSES:
+        why = f"the far side does not let us in (HTTP {status})"
+        return _rest(key, Reply(retry_after=60.0), why=why)
+    if status >= 500 or status == 408:
+        return unknown(key, f"the far side failed (HTTP {status})", keyed=keyed)
+    return Answer(key, Outcome.REFUSED, why=f"the far side refused it (HTTP {status})")
+
+
+def unknown(key: str, why: str, *, keyed: bool) -> Answer:
+    """A letter whose fate is not known: again with the same key, or for a person to decide."""
+    if keyed:
+        return Answer(key, Outcome.BUSY, why=why, retry_after=1.0)
+    return Answer(key, Outcome.UNCLEAR, why=why)
+
+
+def _rest(key: str, reply: Reply, *, why: str) -> Answer:
+    seconds = min(LONGEST_REST, reply.retry_after or REST_SECONDS)
+    return Answer(key, Outcome.BUSY, why=why, retry_after=seconds, is_channel=True)
+
+
+def fields_in(body: bytes) -> dict[str, Any]:
+    """Read a JSON object; anything else reads as an empty one."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def reference_in(body: bytes) -> str:
+    """Return the far side's id of a message, if its answer has one where most put it."""
+    if not body or body[:1] != b"{":
+        return ""
+    found = fields_in(body)
+    for name in ("id", "reference", "message_id", "messageId", "sid"):
+        value = found.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return str(value).replace("\x00", "")[:120]
+    return ""
