@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from connectors.base import Connector
+from connectors.base import Abilities, Connector
 from connectors.wecom.connector import WeComConnector
 from contacts.errors import RuleBroken
 from contacts.wecom import wecom
@@ -16,3 +16,8 @@ def connector_for(channel: str, *, patience: float = 0) -> Connector:
     if channel != WeComConnector.kind:
         raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": channel})
     return WeComConnector(wecom(patience=patience))
+
+
+def abilities_of(channel: str) -> Abilities:
+    """Return what a channel can and cannot do. Raises ``RuleBroken`` as ``connector_for``."""
+    return connector_for(channel).abilities
