@@ -79,6 +79,8 @@ class DeliveryReason(TextChoices):
     RECEIVE_LIMIT = "quota", _("receive limit reached")
     NOT_CONFIRMED = "not_confirmed", _("not confirmed by staff")
     CHANNEL_ERROR = "channel_error", _("the channel refused the batch")
+    MISSED = "missed", _("not sent in time")
+    WRITTEN_OFF = "written_off", _("written off")
 
 
 class PostKind(TextChoices):

@@ -85,9 +85,9 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     return CampaignProgress(sum(states.values()), states, reasons, cells)
 
 
-def audience_preview(rule: object) -> AudiencePreview:
+def audience_preview(rule: object, *, channel: str = "wecom") -> AudiencePreview:
     """Say whom a campaign to this rule would reach, and whom not and why. Raises ``RuleBroken``."""
-    return preview_audience(rule)
+    return preview_audience(rule, channel=channel)
 
 
 @dataclass(frozen=True, slots=True)

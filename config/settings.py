@@ -303,6 +303,15 @@ WECOM_CALLBACK_TOKEN = env.text("WECOM_CALLBACK_TOKEN", "")
 WECOM_CALLBACK_AES_KEY = env.text("WECOM_CALLBACK_AES_KEY", "")
 WECOM_RECEIVE_QUOTA = env.quota("WECOM_RECEIVE_QUOTA", "month")  # ("month", 0): one for each day
 SMS_URL = env.text("SMS_URL", "")
+EMAIL_URL = env.text("EMAIL_URL", "")
+MAIL_FROM = env.text("LIUKE_MAIL_FROM", "")
+CAMPAIGN_WEBHOOK_URL = env.text("CAMPAIGN_WEBHOOK_URL", "")
+CAMPAIGN_WEBHOOK_SECRET = env.text("CAMPAIGN_WEBHOOK_SECRET", "")
+CAMPAIGN_WEBHOOK_PER_CALL = env.number("CAMPAIGN_WEBHOOK_PER_CALL", 1, least=1)
+CHANNEL_RATES = {  # letters a second; 0: as many as the channel takes
+    name: env.number(f"LIUKE_RATE_{name.upper()}", 0) for name in ("email", "sms", "webhook")
+}
+PUBLIC_URL = env.text("LIUKE_PUBLIC_URL", f"http://{LIUKE_BIND}").rstrip("/")
 globals().update(env.mail("EMAIL_URL"))
 
 # --- logs -----------------------------------------------------------------------------------

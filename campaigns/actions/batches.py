@@ -6,25 +6,24 @@ looked up at the channel, and is sent again only when the channel says that it h
 """
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.channels import connector_for
+from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.placeholders import fill
 from campaigns.tasks import send_batches
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
 from contacts.doorbell import ring
-from contacts.enums import Channel, CustomerState, StaffState
 from contacts.errors import broken_constraint
-from contacts.models import Company, Follow, Staff
+from contacts.models import Company, Staff
 from contacts.wecom import READING
 from contacts.words import handover_words
 
@@ -93,7 +92,7 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
     if batch.attempts > MOST_ATTEMPTS:
         _give_up(batch, gettext_noop("Given up after too many attempts."), now=now)
         return
-    _skip_those_who_may_not(batch)
+    skip_those_who_may_not(batch, now=now)
     parcel = parcel_of(batch)
     if not parcel.addresses:
         _write_handed(batch, Handed(reference=""), now=now)
@@ -138,29 +137,6 @@ def _values(sender: Staff | None) -> dict[str, str]:
         "store": sender.store.name if sender and sender.store else "",
         "company": company.short_name if company else "",
     }
-
-
-def _skip_those_who_may_not(batch: Batch) -> None:
-    queued = Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED)
-    follows = Follow.objects.active().filter(
-        staff=batch.sender_id, customer=OuterRef("customer_id"), channel=Channel.WECOM
-    )
-    sender_gone = batch.sender is None or batch.sender.state not in {
-        StaffState.ACTIVE,
-        StaffState.LEAVING,
-    }
-    rules: Iterable[tuple[DeliveryReason, Q]] = (
-        (DeliveryReason.OPTED_OUT, Q(customer__opted_out_at__isnull=False)),
-        (DeliveryReason.GONE, ~Q(customer__state=CustomerState.ACTIVE)),
-        (DeliveryReason.NO_SENDER, Q() if sender_gone else Q(pk__in=[])),
-        (DeliveryReason.CHANGED_HANDS, ~Q(Exists(follows))),
-    )
-    for reason, broken in rules:
-        customers = list(queued.filter(broken).values_list("customer_id", flat=True))
-        if customers:
-            Delivery.objects.filter(
-                campaign=batch.campaign_id, customer__in=customers, state=DeliveryState.QUEUED
-            ).update(state=DeliveryState.SKIPPED, reason=reason)
 
 
 def _fenced(batch: Batch) -> Q:

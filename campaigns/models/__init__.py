@@ -1,6 +1,6 @@
 """Messages: what is said, to whom, and what became of it."""
 
-from campaigns.models.campaigns import Batch, Campaign, Delivery
+from campaigns.models.campaigns import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.models.contents import Content
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
@@ -10,6 +10,7 @@ from campaigns.models.welcomes import Welcome, WelcomeRule
 __all__ = [
     "Batch",
     "Campaign",
+    "ChannelPace",
     "Content",
     "Delivery",
     "Post",
@@ -17,6 +18,7 @@ __all__ = [
     "PostTarget",
     "QuickReply",
     "Segment",
+    "Tally",
     "Welcome",
     "WelcomeRule",
 ]

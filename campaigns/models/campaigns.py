@@ -19,7 +19,8 @@ class Campaign(models.Model):
     An announcement is one as well, with the customers of a handover in place of a segment and
     its words in place of a content; a handover has one at most. The audience is frozen in one statement when the campaign is planned; ``recipients`` and
     ``skipped`` are the figures of that moment, and never change afterwards. ``text`` is the
-    content as it was then: later edits of the content do not reach a planned campaign.
+    content as it was then: later edits of the content do not reach a planned campaign. What has
+    not gone out by ``send_until`` is not sent any more.
     """
 
     content = models.ForeignKey(
@@ -37,7 +38,9 @@ class Campaign(models.Model):
 
     name = models.CharField(max_length=120)
     channel = models.CharField(max_length=12, default="wecom")
+    subject = models.CharField(max_length=200, blank=True, db_default="")
     text = models.TextField(blank=True)
+    html = models.TextField(blank=True, db_default="")
     attachments = models.JSONField(default=list, blank=True)
     recipients = models.PositiveIntegerField(null=True, blank=True)
     skipped = models.PositiveIntegerField(null=True, blank=True)
@@ -47,6 +50,7 @@ class Campaign(models.Model):
     )
     state_at = models.DateTimeField()
     send_at = models.DateTimeField(null=True, blank=True)
+    send_until = models.DateTimeField(null=True, blank=True)
     planned_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -100,7 +104,8 @@ class Batch(models.Model):
 
     The batch is the unit of claim: a worker takes it with a lease, makes the call, and writes
     down what happened under its ``lease_token``. A lease that runs out makes it *unclear*.
-    ``reference`` is the channel's own id of the message (WeCom: msgid).
+    ``reference`` is the channel's own id of the message (WeCom: msgid). Of letters whose fate
+    cannot be learnt after a crash, those in slots below ``drawn`` may have gone out.
     """
 
     campaign = models.ForeignKey(
@@ -120,6 +125,7 @@ class Batch(models.Model):
     state = models.CharField(max_length=12, choices=BatchState.choices, default=BatchState.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     looks = models.PositiveSmallIntegerField(default=0)
+    drawn = models.PositiveSmallIntegerField(default=0, db_default=0)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
@@ -203,10 +209,17 @@ class Delivery(models.Model):
         max_length=12, choices=DeliveryState.choices, default=DeliveryState.QUEUED
     )
     reason = models.CharField(max_length=16, choices=DeliveryReason.choices, blank=True)
+    reference = models.CharField(max_length=120, blank=True, db_default="")
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "deliveries"
+        indexes = [
+            # What a channel tells afterwards names the message by its own id.
+            models.Index(
+                fields=["reference"], condition=~Q(reference=""), name="delivery_by_reference"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["batch", "slot"], name="delivery_slot_once"),
             models.CheckConstraint(
@@ -225,3 +238,43 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id} to {self.customer_id}: {self.state}"
+
+
+class Tally(models.Model):
+    """A change in how many deliveries of a campaign are in a state; the sum of them is how many are.
+
+    Written by a trigger for every statement that changes deliveries, so that a page need not count
+    a million rows and parallel workers have no row in common. The sweeper folds them into one.
+    """
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="tallies", db_constraint=False
+    )
+
+    state = models.CharField(max_length=12)
+    reason = models.CharField(max_length=16, blank=True)
+    n = models.IntegerField()
+
+    class Meta:
+        verbose_name_plural = "tallies"
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.state}: {self.n:+}"
+
+
+class ChannelPace(models.Model):
+    """How fast letters may go through one channel now, for all workers together.
+
+    After trouble the channel rests until ``rest_until``, longer with every ``streak``; ``next_at``
+    is when the next letters fit into its rate.
+    """
+
+    channel = models.CharField(max_length=12, primary_key=True)
+
+    rest_until = models.DateTimeField(null=True, blank=True)
+    streak = models.PositiveSmallIntegerField(default=0)
+    why = models.CharField(max_length=300, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.channel

@@ -62,6 +62,7 @@ class WeComConnector:
         personal_text=False,
         text_bytes=attach.MAX_TEXT_BYTES,
         needs_confirmation=True,
+        address_kinds=("wecom:external_userid",),
     )
 
     def __init__(self, client: WeComClient | None) -> None:
