@@ -7,6 +7,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+REPLIES = {
+    b"EHLO": b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
+    b"DATA": b"354 go on\r\n",
+    b"QUIT": b"221 goodbye\r\n",
+}
+
 
 class Sink(asyncio.Protocol):
     """Speaks as much SMTP as a client needs that pipelines (RFC 2920)."""
@@ -25,33 +31,27 @@ class Sink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.rest += data
         said = []
-        while self.rest:
-            if self.in_mail:
-                end = self.rest.find(b"\r\n.\r\n")
-                if end < 0:
-                    break
-                self.rest = self.rest[end + 5 :]
-                self.in_mail = False
-                Sink.mails += 1
-                said.append(b"250 taken\r\n")
-                continue
-            end = self.rest.find(b"\r\n")
-            if end < 0:
-                break
-            word, self.rest = self.rest[:4].upper(), self.rest[end + 2 :]
-            if word == b"EHLO":
-                said.append(b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n")
-            elif word == b"DATA":
-                self.in_mail = True
-                said.append(b"354 go on\r\n")
-            elif word == b"NOOP":
-                said.append(b"250 %d\r\n" % Sink.mails)
-            elif word == b"QUIT":
-                said.append(b"221 goodbye\r\n")
-            else:
-                said.append(b"250 fine\r\n")
+        while (reply := self._next()) is not None:
+            said.append(reply)
         if said:
             self.transport.write(b"".join(said))
+
+    def _next(self) -> bytes | None:
+        """Take a line, or a whole mail, off what has come; ``None`` when there is no more."""
+        mark = b"\r\n.\r\n" if self.in_mail else b"\r\n"
+        end = self.rest.find(mark)
+        if end < 0:
+            return None
+        line, self.rest = self.rest[:end], self.rest[end + len(mark) :]
+        if self.in_mail:
+            self.in_mail = False
+            Sink.mails += 1
+            return b"250 taken\r\n"
+        word = line[:4].upper()
+        self.in_mail = word == b"DATA"
+        if word == b"NOOP":
+            return b"250 %d\r\n" % Sink.mails
+        return REPLIES.get(word, b"250 fine\r\n")
 
 
 async def _serve(port_file: Path) -> None:
