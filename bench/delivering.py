@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
+import httpx
 from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
@@ -238,8 +238,7 @@ def _bare_mail(url: str, letters: int) -> float:
 
 
 def _calls(url: str) -> int:
-    with urlopen(url) as answer:
-        return int(answer.read())
+    return int(httpx.get(url).text)
 
 
 @contextmanager
