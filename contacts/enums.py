@@ -59,6 +59,14 @@ class IdentityKind(TextChoices):
     CRM = "crm", _("other system")
 
 
+class Purpose(TextChoices):
+    """What a message is for; consent is given and refused for each."""
+
+    CAMPAIGN = "campaign", _("campaigns")
+    CARE = "care", _("care and greetings")
+    SERVICE = "service", _("service")
+
+
 class Channel(TextChoices):
     """Through what a follow connects staff and customer."""
 

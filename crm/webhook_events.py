@@ -190,7 +190,18 @@ _CUSTOMERS = (
     ),
     EventType("customer.tagged", _("A customer got tags."), "customer"),
     EventType("customer.untagged", _("A customer lost a tag."), "customer"),
-    EventType("customer.opted_out", _("A customer wants no campaigns."), "customer"),
+    EventType(
+        "customer.opted_out",
+        _("A customer refused messages: of a channel or purpose, or empty for all."),
+        "customer",
+        carries={"channel": "email", "purpose": "campaign"},
+    ),
+    EventType(
+        "customer.opted_in",
+        _("A customer agreed to messages: of a channel or purpose, or empty for all."),
+        "customer",
+        carries={"channel": "email", "purpose": "campaign"},
+    ),
     EventType(
         "customer.lost",
         _("A customer is connected with nobody any more."),

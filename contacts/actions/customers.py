@@ -235,11 +235,3 @@ def untag_customer(customer: Customer, tag: Tag, *, actor: Staff | None, now: da
         if gone:
             record(customer, "customer.untagged", actor=actor, at=now, data={"tags": [tag.name]})
     return bool(gone)
-
-
-def opt_out(customer: Customer, *, source: str, now: datetime, actor: Staff | None = None) -> None:
-    """Send the customer no campaigns from this moment on."""
-    with transaction.atomic():
-        Customer.objects.filter(pk=customer.pk, opted_out_at=None).update(opted_out_at=now)
-        customer.consents.create(granted=False, source=source, at=now)
-        record(customer, "customer.opted_out", actor=actor, at=now, source=source)

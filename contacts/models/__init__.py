@@ -4,7 +4,8 @@ from contacts.models.accounts import ApiKey, User
 from contacts.models.callbacks import Callback
 from contacts.models.chats import ChatItem, GroupChat
 from contacts.models.codes import ContactCode
-from contacts.models.customers import ConsentEntry, Customer, Identity
+from contacts.models.consents import Consent, ConsentEntry
+from contacts.models.customers import Customer, Identity
 from contacts.models.follows import Follow
 from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
 from contacts.models.history import HistoryEntry
@@ -25,6 +26,7 @@ __all__ = [
     "Callback",
     "ChatItem",
     "Company",
+    "Consent",
     "ConsentEntry",
     "ContactCode",
     "Customer",

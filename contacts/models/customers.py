@@ -1,9 +1,9 @@
-"""Customers, the addresses under which outside systems know them, and what they agreed to."""
+"""Customers, and the addresses under which outside systems know them."""
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext
 
 from contacts.enums import CustomerState, Gender, IdentityKind
@@ -26,7 +26,8 @@ class Customer(models.Model):
     ``OwnershipPeriod``: the database checks it when a transaction ends
     (constraint ``customer_has_open_ownership``), and refuses a departed owner at once
     (``customer_owner_is_employed``). Rows are merged or erased, never deleted. ``spent`` is the
-    customer's value: what they have paid in all, in the company's currency.
+    customer's value: what they have paid in all, in the company's currency. ``time_zone`` is an
+    IANA name; empty means the company's.
     """
 
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="customers")
@@ -50,6 +51,7 @@ class Customer(models.Model):
     birthday = models.DateField(null=True, blank=True)
     city = models.CharField(max_length=80, blank=True)
     note = models.TextField(blank=True)
+    time_zone = models.CharField(max_length=64, blank=True, db_default="")
     attributes = models.JSONField(default=dict, blank=True)
     spent = models.DecimalField(max_digits=14, decimal_places=2, default=0, db_default=0)
     last_order_at = models.DateTimeField(null=True, blank=True)
@@ -92,17 +94,25 @@ class Customer(models.Model):
 
 
 class Identity(models.Model):
-    """One address of a customer in one outside system, unique there."""
+    """One address of a customer in one outside system, unique there.
+
+    ``dead_at`` is set when a channel says that the address leads nowhere: nothing is sent there.
+    """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="identities")
 
     kind = models.CharField(max_length=24, choices=IdentityKind.choices)
     system = models.CharField(max_length=40, blank=True)
     value = models.CharField(max_length=255)
+    dead_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         verbose_name_plural = "identities"
+        indexes = [
+            # Planning: the few addresses that may be another one in other letters.
+            models.Index(Lower("value"), condition=~Q(value=Lower("value")), name="identity_cased"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["kind", "system", "value"], name="identity_unique"),
             models.CheckConstraint(
@@ -117,22 +127,3 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.value}"
-
-
-class ConsentEntry(models.Model):
-    """One change of what a customer agreed to; the last entry of a purpose holds. Append-only."""
-
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="consents")
-
-    purpose = models.CharField(max_length=24, default="campaign")
-    granted = models.BooleanField()
-    source = models.CharField(max_length=40)
-    evidence = models.TextField(blank=True)
-    at = models.DateTimeField()
-
-    class Meta:
-        verbose_name_plural = "consent entries"
-        indexes = [models.Index(fields=["customer", "purpose", "-at"], name="consent_latest")]
-
-    def __str__(self) -> str:
-        return f"{self.customer_id} {self.purpose}: {self.granted}"

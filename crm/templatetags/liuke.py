@@ -59,6 +59,7 @@ _ENTRY_ICONS = {
     "customer.untagged": "tag",
     "customer.added": "user-plus",
     "customer.opted_out": "ban",
+    "customer.opted_in": "circle-check",
     "customer.lost": "user-off",
     "customer.won_back": "heart-handshake",
     "follow.ended": "user-minus",

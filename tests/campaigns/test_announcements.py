@@ -21,7 +21,7 @@ from campaigns.actions.pump import pump_campaign
 from campaigns.audience import preview_announcement
 from campaigns.enums import CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Campaign, Delivery
-from contacts.actions.customers import opt_out
+from contacts.actions.consent import opt_out
 from contacts.enums import (
     FollowEnd,
     HandoverKind,

@@ -21,7 +21,7 @@ from campaigns.actions.results import check_batch
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, Segment
 from campaigns.queries import campaign_progress
-from contacts.actions.customers import opt_out
+from contacts.actions.consent import opt_out
 from contacts.enums import FollowEnd
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Follow, HistoryEntry, Staff

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from contacts.actions.consent import opt_out
 from contacts.actions.customers import (
     Profile,
     find_customer,
     find_or_create_customer,
     learn_profile,
-    opt_out,
     tag_customer,
     untag_customer,
 )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from contacts.actions.customers import opt_out
+from contacts.actions.consent import opt_out
 from contacts.actions.history import record
 from contacts.enums import IdentityKind, Role, Scope, StaffState
 from contacts.models import Customer, Handover, RoleGrant, Staff, Store

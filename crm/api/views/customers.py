@@ -9,7 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contacts.actions.customers import opt_out, tag_customer, untag_customer
+from contacts.actions.consent import opt_out
+from contacts.actions.customers import tag_customer, untag_customer
 from contacts.actions.profiles import edit_customer, take_in_customer
 from contacts.enums import Gender, IdentityKind, Role
 from contacts.errors import RuleBroken
