@@ -5,6 +5,7 @@ from campaigns.models.contents import Content
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.segments import Segment
+from campaigns.models.tracking import Engagement, TrackedLink
 from campaigns.models.welcomes import Welcome, WelcomeRule
 
 __all__ = [
@@ -13,12 +14,14 @@ __all__ = [
     "ChannelPace",
     "Content",
     "Delivery",
+    "Engagement",
     "Post",
     "PostShare",
     "PostTarget",
     "QuickReply",
     "Segment",
     "Tally",
+    "TrackedLink",
     "Welcome",
     "WelcomeRule",
 ]
