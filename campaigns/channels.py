@@ -59,6 +59,8 @@ _DIRECT: dict[str, Callable[[], DirectConnector | None]] = {
     "webhook": _webhook,
     "echo": _echo,
 }
+DIRECT = tuple(_DIRECT)
+"""Channels of letters, set up here or not."""
 
 
 def available_channels() -> list[str]:

@@ -12,9 +12,7 @@ PLACEHOLDERS = frozenset({"customer", "guide", "store", "company"})
 SENDER_PLACEHOLDERS = frozenset({"guide", "store", "company"})
 """Those that are the same for all customers of one sender."""
 
-PLACEHOLDER = re.compile(
-    r"\{(" + "|".join(sorted(PLACEHOLDERS)) + r")(?:\|([^{}|\r\n]{0,60}))?\}"
-)
+PLACEHOLDER = re.compile(r"\{(" + "|".join(sorted(PLACEHOLDERS)) + r")(?:\|([^{}|\r\n]{0,60}))?\}")
 """``{customer}``, or ``{customer|dear friend}`` with the words for when there is no value."""
 
 _LOOKS_LIKE_ONE = re.compile(r"\{([A-Za-z_ ]{1,30})(?:\|[^{}|\r\n]{0,60})?\}")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Sum
 
 from campaigns.audience import AudiencePreview, preview_announcement, preview_audience
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState, TargetState
-from campaigns.models import Batch, Campaign, Delivery, Post, PostTarget
+from campaigns.models import Batch, Campaign, Post, PostTarget, Tally
 
 __all__ = [
     "AudiencePreview",
@@ -17,6 +17,7 @@ __all__ = [
     "PostTargetRow",
     "audience_preview",
     "campaign_progress",
+    "delivery_counts",
     "post_progress",
     "preview_announcement",
 ]
@@ -53,21 +54,27 @@ class CampaignProgress:
         return counts
 
 
-def campaign_progress(campaign: Campaign) -> CampaignProgress:
-    """Count a campaign's deliveries by state and reason, and list its batches: two queries."""
+def delivery_counts(campaign: Campaign) -> list[tuple[DeliveryState, DeliveryReason, int]]:
+    """Count a campaign's deliveries by state and reason, from tallies: a million cost no more."""
     rows = (
-        Delivery.objects.filter(campaign=campaign)
+        Tally.objects.filter(campaign=campaign)
         .values_list("state", "reason")
-        .annotate(Count("customer_id"))
+        .annotate(count=Sum("n"))
+        .filter(count__gt=0)
         .order_by("state", "reason")
     )
+    return [(DeliveryState(state), DeliveryReason(reason), n) for state, reason, n in rows]
+
+
+def campaign_progress(campaign: Campaign) -> CampaignProgress:
+    """Count a campaign's deliveries by state and reason, and list its batches: two queries."""
+    rows = delivery_counts(campaign)
     states: dict[DeliveryState, int] = {}
     reasons = []
-    for state_value, reason, count in rows:
-        state = DeliveryState(state_value)
+    for state, reason, count in rows:
         states[state] = states.get(state, 0) + count
         if reason:
-            reasons.append((state, DeliveryReason(reason), count))
+            reasons.append((state, reason, count))
     cells = [
         BatchCell(
             id=batch.pk,

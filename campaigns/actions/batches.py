@@ -14,7 +14,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
-from campaigns.channels import connector_for
+from campaigns.actions.letters import take_over_letters
+from campaigns.actions.unclear import look_up_letters
+from campaigns.channels import connector_for, is_direct
 from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
@@ -54,6 +56,7 @@ WHERE id = (
     JOIN campaigns_campaign AS campaign ON campaign.id = batch.campaign_id
     WHERE batch.campaign_id = %(campaign)s AND batch.state = 'waiting'
       AND campaign.state IN ('planned', 'sending', 'waiting')
+      AND (campaign.send_until IS NULL OR campaign.send_until > %(now)s)
       AND (batch.next_attempt_at IS NULL OR batch.next_attempt_at <= %(now)s)
     ORDER BY batch.id
     FOR UPDATE OF batch SKIP LOCKED
@@ -246,17 +249,25 @@ def _mark_unclear(batches: list[int]) -> None:
 
 
 def expire_leases(*, now: datetime) -> int:
-    """Make the batches unclear whose worker died; returns how many that were."""
+    """Take batches out of the hands of workers that died; returns how many that were.
+
+    They are unclear, or go on where a channel of letters allows that (``take_over_letters``).
+    """
     with transaction.atomic():
         dead = list(
-            Batch.objects.select_for_update(skip_locked=True)
+            Batch.objects.select_for_update(of=("self",), skip_locked=True)
             .filter(state=BatchState.SENDING, lease_until__lt=now)
             .order_by("pk")
-            .values_list("pk", flat=True)
+            .values_list("pk", "campaign__channel")
         )
-        why = gettext_noop("The worker stopped before it could write down what happened.")
-        Batch.objects.filter(pk__in=dead).update(**_unclear_changes(why, now))
-        _mark_unclear(dead)
+        for channel in {channel for _pk, channel in dead}:
+            batches = [pk for pk, its_channel in dead if its_channel == channel]
+            if is_direct(channel):
+                take_over_letters(batches, channel, now=now)
+                continue
+            why = gettext_noop("The worker stopped before it could write down what happened.")
+            Batch.objects.filter(pk__in=batches).update(**_unclear_changes(why, now))
+            _mark_unclear(batches)
     return len(dead)
 
 
@@ -273,6 +284,9 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
     batch = Batch.objects.select_related("campaign__handover__from_staff", "sender__store").get(
         pk=batch_id
     )
+    if is_direct(batch.campaign.channel):
+        look_up_letters(batch, now=now)
+        return True
     connector = connector_for(batch.campaign.channel, patience=READING)
     since = batch.claimed_at or now
     known = set(

@@ -1,14 +1,22 @@
 """The life of a campaign, from draft to done: every arrow of ``CAMPAIGN_MOVES``."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from campaigns.actions.stopping import stop_waiting
 from campaigns.audience import freeze_audience
-from campaigns.channels import connector_for
-from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryState
+from campaigns.channels import abilities_of, available_channels, connector_for
+from campaigns.enums import (
+    CAMPAIGN_MOVES,
+    BatchState,
+    CampaignState,
+    DeliveryReason,
+    DeliveryState,
+)
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
 from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
@@ -31,6 +39,14 @@ REMINDERS = 3
 REMINDER_WINDOW = timedelta(hours=24)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """What of a message is not in its content: for channels that have it."""
+
+    subject: str = ""
+    html: str = ""
+
+
 def create_campaign(
     *,
     name: str,
@@ -39,40 +55,59 @@ def create_campaign(
     actor: Staff | None,
     now: datetime,
     channel: str = "wecom",
+    wording: Wording | None = None,
+    send_until: datetime | None = None,
 ) -> Campaign:
     """Draft a campaign. Raises ``RuleBroken`` if its words or its segment cannot be sent."""
-    connector = connector_for(channel)
+    wording = wording or Wording()
+    if channel not in available_channels():
+        raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": channel})
     if not name.strip():
         raise RuleBroken(_("Give the campaign a name."))
-    if not content.text.strip() and not content.attachments:
-        raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
-    size = len(content.text.encode())
-    if size > connector.abilities.text_bytes:
-        raise RuleBroken(
-            _("The text has %(size)s bytes; this channel takes %(limit)s. Shorten it.")
-            % {"size": size, "limit": connector.abilities.text_bytes}
-        )
-    personal = used_in(content.text) - SENDER_PLACEHOLDERS
-    if personal and not connector.abilities.personal_text:
-        raise RuleBroken(
-            _(
-                "One call carries one text for all of a sender's customers: {%(word)s} cannot be filled."
-            )
-            % {"word": min(personal)}
-        )
+    check_words(content, channel, wording)
     check_rule(segment.rule)
+    if send_until and send_until <= now:
+        raise RuleBroken(_("The time until which it may be sent has passed."))
     with transaction.atomic():
         campaign = Campaign.objects.create(
             name=name.strip()[:120],
             content=content,
             segment=segment,
             channel=channel,
+            subject=wording.subject.strip(),
+            html=wording.html,
+            send_until=send_until,
             created_by=actor,
             state_at=now,
             created_at=now,
         )
         record(campaign, "campaign.created", actor=actor, at=now)
     return campaign
+
+
+def check_words(content: Content, channel: str, wording: Wording) -> None:
+    """Raise ``RuleBroken``, saying what to change, if a channel would not take these words."""
+    abilities = abilities_of(channel)
+    if not content.text.strip() and not content.attachments:
+        raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
+    size = len(content.text.encode())
+    if size > abilities.text_bytes:
+        raise RuleBroken(
+            _("The text has %(size)s bytes; this channel takes %(limit)s. Shorten it.")
+            % {"size": size, "limit": abilities.text_bytes}
+        )
+    if channel == "email" and not wording.subject.strip():
+        raise RuleBroken(_("An e-mail needs a subject."))
+    if (wording.subject and not abilities.has_subject) or (wording.html and not abilities.has_html):
+        raise RuleBroken(_("This channel takes neither subject nor HTML."))
+    personal = used_in(content.text) - SENDER_PLACEHOLDERS
+    if personal and not abilities.personal_text:
+        raise RuleBroken(
+            _(
+                "One call carries one text for all of a sender's customers: {%(word)s} cannot be filled."
+            )
+            % {"word": min(personal)}
+        )
 
 
 def schedule_campaign(
@@ -160,12 +195,7 @@ def cancel_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -
     with transaction.atomic():
         _move(campaign, CampaignState.CANCELLED, actor=actor, now=now, closed_at=now)
         batches = Batch.objects.filter(campaign=campaign)
-        waiting = batches.select_for_update().filter(state=BatchState.WAITING).order_by("pk")
-        stopped = list(waiting.values_list("pk", flat=True))
-        Batch.objects.filter(pk__in=stopped).update(state=BatchState.CANCELLED, done_at=now)
-        Delivery.objects.filter(batch__in=stopped, state=DeliveryState.QUEUED).update(
-            state=DeliveryState.CANCELLED
-        )
+        stop_waiting(batches, DeliveryReason.NONE, now=now)
         batches.filter(state=BatchState.HANDED).update(next_attempt_at=now)
         ring(check_campaign, campaign.pk)
 

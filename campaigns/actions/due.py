@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from campaigns.actions.batches import look_up_batch
+from campaigns.actions.campaigns import PUMPS
+from campaigns.actions.letters import LIVE
 from campaigns.actions.results import check_batch
+from campaigns.channels import DIRECT
 from campaigns.enums import BatchState, CampaignState, WelcomeState
-from campaigns.models import Batch, Campaign, Welcome
+from campaigns.models import Batch, Campaign, ChannelPace, Welcome
 
 
 def campaigns_to_plan(now: datetime) -> list[int]:
@@ -17,15 +20,30 @@ def campaigns_to_plan(now: datetime) -> list[int]:
 
 
 def campaigns_to_send(now: datetime) -> list[int]:
-    """Campaigns under way with a batch that may be claimed, or that can be moved on."""
+    """Campaigns under way with a batch that may be claimed, or that can be moved on.
+
+    Whoever sends now goes on by themselves; with letters there is work for some more.
+    """
     waiting = Batch.objects.filter(campaign=OuterRef("pk"), state=BatchState.WAITING)
     claimable = waiting.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
-    busy = Batch.objects.filter(campaign=OuterRef("pk"), state=BatchState.SENDING)
-    idle = Campaign.objects.filter(~Exists(busy))  # whoever sends now goes on by themselves
+    sending = Batch.objects.filter(campaign=OuterRef("pk"), state=BatchState.SENDING)
+    workers = (
+        sending.order_by()
+        .values("campaign")
+        .annotate(n=Count("lease_token", distinct=True))
+        .filter(n__gte=PUMPS)
+        .values("n")
+    )
+    letters = Q(channel__in=DIRECT) & ~Exists(workers)
+    idle = Campaign.objects.filter(~Exists(sending) | letters & Exists(claimable)).exclude(
+        channel__in=ChannelPace.objects.filter(rest_until__gt=now).values("channel")
+    )
     under_way = idle.filter(state__in=[CampaignState.PLANNED, CampaignState.SENDING])
     ready = under_way.filter(Exists(claimable) | ~Exists(waiting))
     once_more = idle.filter(Exists(claimable), state=CampaignState.WAITING)
-    return list((ready | once_more).order_by("pk").values_list("pk", flat=True)[:50])
+    over = Campaign.objects.filter(send_until__lte=now, state__in=LIVE)
+    found = (ready | once_more | over).order_by("pk")
+    return list(found.values_list("pk", flat=True)[:50])
 
 
 def batches_to_look_up(now: datetime) -> list[int]:

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop
 
-from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, PostState
-from campaigns.models import Batch, Campaign, Delivery, Post, QuickReply
+from campaigns.actions.stopping import stop_waiting
+from campaigns.enums import CampaignState, DeliveryReason, PostState
+from campaigns.models import Batch, Campaign, Post, QuickReply
 from contacts.actions.history import record
 from contacts.models import Staff
 
@@ -27,13 +28,7 @@ def stop_sends(staff: Staff, *, now: datetime) -> int:
     What is in a call at this moment is written down when the call returns. Call it in the
     transaction in which the person departs.
     """
-    waiting = Batch.objects.select_for_update().filter(sender=staff, state=BatchState.WAITING)
-    stopped = list(waiting.order_by("pk").values_list("pk", flat=True))
-    Batch.objects.filter(pk__in=stopped).update(state=BatchState.CANCELLED, done_at=now)
-    Delivery.objects.filter(batch__in=stopped, state=DeliveryState.QUEUED).update(
-        state=DeliveryState.CANCELLED, reason=DeliveryReason.SENDER_LEFT
-    )
-    return len(stopped)
+    return stop_waiting(Batch.objects.filter(sender=staff), DeliveryReason.SENDER_LEFT, now=now)
 
 
 def hand_on_campaigns(staff: Staff, successor: Staff | None, *, now: datetime) -> int:

@@ -6,6 +6,9 @@ from django.utils import timezone
 
 from campaigns.actions.batches import claim_batch, send_batch
 from campaigns.actions.campaigns import advance_campaign
+from campaigns.actions.letters import end_missed, pump_letters
+from campaigns.channels import is_direct
+from campaigns.models import Campaign
 
 TURN = timedelta(seconds=30)
 """A turn stays far below the broker's visibility timeout; the doorbell rings again for more."""
@@ -16,6 +19,10 @@ def pump_campaign(campaign_id: int) -> bool:
 
     Every batch gets the time of its own claim: leases run on the clock, not on the turn.
     """
+    campaign = Campaign.objects.get(pk=campaign_id)
+    end_missed(campaign_id, now=timezone.now())
+    if is_direct(campaign.channel):
+        return pump_letters(campaign)
     end = timezone.now() + TURN
     while (now := timezone.now()) < end:
         batch = claim_batch(campaign_id, now=now)

@@ -1,0 +1,466 @@
+"""The delivery engine of channels of letters: claim batches, draw letters, write down the answers.
+
+A worker takes some batches with a lease and hands their letters to the connector one by one, as
+fast as it draws them. Answers are written down in groups, fenced by the lease token. What a worker
+leaves behind when it dies depends on the channel: where it honours our keys, the rest simply goes
+again under the same keys; elsewhere each letter that may have gone out becomes *unclear*, and is
+asked about or shown to a person, never sent again blindly (docs/campaigns.md).
+"""
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from campaigns.actions.campaigns import advance_campaign, begin_sending
+from campaigns.actions.stopping import stop_waiting
+from campaigns.channels import direct_connector
+from campaigns.eligibility import skip_those_who_may_not
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.letters import Recipient, Writer, recipients_in
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.pace import Rate, is_resting, let_rest, went_through
+from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
+
+TURN = timedelta(seconds=30)
+"""A turn stays far below the broker's visibility timeout; the doorbell rings again for more."""
+
+LEASE = timedelta(seconds=10)
+"""Renewed while letters are drawn. Where keys are honoured it may run out during a call: whoever
+takes over sends the same keys."""
+
+LONG_LEASE = timedelta(seconds=120)
+"""For channels where a letter may be under way for a minute and more."""
+
+LOOK_AT = 0.5
+"""Seconds from one look at the campaign's state to the next: pause and cancel wait no longer."""
+
+AT_A_TIME = 5
+"""Batches in one claim."""
+
+GROUP = 1000
+SMALL_GROUP = 50
+FLUSH_SECONDS = 0.5
+SMALL_FLUSH_SECONDS = 0.1
+"""Answers are written down when there are so many, or after so long; in small groups where a
+crash makes those that are not written down unclear."""
+
+AHEAD = 20
+"""Slots that are marked as drawn at once, where it must be known which letters may have gone."""
+
+MOST_ATTEMPTS = 30
+MOST_TROUBLE = 10
+"""So many letters in a row that the channel would not take make it rest."""
+
+LONGEST_WAIT = 600.0
+LOOK_EVERY = timedelta(minutes=2)
+
+_CLAIM = """
+UPDATE campaigns_batch SET
+    state = 'sending', lease_token = %(token)s, lease_until = %(until)s, claimed_at = %(now)s,
+    attempts = attempts + 1, looks = 0, drawn = 0, error = ''
+WHERE id IN (
+    SELECT batch.id FROM campaigns_batch AS batch
+    JOIN campaigns_campaign AS campaign ON campaign.id = batch.campaign_id
+    WHERE batch.campaign_id = %(campaign)s AND batch.state = 'waiting'
+      AND campaign.state IN ('planned', 'sending', 'waiting')
+      AND (campaign.send_until IS NULL OR campaign.send_until > %(now)s)
+      AND (batch.next_attempt_at IS NULL OR batch.next_attempt_at <= %(now)s)
+    ORDER BY batch.id
+    FOR UPDATE OF batch SKIP LOCKED
+    LIMIT %(most)s
+)
+RETURNING id
+"""
+
+_RENEW = """
+UPDATE campaigns_batch AS batch SET lease_until = %(until)s
+FROM campaigns_campaign AS campaign
+WHERE campaign.id = batch.campaign_id AND batch.id = ANY(%(batches)s)
+  AND batch.state = 'sending' AND batch.lease_token = %(token)s
+RETURNING batch.id, campaign.state IN ('planned', 'sending', 'waiting')
+    AND (campaign.send_until IS NULL OR campaign.send_until > %(now)s)
+"""
+
+_DRAW = """
+UPDATE campaigns_batch SET drawn = %(drawn)s
+WHERE id = %(batch)s AND state = 'sending' AND lease_token = %(token)s
+"""
+
+_WRITE = """
+UPDATE campaigns_delivery AS delivery
+SET state = told.state, reason = told.reason, reference = told.reference,
+    sent_at = CASE WHEN told.state = 'sent' THEN %(now)s::timestamptz END
+FROM unnest(%(batches)s::bigint[], %(customers)s::bigint[], %(states)s::text[],
+            %(reasons)s::text[], %(references)s::text[])
+         AS told (batch_id, customer_id, state, reason, reference),
+     campaigns_batch AS batch
+WHERE batch.id = told.batch_id AND batch.state = 'sending' AND batch.lease_token = %(token)s
+  AND delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
+  AND delivery.state = 'queued'
+"""
+
+_SETTLE = """
+UPDATE campaigns_batch AS batch SET
+    state = CASE
+        WHEN rows.queued > 0 AND campaign.state = 'cancelled' THEN 'cancelled'
+        WHEN rows.queued > 0 THEN 'waiting'
+        WHEN rows.unclear > 0 THEN 'unclear'
+        ELSE 'done' END,
+    lease_token = NULL, lease_until = NULL, drawn = 0,
+    done_at = CASE WHEN rows.queued + rows.unclear = 0 OR campaign.state = 'cancelled'
+        THEN %(now)s::timestamptz END,
+    next_attempt_at = CASE
+        WHEN rows.queued > 0 THEN waits.next_at
+        WHEN rows.unclear > 0 AND %(askable)s THEN %(look_at)s::timestamptz END
+FROM campaigns_campaign AS campaign,
+     unnest(%(batches)s::bigint[], %(nexts)s::timestamptz[]) AS waits (batch_id, next_at)
+     CROSS JOIN LATERAL (
+         SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
+                count(*) FILTER (WHERE state = 'unclear') AS unclear
+         FROM campaigns_delivery WHERE batch_id = waits.batch_id
+     ) AS rows
+WHERE batch.id = waits.batch_id AND campaign.id = batch.campaign_id
+  AND batch.state = 'sending' AND batch.lease_token = %(token)s
+RETURNING batch.id, batch.state
+"""
+
+_LEFT_BEHIND = """
+UPDATE campaigns_delivery AS delivery SET state = 'unclear'
+FROM campaigns_batch AS batch
+WHERE batch.id = ANY(%s) AND delivery.batch_id = batch.id
+  AND delivery.state = 'queued' AND delivery.slot < batch.drawn
+"""
+
+_HOLD = "SELECT FROM campaigns_campaign WHERE id = %s FOR SHARE"
+"""Nobody cancels the campaign between the look at its state and the end of the transaction."""
+
+_FATES = {
+    Outcome.TAKEN: DeliveryState.SENT.value,
+    Outcome.REFUSED: DeliveryState.FAILED.value,
+    Outcome.UNCLEAR: DeliveryState.UNCLEAR.value,
+}
+
+
+def pump_letters(campaign: Campaign, *, turn: timedelta = TURN) -> bool:
+    """Send letters of a campaign for one turn; returns whether there is more to do at once."""
+    end = time.monotonic() + turn.total_seconds()
+    if is_resting(campaign.channel, now=timezone.now()):
+        return False
+    connector = direct_connector(campaign.channel)
+    under_way = Turn(campaign, connector, end=end)
+    under_way.run()
+    advance_campaign(campaign.pk, now=timezone.now())
+    return under_way.ran_out_of_time
+
+
+@dataclass(slots=True)
+class _Claimed:
+    """A batch in this worker's hands: what is still to draw of it, and to hear of."""
+
+    attempts: int
+    left: list[Recipient]
+    open: int = 0
+    drawn: int = 0
+    wait: float = 0.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """One worker's turn with a campaign: draws letters for the connector, keeps what it answers."""
+
+    campaign: Campaign
+    connector: DirectConnector
+    end: float
+    ran_out_of_time: bool = False
+    token: uuid.UUID = field(default_factory=uuid.uuid4)
+    _claimed: dict[int, _Claimed] = field(default_factory=dict)
+    _batch_of: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _told: list[tuple[int, int, Answer]] = field(default_factory=list)
+    _told_at: float = 0.0
+    _looked_at: float = 0.0
+    _stopped: bool = False
+    _trouble: int = 0
+    _any_taken: bool = False
+    _rested: bool = False
+
+    def run(self) -> None:
+        """Send until nothing is left, the turn is over, or the campaign may not go on."""
+        self._told_at = time.monotonic()
+        try:
+            for answer in self.connector.send(self._letters()):
+                self._hear(answer)
+        finally:
+            self._write()
+            self._give_back()
+        if self._any_taken and not self._rested:
+            went_through(self.campaign.channel)
+
+    # --- drawing ----------------------------------------------------------------------------
+
+    def _letters(self) -> Iterator[Letter | None]:
+        writer = Writer(self.campaign)
+        rate = Rate.of(self.campaign.channel)
+        while not self._must_stop() and self._claim():
+            for batch_id, claimed in list(self._claimed.items()):
+                yield from self._draw(batch_id, claimed, writer, rate)
+
+    def _draw(
+        self, batch_id: int, claimed: _Claimed, writer: Writer, rate: Rate
+    ) -> Iterator[Letter | None]:
+        while claimed.left and not self._must_stop():
+            if not rate.take():
+                yield None
+                continue
+            person = claimed.left[-1]
+            if not self._mark_drawn(batch_id, claimed, person):
+                self._stopped = True
+                return
+            claimed.left.pop()
+            claimed.open += 1
+            letter = writer.letter(person)
+            self._batch_of[letter.key] = (batch_id, person.customer_id)
+            yield letter
+
+    def _claim(self) -> bool:
+        """Take the next batches, and skip who may not get it any more; whether there were any."""
+        now = timezone.now()
+        values: dict[str, Any] = {
+            "token": self.token,
+            "until": now + self._lease,
+            "now": now,
+            "campaign": self.campaign.pk,
+            "most": AT_A_TIME,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, values)
+            ids = [row[0] for row in cursor.fetchall()]
+        if not ids:
+            return False
+        begin_sending(self.campaign.pk, now=now)
+        batches = Batch.objects.filter(pk__in=ids).order_by("pk")
+        for batch in batches:
+            batch.campaign = self.campaign
+            if batch.attempts > MOST_ATTEMPTS:
+                _give_up(batch, self.token, now=now)
+                continue
+            skip_those_who_may_not(batch, now=now)
+            self._claimed[batch.pk] = _Claimed(batch.attempts, [])
+        for person in recipients_in(list(self._claimed), DeliveryState.QUEUED):
+            self._claimed[person.batch_id].left.append(person)
+        for claimed in self._claimed.values():
+            claimed.left.reverse()  # drawn from the end
+        self._settle([pk for pk in ids if pk in self._claimed and not self._claimed[pk].left])
+        return True
+
+    @property
+    def _lease(self) -> timedelta:
+        return LEASE if self._is_keyed else LONG_LEASE
+
+    @property
+    def _is_keyed(self) -> bool:
+        return self.connector.abilities.recovery is Recovery.KEYED
+
+    def _mark_drawn(self, batch_id: int, claimed: _Claimed, person: Recipient) -> bool:
+        """Where a crash leaves letters unclear, write down beforehand which ones those can be.
+
+        Returns whether the batch is still this worker's.
+        """
+        if self._is_keyed or person.slot < claimed.drawn:
+            return True
+        claimed.drawn = person.slot + AHEAD
+        values: dict[str, Any] = {"drawn": claimed.drawn, "batch": batch_id, "token": self.token}
+        with connection.cursor() as cursor:
+            cursor.execute(_DRAW, values)
+            return bool(cursor.rowcount)
+
+    def _must_stop(self) -> bool:
+        """Whether to draw no more; now and then renews the lease and looks at the campaign."""
+        clock = time.monotonic()
+        if clock > self.end:
+            self.ran_out_of_time = self._stopped = True
+        if not self._stopped and self._claimed and clock - self._looked_at >= LOOK_AT:
+            self._looked_at = clock
+            self._stopped = not self._may_go_on()
+        return self._stopped
+
+    def _may_go_on(self) -> bool:
+        now = timezone.now()
+        values: dict[str, Any] = {
+            "until": now + self._lease,
+            "batches": list(self._claimed),
+            "token": self.token,
+            "now": now,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_RENEW, values)
+            ours = dict(cursor.fetchall())
+        return len(ours) == len(self._claimed) and all(ours.values())
+
+    # --- hearing ----------------------------------------------------------------------------
+
+    def _hear(self, answer: Answer) -> None:
+        found = self._batch_of.pop(answer.key, None)
+        if found is None:
+            return
+        batch_id, customer_id = found
+        claimed = self._claimed[batch_id]
+        claimed.open -= 1
+        if answer.outcome is Outcome.BUSY:
+            claimed.wait = max(claimed.wait, answer.retry_after, 0.1)
+            self._note_trouble(answer)
+        else:
+            self._trouble = 0
+            self._any_taken = self._any_taken or answer.outcome is Outcome.TAKEN
+            self._told.append((batch_id, customer_id, answer))
+        clock = time.monotonic()
+        small = not self._is_keyed
+        full = len(self._told) >= (SMALL_GROUP if small else GROUP)
+        if full or clock - self._told_at > (SMALL_FLUSH_SECONDS if small else FLUSH_SECONDS):
+            self._told_at = clock
+            self._write()
+            self._settle([pk for pk, one in self._claimed.items() if not one.left and not one.open])
+
+    def _note_trouble(self, answer: Answer) -> None:
+        """Rest the channel when letter after letter is not taken, whichever they are."""
+        if not answer.is_channel:
+            return
+        self._trouble += 1
+        if self._trouble >= MOST_TROUBLE and not self._rested:
+            self._rested = self._stopped = True
+            let_rest(
+                self.campaign.channel,
+                seconds=answer.retry_after,
+                why=answer.why,
+                now=timezone.now(),
+            )
+
+    def _write(self) -> None:
+        """Write the answers down, and addresses that lead nowhere."""
+        told, self._told = self._told, []
+        if not told:
+            return
+        answers = [answer for _batch, _customer, answer in told]
+        values: dict[str, Any] = {
+            "now": timezone.now(),
+            "campaign": self.campaign.pk,
+            "token": self.token,
+            "batches": [batch for batch, _customer, _answer in told],
+            "customers": [customer for _batch, customer, _answer in told],
+            "states": [_FATES[answer.outcome] for answer in answers],
+            "reasons": [_reason(answer) for answer in answers],
+            "references": [answer.reference for answer in answers],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_WRITE, values)
+
+    def _settle(self, batches: list[int]) -> None:
+        """Close batches of which everything has been heard, or let what is left wait."""
+        if not batches:
+            return
+        now = timezone.now()
+        nexts = [_next_attempt(self._claimed.pop(pk), now) for pk in batches]
+        values: dict[str, Any] = {
+            "now": now,
+            "token": self.token,
+            "batches": batches,
+            "nexts": nexts,
+            "askable": self.connector.abilities.recovery is Recovery.ASKABLE,
+            "look_at": now + LOOK_EVERY,
+        }
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(_HOLD, [self.campaign.pk])
+                cursor.execute(_SETTLE, values)
+                cancelled = [pk for pk, state in cursor.fetchall() if state == "cancelled"]
+            if cancelled:
+                Delivery.objects.filter(batch__in=cancelled, state=DeliveryState.QUEUED).update(
+                    state=DeliveryState.CANCELLED
+                )
+
+    def _give_back(self) -> None:
+        """Let go of every batch: what was not drawn goes again, at once unless it has to wait."""
+        untouched = [
+            pk for pk, one in self._claimed.items() if self._rested or (one.left and not one.wait)
+        ]
+        Batch.objects.filter(
+            pk__in=untouched, state=BatchState.SENDING, lease_token=self.token
+        ).update(attempts=F("attempts") - 1)
+        self._settle(list(self._claimed))
+
+
+def _reason(answer: Answer) -> str:
+    if answer.outcome is not Outcome.REFUSED:
+        return ""
+    reason = DeliveryReason.INVALID if answer.is_address else DeliveryReason.CHANNEL_ERROR
+    return reason.value
+
+
+def _next_attempt(claimed: _Claimed, now: datetime) -> datetime | None:
+    """Wait as long as the channel asks, and longer each time."""
+    if not claimed.wait:
+        return None
+    growing = 0.5 * 1.7 ** min(claimed.attempts, 20)
+    return now + timedelta(seconds=min(LONGEST_WAIT, max(claimed.wait, growing)))
+
+
+def _give_up(batch: Batch, token: uuid.UUID, *, now: datetime) -> None:
+    """Whatever this batch does to workers, it has done it often enough."""
+    why = gettext_noop("Given up after too many attempts.")
+    with transaction.atomic():
+        if Batch.objects.filter(pk=batch.pk, state=BatchState.SENDING, lease_token=token).update(
+            state=BatchState.REFUSED, lease_token=None, lease_until=None, done_at=now, error=why
+        ):
+            Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
+                state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
+            )
+
+
+def take_over_letters(batches: list[int], channel: str, *, now: datetime) -> None:
+    """Let batches of a worker that died go on. Call it in the transaction that has locked them.
+
+    Where the channel honours our keys nothing is lost by sending again; elsewhere the letters that
+    the worker had drawn are unclear, and only the others go again.
+    """
+    recovery = direct_connector(channel).abilities.recovery
+    if recovery is not Recovery.KEYED:
+        with connection.cursor() as cursor:
+            cursor.execute(_LEFT_BEHIND, [batches])
+    queued = Q(deliveries__state=DeliveryState.QUEUED)
+    rows = Batch.objects.filter(pk__in=batches)
+    with_rest = set(rows.filter(queued).values_list("pk", flat=True))
+    free = {"lease_token": None, "lease_until": None, "drawn": 0}
+    rows.filter(pk__in=with_rest).update(state=BatchState.WAITING, next_attempt_at=None, **free)
+    looks = now + LOOK_EVERY if recovery is Recovery.ASKABLE else None
+    why = gettext_noop("The worker stopped before it could write down what happened.")
+    rows.exclude(pk__in=with_rest).update(
+        state=BatchState.UNCLEAR, next_attempt_at=looks, error=why, **free
+    )
+
+
+def end_missed(campaign_id: int, *, now: datetime) -> bool:
+    """Mark what has not gone out by ``send_until`` as missed; returns whether there was any.
+
+    What is in a call is written down when the call returns, and the rest of its batch then.
+    """
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update().filter(
+            pk=campaign_id, send_until__lte=now, state__in=LIVE
+        )
+        if not campaign.exists():
+            return False
+        missed = stop_waiting(
+            Batch.objects.filter(campaign=campaign_id), DeliveryReason.MISSED, now=now
+        )
+    advance_campaign(campaign_id, now=now)
+    return bool(missed)
+
+
+LIVE = [CampaignState.PLANNED, CampaignState.SENDING, CampaignState.WAITING, CampaignState.PAUSED]

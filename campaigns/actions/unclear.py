@@ -1,0 +1,163 @@
+"""What is unclear: asked about again, sent again, or written off.
+
+A channel of letters that can be asked is asked by itself; of others, and whenever somebody knows
+better, a person decides. Each decision is one guarded update and stands in the history.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
+
+from campaigns.actions.campaigns import advance_campaign, begin_sending
+from campaigns.actions.letters import LOOK_EVERY
+from campaigns.channels import direct_connector, is_direct
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.letters import Writer, recipients_in
+from campaigns.models import Batch, Campaign, Delivery
+from campaigns.tasks import check_campaign, send_batches
+from connectors.base import ChannelBusy, Outcome, Recovery
+from contacts.actions.history import record
+from contacts.doorbell import ring
+from contacts.errors import RuleBroken
+from contacts.models import Staff
+
+LOOKS = 2
+"""The channel is asked this often before "it has nothing" is believed."""
+
+OPEN = (
+    CampaignState.PLANNED,
+    CampaignState.SENDING,
+    CampaignState.WAITING,
+    CampaignState.PAUSED,
+)
+
+
+def look_up_letters(batch: Batch, *, now: datetime) -> None:
+    """Ask the channel about each unclear letter of a batch that this worker has claimed to ask.
+
+    One that it has counts as sent; one that it has not after ``LOOKS`` looks is queued again.
+    """
+    connector = direct_connector(batch.campaign.channel)
+    if connector.abilities.recovery is not Recovery.ASKABLE:
+        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(next_attempt_at=None)
+        return
+    writer = Writer(batch.campaign)
+    since = (batch.campaign.planned_at or now) - timedelta(minutes=1)
+    found, missing = {}, []
+    for person in recipients_in([batch.pk], DeliveryState.UNCLEAR):
+        try:
+            answer = connector.look_up(writer.letter(person), since=since, until=now)
+        except ChannelBusy as busy:
+            wait = max(LOOK_EVERY, timedelta(seconds=busy.retry_after))
+            Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
+                error=str(busy)[:300], next_attempt_at=now + wait
+            )
+            return
+        if answer and answer.outcome is Outcome.TAKEN:
+            found[person.customer_id] = answer.reference
+        else:
+            missing.append(person.customer_id)
+    _note_found(batch, found, now=now)
+    if missing and batch.looks + 1 < LOOKS:
+        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
+            looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY
+        )
+        return
+    _queue_again(batch.campaign, [batch.pk], now=now)
+
+
+def _note_found(batch: Batch, found: dict[int, str], *, now: datetime) -> None:
+    for customer_id, reference in found.items():
+        Delivery.objects.filter(
+            campaign=batch.campaign_id, customer=customer_id, state=DeliveryState.UNCLEAR
+        ).update(state=DeliveryState.SENT, reference=reference, sent_at=now)
+
+
+def check_unclear(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
+    """Have the channel asked now about what is unclear; returns how many batches that are.
+
+    Raises ``RuleBroken`` where the channel cannot be asked, or nothing is unclear.
+    """
+    if is_direct(campaign.channel):
+        recovery = direct_connector(campaign.channel).abilities.recovery
+        if recovery is not Recovery.ASKABLE:
+            raise RuleBroken(_("This channel cannot be asked. Send again, or write them off."))
+    asked = Batch.objects.filter(campaign=campaign, state=BatchState.UNCLEAR).update(
+        next_attempt_at=now
+    )
+    if not asked:
+        raise RuleBroken(_("Nothing is unclear."))
+    record(campaign, "campaign.checked", actor=actor, at=now, data={"batches": asked})
+    ring(check_campaign, campaign.pk)
+    return asked
+
+
+def send_again(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
+    """Send once more what is unclear, at the risk of reaching people twice; returns how many.
+
+    Raises ``RuleBroken`` if nothing is unclear or the campaign is over.
+    """
+    if campaign.state not in OPEN:
+        raise RuleBroken(_("This campaign is over: nothing can be sent again."))
+    batches = _unclear_batches(campaign)
+    with transaction.atomic():
+        again = _queue_again(campaign, batches, now=now)
+        if not again:
+            raise RuleBroken(_("Nothing is unclear."))
+        record(campaign, "campaign.sent_again", actor=actor, at=now, data={"recipients": again})
+    return again
+
+
+def write_off(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
+    """Give up what is unclear: it counts as failed; returns how many recipients that are.
+
+    Raises ``RuleBroken`` if nothing is unclear.
+    """
+    batches = _unclear_batches(campaign)
+    with transaction.atomic():
+        locked = Batch.objects.select_for_update().filter(pk__in=batches, state=BatchState.UNCLEAR)
+        held = list(locked.order_by("pk").values_list("pk", flat=True))
+        given_up = Delivery.objects.filter(batch__in=held, state=DeliveryState.UNCLEAR).update(
+            state=DeliveryState.FAILED, reason=DeliveryReason.WRITTEN_OFF
+        )
+        if not given_up:
+            raise RuleBroken(_("Nothing is unclear."))
+        Batch.objects.filter(pk__in=held).update(
+            state=BatchState.DONE, done_at=now, next_attempt_at=None
+        )
+        record(campaign, "campaign.written_off", actor=actor, at=now, data={"recipients": given_up})
+    advance_campaign(campaign.pk, now=now)
+    return given_up
+
+
+def _unclear_batches(campaign: Campaign) -> list[int]:
+    found = Batch.objects.filter(campaign=campaign, state=BatchState.UNCLEAR)
+    return list(found.order_by("pk").values_list("pk", flat=True))
+
+
+def _queue_again(campaign: Campaign, batches: list[int], *, now: datetime) -> int:
+    """Let unclear recipients of these batches go once more; with a cancelled campaign they end."""
+    with transaction.atomic():
+        state = Campaign.objects.select_for_update().get(pk=campaign.pk).state
+        live = state in OPEN
+        locked = Batch.objects.select_for_update().filter(pk__in=batches, state=BatchState.UNCLEAR)
+        held = list(locked.order_by("pk").values_list("pk", flat=True))
+        again = Delivery.objects.filter(batch__in=held, state=DeliveryState.UNCLEAR).update(
+            state=DeliveryState.QUEUED if live else DeliveryState.CANCELLED
+        )
+        queued = Q(deliveries__state=DeliveryState.QUEUED)
+        rows = Batch.objects.filter(pk__in=held)
+        to_send = set(rows.filter(queued).values_list("pk", flat=True)) if live else set()
+        rows.filter(pk__in=to_send).update(state=BatchState.WAITING, next_attempt_at=None)
+        rows.exclude(pk__in=to_send).update(
+            state=BatchState.DONE if live else BatchState.CANCELLED,
+            done_at=now,
+            next_attempt_at=None,
+        )
+        if to_send:
+            begin_sending(campaign.pk, now=now)
+            ring(send_batches, campaign.pk)
+    advance_campaign(campaign.pk, now=now)
+    return again

@@ -1,0 +1,1 @@
+"""SMS through the HTTP gateway of a provider."""

@@ -1,0 +1,261 @@
+"""One kept connection to a mail server, a letter at a time, never waiting: the loop above it does.
+
+The opening words are exchanged by the standard library, waiting. From then on a letter takes two
+turns: sender, recipient and DATA in one go where the server allows that (RFC 2920), then the mail.
+"""
+
+import smtplib
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from enum import Enum
+
+from connectors.base import Answer, Letter, Outcome
+
+REPLY_SECONDS = 30.0
+END_SECONDS = 60.0
+"""RFC 5321 would have us wait ten minutes for the answer to a mail; nobody's lease does."""
+
+GO_AHEAD = 354
+FAREWELL = 421
+REST_SECONDS = 10.0
+BUSY_CODES = frozenset({421, 450, 451, 452, 454})
+WHOLE_CHANNEL = frozenset({421, 451, 452, 454})
+
+
+class Stage(Enum):
+    """What the connection waits for."""
+
+    FREE = "free"
+    ENVELOPE = "envelope"
+    MAIL = "mail"
+    GONE = "gone"
+
+
+class Step(Enum):
+    """What is asked before a mail."""
+
+    RESET = "reset"
+    FROM = "from"
+    TO = "to"
+    DATA = "data"
+
+
+@dataclass(slots=True)
+class Said:
+    """One reply of the server: its code and its words."""
+
+    code: int
+    words: str
+
+
+class Line:
+    """A connection. ``answer`` is set when a letter is through."""
+
+    def __init__(self, smtp: smtplib.SMTP, sender: str) -> None:
+        if smtp.sock is None:
+            raise OSError("the mail server hung up")
+        self.sock: socket.socket = smtp.sock
+        self.sock.settimeout(0)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stage = Stage.FREE
+        self.answer: Answer | None = None
+        self.pipelines = smtp.has_extn("pipelining")
+        self._smtp = smtp
+        self._from = f"MAIL FROM:<{sender}>\r\n".encode()
+        self._out = b""
+        self._in = b""
+        self._said: list[Said] = []
+        self._letter: Letter | None = None
+        self._mail = b""
+        self._steps: list[tuple[Step, bytes]] = []
+        self._deadline = 0.0
+        self._dirty = False
+
+    def fileno(self) -> int:
+        """The socket's number, for the loop."""
+        return self.sock.fileno()
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Whether something waits for room in the socket."""
+        return bool(self._out)
+
+    @property
+    def key(self) -> str:
+        """The key of the letter under way."""
+        return self._letter.key if self._letter else ""
+
+    def begin(self, letter: Letter, mail: bytes) -> None:
+        """Start on a letter; the connection must be free."""
+        self._letter, self._mail = letter, mail
+        self._said = []
+        self._steps = [(Step.RESET, b"RSET\r\n")] if self._dirty else []
+        self._steps += [
+            (Step.FROM, self._from),
+            (Step.TO, f"RCPT TO:<{letter.address}>\r\n".encode()),
+            (Step.DATA, b"DATA\r\n"),
+        ]
+        self._dirty = True
+        self.stage = Stage.ENVELOPE
+        if self.pipelines:
+            self._send(b"".join(words for _step, words in self._steps), REPLY_SECONDS)
+        else:
+            self._send(self._steps[0][1], REPLY_SECONDS)
+
+    def turn(self) -> None:
+        """Read what has come, write what can be written, and go on as far as that carries."""
+        try:
+            self._flush()
+            if not self._read():
+                self._break("the mail server hung up")
+                return
+        except OSError as error:
+            self._break(f"the connection to the mail server broke ({error.errno or 'TLS'})")
+            return
+        self._go_on()
+
+    def check_time(self) -> None:
+        """Give up on a server that has not said anything for too long."""
+        if self.stage in {Stage.ENVELOPE, Stage.MAIL} and time.monotonic() > self._deadline:
+            self._break("the mail server did not answer in time")
+
+    def close(self, *, politely: bool) -> None:
+        """Let go of the connection."""
+        try:
+            if politely and self.stage is Stage.FREE:
+                self.sock.settimeout(1.0)
+                self.sock.sendall(b"QUIT\r\n")
+        except OSError:
+            pass
+        finally:
+            self.stage = Stage.GONE
+            self._smtp.close()
+
+    def _send(self, words: bytes, seconds: float) -> None:
+        self._out += words
+        self._deadline = time.monotonic() + seconds
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._out:
+            try:
+                sent = self.sock.send(self._out)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return
+            self._out = self._out[sent:]
+
+    def _read(self) -> bool:
+        """Take in whole replies; returns whether the server is still there."""
+        while True:
+            try:
+                chunk = self.sock.recv(65536)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                break
+            if not chunk:
+                return False
+            self._in += chunk
+            if len(chunk) < 65536 and not isinstance(self.sock, ssl.SSLSocket):
+                break
+        *lines, self._in = self._in.split(b"\r\n")
+        if len(self._in) > 4096:
+            return False
+        for line in lines:
+            if line[3:4] != b"-":
+                code = int(line[:3]) if line[:3].isdigit() else 0
+                self._said.append(Said(code, line[4:200].decode("ascii", "replace")))
+        return True
+
+    def _go_on(self) -> None:
+        if self.stage is Stage.FREE:  # nobody asked: it says goodbye
+            self.close(politely=False)
+        elif self.stage is Stage.ENVELOPE:
+            self._envelope()
+        elif self.stage is Stage.MAIL and self._said:
+            self._dirty = False
+            self._finish(_after_mail(self.key, self._said[0]))
+
+    def _envelope(self) -> None:
+        bad = next((place for place, said in enumerate(self._said) if said.code >= 400), None)
+        waiting = len(self._said) < len(self._steps)
+        if waiting and (self.pipelines or not self._said):
+            return
+        if bad is None and waiting:
+            self._send(self._steps[len(self._said)][1], REPLY_SECONDS)
+        elif bad is None:
+            self._said = []
+            self.stage = Stage.MAIL
+            self._send(self._mail + b".\r\n", END_SECONDS)
+        else:
+            wants_a_mail = self._said[-1].code == GO_AHEAD
+            answer = self._refused(self._steps[bad][0], self._said[bad])
+            self._finish(answer)
+            if wants_a_mail:  # for nobody: hanging up is the one way to give it none
+                self.close(politely=False)
+
+    def _refused(self, step: Step, said: Said) -> Answer:
+        """Say what a refused envelope means: of the recipient, or of everything."""
+        words = f"{said.code} {_code_in(said.words)}".strip()
+        if step is Step.TO and said.code >= 500:
+            return Answer(
+                self.key,
+                Outcome.REFUSED,
+                why=f"the mail server refused the address ({words})",
+                is_address=_is_dead(said),
+            )
+        if step is Step.TO and said.code not in WHOLE_CHANNEL:
+            why = f"the mail server puts it off ({words})"
+            return Answer(self.key, Outcome.BUSY, why=why, retry_after=60.0)
+        return Answer(
+            self.key,
+            Outcome.BUSY,
+            why=f"the mail server takes nothing now ({words})",
+            retry_after=REST_SECONDS if said.code < 500 else 60.0,
+            is_channel=True,
+        )
+
+    def _break(self, why: str) -> None:
+        """The connection is gone. A letter whose last dot may have left is unclear."""
+        stage = self.stage
+        self.close(politely=False)
+        if stage is Stage.ENVELOPE or (stage is Stage.MAIL and self._out):
+            answer = Answer(self.key, Outcome.BUSY, why=why, retry_after=REST_SECONDS)
+            self._done(answer)
+        elif stage is Stage.MAIL:
+            self._done(Answer(self.key, Outcome.UNCLEAR, why=why))
+
+    def _finish(self, answer: Answer) -> None:
+        self.stage = Stage.FREE
+        self._out = b""
+        if self._said and self._said[-1].code == FAREWELL:
+            self.close(politely=False)
+        self._done(answer)
+
+    def _done(self, answer: Answer) -> None:
+        self.answer = answer
+        self._letter = None
+
+
+def _after_mail(key: str, said: Said) -> Answer:
+    if said.code < 400:
+        return Answer(key, Outcome.TAKEN)
+    why = f"the mail server refused the mail ({said.code} {_code_in(said.words)})"
+    if said.code in BUSY_CODES or said.code < 500:
+        is_channel = said.code in {421, 452}
+        return Answer(key, Outcome.BUSY, why=why, retry_after=REST_SECONDS, is_channel=is_channel)
+    return Answer(key, Outcome.REFUSED, why=why, is_address=said.words.startswith("5.1."))
+
+
+def _code_in(words: str) -> str:
+    """Return the enhanced status code (RFC 3463) alone: the rest may name the address."""
+    first = words.split(" ", 1)[0]
+    return first if first.replace(".", "").isdigit() else ""
+
+
+def _is_dead(said: Said) -> bool:
+    """Whether the address leads nowhere: RFC 3463 X.1.Z and a mailbox that is closed for good."""
+    code = _code_in(said.words)
+    if code:
+        return code.startswith("5.1.") or code == "5.2.1"
+    return said.code in {550, 551, 553}
