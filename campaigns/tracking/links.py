@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
@@ -14,7 +15,7 @@ from campaigns.tracking.tokens import TokenUse, maker
 
 LONGEST_URL = 2048
 MOST_LINKS = 200
-_KEPT_SPLITS = 64
+_MOST_KEPT = 64
 """Texts whose links are remembered; a campaign has a few, unless it is filled beforehand."""
 
 _URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%{}|]+")
@@ -22,8 +23,16 @@ _TRAILING = ".,;:!?'|}*"
 _HREF = re.compile(r"(<a\b[^>]*?\shref\s*=\s*)([\"'])(https?://(?:(?!\2)[^<>])*)\2", re.IGNORECASE)
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
-Pieces = tuple[list[str], list[int]]
-"""What stands between the links, one more than there are, and the numbers of the links."""
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place in some words where something stands that is made for each customer."""
+
+    begin: int
+    end: int
+    before: str
+    make: Callable[[int], str]
+    after: str = ""
 
 
 def register_links(
@@ -72,69 +81,77 @@ class Linker:
     def __init__(self, campaign: Campaign) -> None:
         self._base = settings.PUBLIC_URL
         rows = TrackedLink.objects.filter(campaign=campaign).values_list("url", "seq")
-        self._links = dict(rows) if campaign.track_clicks else {}
-        self._makers = {seq: maker(TokenUse.LINK, campaign.pk, seq) for seq in self._links.values()}
+        self._makers = {
+            url: maker(TokenUse.LINK, campaign.pk, seq)
+            for url, seq in rows
+            if campaign.track_clicks
+        }
         self._unsubscribe = maker(TokenUse.UNSUBSCRIBE, campaign.pk)
         self._opening = maker(TokenUse.OPENING, campaign.pk) if campaign.track_opens else None
-        self._splits: dict[str, Pieces] = {}
-        self._pages: dict[str, Pieces] = {}
+        self._texts: dict[str, Callable[[int], str]] = {}
+        self._pages: dict[str, Callable[[int], str]] = {}
 
     def text(self, text: str, customer_id: int) -> str:
         """Return a plain text with the customer's own short links in place of the addresses."""
-        return self._join(self._pieces(text, self._splits, self._split_text), customer_id)
+        return _kept(text, self._texts, self.cuts_in_text)(customer_id)
 
     def html(self, page: str, customer_id: int) -> str:
         """Return a page whose anchors lead to short links, with the image that tells of opening."""
-        linked = self._join(self._pieces(page, self._pages, self._split_html), customer_id)
-        if self._opening is None or not page:
-            return linked
-        pixel = f'<img src="{self._base}/o/{self._opening(customer_id)}.gif" width="1" height="1" alt="">'
-        end = _last_body_end(linked)
-        return linked[:end] + pixel + linked[end:]
+        return _kept(page, self._pages, self.cuts_in_html)(customer_id)
 
     def unsubscribe_url(self, customer_id: int) -> str:
         """Return the address where the customer ends these messages, without a login."""
         return f"{self._base}/u/{self._unsubscribe(customer_id)}"
 
-    def _pieces(
-        self, words: str, kept: dict[str, Pieces], split: Callable[[str], Pieces]
-    ) -> Pieces:
-        pieces = kept.get(words)
-        if pieces is None:
-            pieces = split(words)
-            if len(kept) < _KEPT_SPLITS:
-                kept[words] = pieces
-        return pieces
+    def cuts_in_text(self, text: str) -> list[Cut]:
+        """Return where in a plain text which short links have to stand."""
+        found = [(begin, end, text[begin:end]) for begin, end in _spans(text)]
+        return self._cuts(found)
 
-    def _split_text(self, text: str) -> Pieces:
-        spans = [(*span, text[slice(*span)]) for span in _spans(text)] if self._links else []
-        return self._cut(text, spans)
-
-    def _split_html(self, page: str) -> Pieces:
-        spans = [
+    def cuts_in_html(self, page: str) -> list[Cut]:
+        """Return where in a page which short links have to stand, and the image of opening."""
+        found = [
             (match.start(3), match.end(3), html.unescape(match[3]).strip())
             for match in _HREF.finditer(page)
         ]
-        return self._cut(page, spans)
+        cuts = self._cuts(found)
+        if self._opening is not None and page.strip():
+            end = _last_body_end(page)
+            before, after = f'<img src="{self._base}/o/', '.gif" width="1" height="1" alt="">'
+            cuts.append(Cut(end, end, before, self._opening, after))
+        return cuts
 
-    def _cut(self, words: str, spans: Iterable[tuple[int, int, str]]) -> Pieces:
-        between, numbers, place = [], [], 0
-        for begin, end, url in spans:
-            if url in self._links:
-                between.append(words[place:begin] + f"{self._base}/l/")
-                numbers.append(self._links[url])
-                place = end
-        return [*between, words[place:]], numbers
+    def _cuts(self, found: Iterable[tuple[int, int, str]]) -> list[Cut]:
+        return [
+            Cut(begin, end, f"{self._base}/l/", self._makers[url])
+            for begin, end, url in found
+            if url in self._makers
+        ]
 
-    def _join(self, pieces: Pieces, customer_id: int) -> str:
-        between, numbers = pieces
-        if not numbers:
-            return between[0]
-        joined: list[str] = []
-        for words, number in zip(between, numbers, strict=False):
-            joined += (words, self._makers[number](customer_id))
-        joined.append(between[-1])
-        return "".join(joined)
+
+def _kept(
+    words: str, kept: dict[str, Callable[[int], str]], cuts_in: Callable[[str], list[Cut]]
+) -> Callable[[int], str]:
+    joined = kept.get(words)
+    if joined is None:
+        joined = _joiner(words, cuts_in(words))
+        if len(kept) < _MOST_KEPT:
+            kept[words] = joined
+    return joined
+
+
+def _joiner(words: str, cuts: list[Cut]) -> Callable[[int], str]:
+    """Return what puts the words together for one customer."""
+    pairs, place, after = [], 0, ""
+    for cut in cuts:
+        pairs.append((after + words[place : cut.begin] + cut.before, cut.make))
+        place, after = cut.end, cut.after
+    last = after + words[place:]
+
+    def join(customer_id: int) -> str:
+        return "".join([before + make(customer_id) for before, make in pairs]) + last
+
+    return join
 
 
 def _spans(text: str) -> Iterable[tuple[int, int]]:

@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from contacts.actions.consent import opt_out
 from django.utils import timezone
 
 from campaigns.actions import campaigns as act
@@ -21,6 +20,7 @@ from campaigns.channels import available_channels, direct_connector
 from campaigns.enums import BatchState, CampaignState, DeliveryReason
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.queries import delivery_counts
+from contacts.actions.consent import opt_out
 from contacts.enums import IdentityKind
 from contacts.errors import RuleBroken
 from contacts.models import Customer, HistoryEntry
