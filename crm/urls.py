@@ -26,12 +26,15 @@ from crm.views import (
     staff_files,
     tasks,
     today,
+    told,
     warnings,
     webhooks,
     what_if,
 )
 
 urlpatterns = [
+    path("callbacks/mail/", told.mail_told, name="mail_told"),
+    path("callbacks/sms/", told.sms_told, name="sms_told"),
     path("callbacks/wecom/", callbacks.wecom_callback, name="wecom_callback"),
     path("campaigns/", campaigns.campaign_list, name="campaign_list"),
     path("campaigns/new/", campaigns.campaign_new, name="campaign_new"),
