@@ -10,7 +10,8 @@ from pathlib import Path
 class Figure:
     """What was measured, beside a reference of the same run where there is one.
 
-    Goals are upper limits: ``at_most`` in the figure's unit, ``times`` in references.
+    Goals are upper limits, ``at_most`` in the figure's unit and ``times`` in references, or lower
+    ones, ``at_least`` and ``times_least``.
     """
 
     name: str
@@ -19,6 +20,8 @@ class Figure:
     reference: float | None = None
     at_most: float | None = None
     times: float | None = None
+    at_least: float | None = None
+    times_least: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -33,13 +36,22 @@ class Figure:
             goals.append(f"≤ {self.at_most:g} {self.unit}".strip())
         if self.times is not None:
             goals.append(f"≤ {self.times:g} times the reference")
+        if self.at_least is not None:
+            goals.append(f"≥ {self.at_least:g} {self.unit}".strip())
+        if self.times_least is not None:
+            goals.append(f"≥ {self.times_least:g} times the reference")
         return " and ".join(goals)
 
     @property
     def met(self) -> bool:
         """Whether every goal is reached."""
-        fits = self.at_most is None or self.ours <= self.at_most
-        return fits and (self.times is None or (self.ratio or 0) <= self.times)
+        ratio = self.ratio or 0.0
+        return (
+            (self.at_most is None or self.ours <= self.at_most)
+            and (self.times is None or ratio <= self.times)
+            and (self.at_least is None or self.ours >= self.at_least)
+            and (self.times_least is None or ratio >= self.times_least)
+        )
 
 
 def table(figures: Iterable[Figure]) -> str:

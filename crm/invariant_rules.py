@@ -348,4 +348,21 @@ RULES = (
         WHERE customer.state = 'active' AND customer.spent <> bought.paid
         """,
     ),
+    Rule(
+        15,
+        _("What the pages count of a campaign's recipients is what there is."),
+        """
+        SELECT 'campaign ' || campaign_id || ' has ' || real || ' recipients that are ' || state
+               || ', and counts ' || told
+        FROM (
+            SELECT campaign_id, state, reason, sum(told) AS told, sum(real) AS real FROM (
+                SELECT campaign_id, state, reason, n AS told, 0 AS real FROM campaigns_tally
+                UNION ALL
+                SELECT campaign_id, state, reason, 0, 1 FROM campaigns_delivery
+            ) AS both_of_them
+            GROUP BY campaign_id, state, reason
+        ) AS compared
+        WHERE told <> real
+        """,
+    ),
 )

@@ -293,6 +293,19 @@ _CAMPAIGNS = (
         "campaign",
         carries={"batches": 3},
     ),
+    EventType("campaign.checked", _("The channel is asked about what is unclear."), "campaign"),
+    EventType(
+        "campaign.sent_again",
+        _("What was unclear is sent once more."),
+        "campaign",
+        carries={"recipients": 3},
+    ),
+    EventType(
+        "campaign.written_off",
+        _("What was unclear counts as failed."),
+        "campaign",
+        carries={"recipients": 3},
+    ),
     EventType("campaign.done", _("A campaign is over."), "campaign"),
     EventType("campaign.cancelled", _("A campaign was cancelled."), "campaign"),
 )

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -25,7 +25,7 @@ from campaigns.channels import direct_connector
 from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.letters import Recipient, Writer, recipients_in
-from campaigns.models import Batch, Campaign, Delivery
+from campaigns.models import Batch, Campaign, Delivery, Tally
 from campaigns.pace import Rate, is_resting, let_rest, went_through
 from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
 
@@ -464,3 +464,32 @@ def end_missed(campaign_id: int, *, now: datetime) -> bool:
 
 
 LIVE = [CampaignState.PLANNED, CampaignState.SENDING, CampaignState.WAITING, CampaignState.PAUSED]
+
+
+_FOLD = """
+WITH gone AS (
+    DELETE FROM campaigns_tally WHERE campaign_id = %s RETURNING state, reason, n
+)
+INSERT INTO campaigns_tally (campaign_id, state, reason, n)
+SELECT %s, state, reason, sum(n) FROM gone GROUP BY state, reason HAVING sum(n) <> 0
+"""
+
+MOST_TALLIES = 300
+
+
+def fold_tallies() -> int:
+    """Bring the tallies of campaigns that have many down to one a state; returns of how many.
+
+    One statement a campaign, so that whoever sums them up sees either the old ones or the new.
+    """
+    many = (
+        Tally.objects.values("campaign")
+        .annotate(rows=Count("pk"))
+        .filter(rows__gt=MOST_TALLIES)
+        .values_list("campaign", flat=True)
+    )
+    campaigns = list(many)
+    for campaign_id in campaigns:
+        with connection.cursor() as cursor:
+            cursor.execute(_FOLD, [campaign_id, campaign_id])
+    return len(campaigns)

@@ -16,6 +16,7 @@ from campaigns.actions import due
 from campaigns.actions.announcements import handovers_to_announce
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
+from campaigns.actions.letters import fold_tallies
 from campaigns.actions.posts.following import posts_to_check, posts_to_send
 from campaigns.actions.posts.sending import expire_share_leases
 from campaigns.actions.welcomes import write_off_welcomes
@@ -104,6 +105,7 @@ def do_what_is_due(*, now: datetime) -> int:
 def _due(now: datetime) -> Iterator[tuple[Task, int]]:
     expire_leases(now=now)
     expire_share_leases(now=now)
+    fold_tallies()
     write_off_welcomes(now=now)
     for find, task in _DUE:
         for row in find(now):

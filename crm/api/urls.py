@@ -140,6 +140,11 @@ urlpatterns = [
     path("campaigns/<int:pk>/cancel", campaigns.Cancel.as_view(), name="campaign-cancel"),
     path("campaigns/<int:pk>/remind", campaigns.Remind.as_view(), name="campaign-remind"),
     path("campaigns/<int:pk>/refresh", campaigns.Refresh.as_view(), name="campaign-refresh"),
+    path("campaigns/<int:pk>/check", campaigns.Check.as_view(), name="campaign-check"),
+    path(
+        "campaigns/<int:pk>/send-again", campaigns.SendAgain.as_view(), name="campaign-send-again"
+    ),
+    path("campaigns/<int:pk>/write-off", campaigns.WriteOff.as_view(), name="campaign-write-off"),
     path("posts", posts.Posts.as_view(), name="posts"),
     path("posts/<int:pk>", posts.PostPage.as_view(), name="post"),
     path("posts/<int:pk>/progress", posts.PostProgressPage.as_view(), name="post-progress"),

@@ -13,7 +13,7 @@ from bench.servers import bench_servers, fresh_company
 from config.places import ROOT, find_places
 from config.wheels import CannotStart
 
-BENCHES = ("retention",)
+BENCHES = ("retention", "campaigns")
 
 
 class Command(BaseCommand):

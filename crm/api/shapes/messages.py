@@ -63,7 +63,7 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
         model = Campaign
         fields: tuple[str, ...] = (
             "id", "name", "channel", "content", "segment", "handover", "state", "state_at",
-            "send_at", "planned_at", "closed_at", "recipients", "skipped", "text", "created_by", "created_at",
+            "send_at", "send_until", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -103,7 +103,7 @@ class DeliveryShape(serializers.ModelSerializer[Delivery]):
 
     class Meta:
         model = Delivery
-        fields = ("campaign", "customer", "batch", "state", "reason", "sent_at")
+        fields = ("campaign", "customer", "batch", "state", "reason", "reference", "sent_at")
         read_only_fields = fields
 
 

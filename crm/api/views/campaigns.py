@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from campaigns.actions.campaigns import (
+    Wording,
     cancel_campaign,
     create_campaign,
     pause_campaign,
@@ -18,6 +19,8 @@ from campaigns.actions.campaigns import (
     schedule_campaign,
 )
 from campaigns.actions.contents import create_content, create_segment
+from campaigns.actions.unclear import check_unclear, send_again, write_off
+from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
 from campaigns.queries import CampaignProgress, campaign_progress
@@ -35,6 +38,8 @@ from crm.api.shapes.messages import (
 )
 from crm.api.views.messages import MESSAGE_LENGTH, RuleField
 from crm.audiences import check_reach, free_segment_name, narrowed
+
+HTML_LENGTH = 100_000
 
 
 class CampaignFilters(django_filters.FilterSet):
@@ -66,7 +71,10 @@ class Campaigns(Listing, Verb):
         text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
         segment = IdField(required=False)
         rule = RuleField(required=False)
-        channel = serializers.ChoiceField(choices=["wecom"], default="wecom")
+        channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
+        subject = serializers.CharField(max_length=200, default="", allow_blank=True)
+        html = serializers.CharField(max_length=HTML_LENGTH, default="", allow_blank=True)
+        send_until = MomentField(required=False)
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """One of each pair."""
@@ -92,6 +100,8 @@ class Campaigns(Listing, Verb):
             content=self._content(data),
             segment=self._segment(data),
             channel=data["channel"],
+            wording=Wording(subject=data["subject"], html=data["html"]),
+            send_until=data.get("send_until"),
             actor=self.actor,
             now=self.now,
         )
@@ -213,6 +223,33 @@ class Refresh(CampaignVerb):
     def act(self, data: dict[str, Any], pk: int) -> Campaign:
         """Have the channel asked now what has become of a campaign's batches."""
         refresh_campaign(self.campaign(pk), now=self.now)
+        return self.row(pk)
+
+
+class Check(CampaignVerb):
+    """Ask about what is unclear."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Have the channel asked now about what is unclear, where it can be asked."""
+        check_unclear(self.campaign(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class SendAgain(CampaignVerb):
+    """Send again what is unclear."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Send once more what is unclear, at the risk of reaching people twice."""
+        send_again(self.campaign(pk), actor=self.actor, now=self.now)
+        return self.row(pk)
+
+
+class WriteOff(CampaignVerb):
+    """Write off what is unclear."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Campaign:
+        """Give up what is unclear: it counts as failed."""
+        write_off(self.campaign(pk), actor=self.actor, now=self.now)
         return self.row(pk)
 
 

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 
 from campaigns.actions.contents import create_content, create_segment
+from campaigns.channels import LABELS
 from campaigns.models import Content, Segment
 from campaigns.queries import AudiencePreview, audience_preview
 from contacts.enums import Role
@@ -120,9 +121,9 @@ class Preview(Verb):
         example: ClassVar = {"rule": {"all": [{"field": "tag", "op": "any", "value": [3]}]}}
 
         rule = RuleField()
-        channel = serializers.ChoiceField(choices=["wecom"], default="wecom")
+        channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
 
     def act(self, data: dict[str, Any]) -> AudiencePreview:
         """Count whom a campaign of yours to this rule would reach now, and whom not and why."""
         require(self.viewer, Role.MARKETER)
-        return audience_preview(narrowed(data["rule"], self.viewer))
+        return audience_preview(narrowed(data["rule"], self.viewer), channel=data["channel"])
