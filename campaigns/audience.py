@@ -4,43 +4,56 @@ One statement does it all, whatever the number of customers.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from campaigns.channels import abilities_of
 from campaigns.enums import DeliveryReason
+from campaigns.lately import lately_sql, limit_values
 from campaigns.models import Campaign
 from campaigns.models.campaigns import BATCH_LIMIT
+from campaigns.restraint import Restraint, customer_zones, restraint_on
 from campaigns.segments import customers_in
-from connectors.base import Abilities
-from contacts.enums import Channel, ItemState, StaffState
-from contacts.models import Customer, Handover, HandoverItem, Staff
+from contacts.enums import Channel, IdentityKind, ItemState, Purpose, StaffState
+from contacts.models import Customer, Handover, HandoverItem, Identity, Staff
 
 _PLACEHOLDER = re.compile(r"%[%s]")
 
+_WORK_MEMORY = "128MB"
+"""A million recipients are sorted in memory; one campaign is planned at a time, mostly."""
+
 _AUDIENCE = """
-audience AS (
+{lately}
+audience AS {kept} (
     SELECT DISTINCT ON (customer.id)
            customer.id AS customer_id, {address} AS address, {sender} AS staff_id,
-           CASE WHEN customer.opted_out_at IS NOT NULL THEN 'opted_out'
-                WHEN {address} IS NULL THEN 'no_address'
-                {no_sender}
+           {zone} AS zone, {over_quota} AS over_quota,
+           CASE WHEN customer.opted_out_at IS NOT NULL OR consent.granted IS FALSE
+                    THEN 'opted_out'
+                {refusals}
                 ELSE '' END AS reason
     FROM ({segment}) AS chosen
     JOIN contacts_customer AS customer ON customer.id = chosen.id
+    LEFT JOIN contacts_consent AS consent
+        ON consent.customer_id = customer.id
+        AND consent.channel IN ('', %(channel)s) AND consent.purpose IN ('', %(purpose)s)
     {joins}
-    ORDER BY customer.id{preferences}
-)"""
+    ORDER BY customer.id, consent.at DESC NULLS LAST, consent.granted{preferences}
+){doubles}"""
 
 _ADDRESS_JOIN = """
     LEFT JOIN contacts_identity AS identity
         ON identity.customer_id = customer.id AND identity.kind = ANY(%(kinds)s)"""
-_ADDRESS_PREFERENCE = ", array_position(%(kinds)s, identity.kind::text), identity.id"
+_ADDRESS_PREFERENCE = (
+    ", identity.dead_at NULLS FIRST, array_position(%(kinds)s, identity.kind::text), identity.id"
+)
 
 _SENDER_JOIN = """
     LEFT JOIN (
@@ -52,40 +65,96 @@ _SENDER_JOIN = """
     ) AS sender ON sender.customer_id = customer.id"""
 _SENDER_PREFERENCE = ", (sender.staff_id = customer.owner_id) DESC NULLS LAST, sender.began_at DESC"
 
-_NUMBERED = """
-numbered AS (
-    SELECT customer_id, address, staff_id, coalesce(staff_id, 0) AS pile,
-           row_number() OVER (PARTITION BY staff_id ORDER BY customer_id) - 1 AS place
-    FROM audience WHERE reason = ''
-), cut AS (
-    SELECT staff_id, pile, place / %(limit)s AS chunk, count(*) AS size,
-           row_number() OVER (ORDER BY staff_id, place / %(limit)s) AS seq
-    FROM numbered GROUP BY staff_id, pile, place / %(limit)s
+_ZONE_JOIN = """
+    LEFT JOIN unnest(%(zones)s::text[], %(zone_late)s::bool[])
+        WITH ORDINALITY AS zone (name, late, place) ON zone.name = customer.time_zone"""
+
+_LATELY_JOIN = """
+    LEFT JOIN lately ON lately.customer_id = customer.id"""
+
+_RIVALS_JOIN = """
+    LEFT JOIN (
+        SELECT DISTINCT customer_id AS id FROM campaigns_delivery
+        WHERE campaign_id = ANY(%(rivals)s) AND state IN ('queued', 'handed', 'unclear')
+    ) AS rival ON rival.id = customer.id"""
+
+_DOUBLES = """, cased AS MATERIALIZED (
+    SELECT lower(value) AS value FROM contacts_identity
+    WHERE kind = 'email' AND value <> lower(value)
+), persons AS MATERIALIZED (
+    SELECT customer_id, lower(value) AS value FROM contacts_identity
+    WHERE kind = 'email' AND value <> lower(value)
+    UNION
+    SELECT customer_id, value FROM contacts_identity
+    WHERE kind = 'email' AND system = '' AND value IN (SELECT value FROM cased)
+), doubles AS MATERIALIZED (
+    SELECT DISTINCT customer_id FROM (
+        SELECT audience.customer_id,
+               row_number() OVER (PARTITION BY persons.value ORDER BY audience.customer_id) AS turn
+        FROM persons JOIN audience ON audience.customer_id = persons.customer_id
+        WHERE audience.reason = ''
+    ) AS lined_up
+    WHERE turn > 1
 )"""
 
+_JUDGED = """
+judged AS (
+    SELECT audience.customer_id, address, staff_id, zone, over_quota, {reason} AS reason
+    FROM audience {doubles_join}
+)"""
+
+_NUMBERED = """
+numbered AS MATERIALIZED (
+    SELECT customer_id, address, staff_id, zone, reason, pile, ({place})::int - 1 AS place
+    FROM (
+        SELECT *, CASE WHEN reason = '' THEN coalesce(staff_id, 0) * 1024 + zone ELSE -1 END
+                  AS pile
+        FROM judged
+    ) AS piled
+), cut AS (
+    SELECT pile, place / %(limit)s AS chunk, min(staff_id) AS staff_id, min(zone) AS zone,
+           count(*) AS size,
+           row_number() OVER (ORDER BY pile, place / %(limit)s) AS seq
+    FROM numbered WHERE pile >= 0 GROUP BY pile, place / %(limit)s
+)"""
+_PLACE_IN_PILE = "row_number() OVER (PARTITION BY pile ORDER BY customer_id)"
+_PLACE_OF_ALL = (
+    "count(*) FILTER (WHERE reason = '') OVER (ORDER BY customer_id ROWS UNBOUNDED PRECEDING)"
+)
+
 _FREEZE = """
-WITH {audience}, {numbered}, batches AS (
+WITH {audience}, {judged}, {numbered}, batches AS (
     INSERT INTO campaigns_batch
-        (campaign_id, sender_id, seq, size, reference, error, reminders, state, attempts, looks)
-    SELECT %(campaign)s, staff_id, seq, size, '', '', 0, 'waiting', 0, 0 FROM cut ORDER BY seq
+        (campaign_id, sender_id, seq, size, time_zone, next_attempt_at, reference, error,
+         reminders, state, attempts, looks)
+    SELECT %(campaign)s, staff_id, seq, size, (%(zones)s::text[])[zone],
+           (%(zone_starts)s::timestamptz[])[zone], '', '', 0, 'waiting', 0, 0
+    FROM cut ORDER BY seq
     RETURNING id, seq
+), homes AS MATERIALIZED (
+    SELECT cut.pile, cut.chunk, batches.id FROM cut JOIN batches ON batches.seq = cut.seq
 )
 INSERT INTO campaigns_delivery
     (campaign_id, customer_id, batch_id, slot, address, state, reason)
-SELECT %(campaign)s, customer_id, batches.id, place %% %(limit)s, address, 'queued', ''
+SELECT %(campaign)s, customer_id, homes.id,
+       CASE WHEN numbered.pile >= 0 THEN place %% %(limit)s END, coalesce(address, ''),
+       CASE WHEN numbered.pile >= 0 THEN 'queued' ELSE 'skipped' END, reason
 FROM numbered
-JOIN cut ON cut.pile = numbered.pile AND cut.chunk = numbered.place / %(limit)s
-JOIN batches ON batches.seq = cut.seq
-UNION ALL
-SELECT %(campaign)s, customer_id, NULL, NULL, coalesce(address, ''), 'skipped', reason
-FROM audience WHERE reason <> ''
+LEFT JOIN homes ON homes.pile = numbered.pile AND homes.chunk = numbered.place / %(limit)s
+{order}
 """
 
 _FIGURES = """
-WITH {audience}, {numbered}
-SELECT 'reason:' || reason, count(*) FROM audience GROUP BY reason
-UNION ALL SELECT 'batches', count(*) FROM cut
-UNION ALL SELECT 'senders', count(DISTINCT staff_id) FROM cut
+WITH {audience}, {judged}, piles AS (
+    SELECT reason, staff_id, zone, count(*) AS size, count(*) FILTER (WHERE over_quota) AS over
+    FROM judged GROUP BY reason, staff_id, zone
+)
+SELECT 'reason:' || reason, sum(size) FROM piles GROUP BY reason
+UNION ALL SELECT 'batches', sum((size + %(limit)s - 1) / %(limit)s) FROM piles WHERE reason = ''
+UNION ALL SELECT 'senders', count(DISTINCT staff_id) FROM piles WHERE reason = ''
+UNION ALL SELECT 'over_quota', sum(over) FROM piles WHERE reason = ''
+UNION ALL SELECT 'later', sum(size) FROM piles
+    WHERE reason = '' AND (%(zone_starts)s::timestamptz[])[zone] IS NOT NULL
 """
 
 _Values = dict[str, Any]
@@ -96,13 +165,16 @@ class AudiencePreview:
     """What planning would do at this moment: exact figures, nothing written.
 
     ``fewest_batches`` is what the recipients would need without regard to senders; there are
-    more ``batches`` where the channel takes one sender per call.
+    more ``batches`` where the channel takes one sender per call. Of the ``reachable``, WeCom
+    would refuse those ``over_quota``, and ``later`` are those whose quiet hours end first.
     """
 
     reachable: int
     batches: int
     senders: int
     skipped: dict[DeliveryReason, int] = field(default_factory=dict)
+    over_quota: int = 0
+    later: int = 0
 
     @property
     def fewest_batches(self) -> int:
@@ -115,36 +187,51 @@ def freeze_audience(campaign: Campaign, *, now: datetime) -> int:
 
     Call it in the transaction that marks the campaign as planned.
     """
-    audience, values = _audience_sql(_chosen_by(campaign, now), abilities_of(campaign.channel))
-    sql = _FREEZE.format(audience=audience, numbered=_NUMBERED)
+    parts, values = _audience_sql(campaign, _chosen_by(campaign, now), now=now)
+    sql = _FREEZE.format(**parts)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '10min'")  # a million rows take their time
+        cursor.execute(f"SET LOCAL work_mem = '{_WORK_MEMORY}'")
+        cursor.execute("SET LOCAL enable_mergejoin = off")  # it would sort the million once more
         cursor.execute(sql, {**values, "campaign": campaign.pk})
         return int(cursor.rowcount)
 
 
-def preview_audience(rule: object, *, channel: str = "wecom") -> AudiencePreview:
+def preview_audience(
+    rule: object,
+    *,
+    channel: str = Channel.WECOM,
+    purpose: str = Purpose.CAMPAIGN,
+    skip_if_in_another: bool = False,
+) -> AudiencePreview:
     """Count whom a campaign to this rule would reach and whom not. Raises ``RuleBroken``."""
-    return _preview(customers_in(rule, now=timezone.now()), channel)
+    campaign = Campaign(channel=channel, purpose=purpose, skip_if_in_another=skip_if_in_another)
+    return _preview(campaign, lambda now: customers_in(rule, now=now))
 
 
 def preview_announcement(handover: Handover) -> AudiencePreview:
     """Count whom the announcement of a handover would reach and whom not."""
-    return _preview(to_be_told(handover), Channel.WECOM)
+    campaign = Campaign(channel=Channel.WECOM, purpose=Purpose.SERVICE)
+    return _preview(campaign, lambda _now: to_be_told(handover))
 
 
-def _preview(customers: QuerySet[Customer], channel: str) -> AudiencePreview:
-    audience, values = _audience_sql(customers, abilities_of(channel))
-    sql = _FIGURES.format(audience=audience, numbered=_NUMBERED)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        figures = dict(cursor.fetchall())
+def _preview(
+    campaign: Campaign, chosen: Callable[[datetime], QuerySet[Customer]]
+) -> AudiencePreview:
+    now = timezone.now()
+    parts, values = _audience_sql(campaign, chosen(now), now=now)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL work_mem = '{_WORK_MEMORY}'")
+        cursor.execute(_FIGURES.format(**parts), values)
+        figures = {key: int(n or 0) for key, n in cursor.fetchall()}
     reasons = {key.removeprefix("reason:"): n for key, n in figures.items() if ":" in key}
     return AudiencePreview(
         reachable=reasons.pop("", 0),
         batches=figures["batches"],
         senders=figures["senders"],
         skipped={DeliveryReason(reason): n for reason, n in sorted(reasons.items())},
+        over_quota=figures["over_quota"],
+        later=figures["later"],
     )
 
 
@@ -178,21 +265,101 @@ def _chosen_by(campaign: Campaign, now: datetime) -> QuerySet[Customer]:
     return customers_in(campaign.segment.rule if campaign.segment else None, now=now)
 
 
-def _audience_sql(customers: QuerySet[Customer], abilities: Abilities) -> tuple[str, _Values]:
-    """Return the CTE of an audience with its parameters, which are all named."""
+def _audience_sql(
+    campaign: Campaign, customers: QuerySet[Customer], *, now: datetime
+) -> tuple[dict[str, str], _Values]:
+    """Return the CTEs of an audience, with their parameters, which are all named."""
+    abilities = abilities_of(campaign.channel)
+    restraint = restraint_on(campaign, now=now)
     segment, values = _named(customers.order_by().values("id"))
-    values |= {"limit": BATCH_LIMIT, "kinds": list(abilities.address_kinds)}
+    zones = _zones(restraint, campaign, now)
+    values |= limit_values(restraint) | zones
+    values |= {
+        "limit": BATCH_LIMIT,
+        "kinds": list(abilities.address_kinds),
+        "channel": campaign.channel,
+        "purpose": campaign.purpose,
+    }
     by_sender = abilities.one_sender_per_call and not abilities.direct
     addressed = bool(abilities.address_kinds)
-    return _AUDIENCE.format(
+    zoned = len(zones["zones"]) > 1 or any(zones["zone_late"])
+    counted = bool(restraint.lately)
+    has_doubles = _has_cased_addresses()
+    audience = _AUDIENCE.format(
         segment=segment,
+        lately=lately_sql(restraint) + "," if counted else "",
+        kept="MATERIALIZED" if has_doubles else "",
         address="identity.value" if addressed else "customer.id::text",
         sender="sender.staff_id" if by_sender else "NULL::bigint",
-        no_sender="WHEN sender.staff_id IS NULL THEN 'no_sender'" if by_sender else "",
-        joins=(_SENDER_JOIN if by_sender else "") + (_ADDRESS_JOIN if addressed else ""),
+        zone="coalesce(zone.place, 1)" if zoned else "1",
+        over_quota="coalesce(lately.over_quota, false)" if counted else "false",
+        refusals=_refusals(
+            restraint, addressed=addressed, by_sender=by_sender, zoned=zoned, counted=counted
+        ),
+        joins=(_SENDER_JOIN if by_sender else "")
+        + (_ADDRESS_JOIN if addressed else "")
+        + (_ZONE_JOIN if zoned else "")
+        + (_LATELY_JOIN if counted else "")
+        + (_RIVALS_JOIN if restraint.rivals else ""),
         preferences=(_SENDER_PREFERENCE if by_sender else "")
         + (_ADDRESS_PREFERENCE if addressed else ""),
-    ), values
+        doubles=_DOUBLES if has_doubles else "",
+    )
+    one_pile = not by_sender and not zoned
+    return {
+        "audience": audience,
+        "judged": _judged_sql(has_doubles=has_doubles),
+        "numbered": _NUMBERED.format(place=_PLACE_OF_ALL if one_pile else _PLACE_IN_PILE),
+        "order": "" if one_pile else "ORDER BY customer_id",  # indexes grow at their ends
+    }, values
+
+
+def _refusals(
+    restraint: Restraint, *, addressed: bool, by_sender: bool, zoned: bool, counted: bool
+) -> str:
+    """Return the conditions under which somebody gets nothing, the strongest reason first."""
+    conditions = {
+        "consent.granted IS NOT TRUE": (restraint.consent_required, DeliveryReason.NO_CONSENT),
+        "identity.value IS NULL": (addressed, DeliveryReason.NO_ADDRESS),
+        "identity.dead_at IS NOT NULL": (addressed, DeliveryReason.DEAD_ADDRESS),
+        "sender.staff_id IS NULL": (by_sender, DeliveryReason.NO_SENDER),
+        "rival.id IS NOT NULL": (bool(restraint.rivals), DeliveryReason.IN_ANOTHER),
+        "lately.capped": (counted, DeliveryReason.CAPPED),
+        "lately.over_quota": (
+            counted and restraint.skip_over_quota,
+            DeliveryReason.RECEIVE_LIMIT,
+        ),
+        "coalesce(zone.late, (%(zone_late)s::bool[])[1])": (zoned, DeliveryReason.QUIET_HOURS),
+    }
+    return "\n".join(
+        f"WHEN {condition} THEN '{reason.value}'"
+        for condition, (applies, reason) in conditions.items()
+        if applies
+    )
+
+
+def _judged_sql(*, has_doubles: bool) -> str:
+    if not has_doubles:
+        return _JUDGED.format(reason="reason", doubles_join="")
+    return _JUDGED.format(
+        reason="CASE WHEN doubles.customer_id IS NULL THEN reason ELSE 'duplicate' END",
+        doubles_join="LEFT JOIN doubles ON doubles.customer_id = audience.customer_id",
+    )
+
+
+def _zones(restraint: Restraint, campaign: Campaign, now: datetime) -> _Values:
+    """Return the time zones, the company's first: when each may be sent to, and if too late."""
+    names = ["", *customer_zones()]
+    starts = [restraint.quiet_until(name, now) for name in names]
+    until = campaign.send_until
+    late = [bool(until and start and start >= until) for start in starts]
+    return {"zones": names, "zone_starts": starts, "zone_late": late}
+
+
+def _has_cased_addresses() -> bool:
+    """Whether an e-mail address may be there twice; hardly ever, and the index knows."""
+    cased = Identity.objects.filter(kind=IdentityKind.EMAIL).exclude(value=Lower("value"))
+    return cased.exists()
 
 
 def _named(customers: QuerySet[Any, Any]) -> tuple[str, _Values]:

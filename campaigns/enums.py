@@ -69,7 +69,13 @@ class DeliveryReason(TextChoices):
 
     NONE = "", ""
     OPTED_OUT = "opted_out", _("opted out")
+    NO_CONSENT = "no_consent", _("has not agreed to it")
     NO_ADDRESS = "no_address", _("no address in the channel")
+    DEAD_ADDRESS = "dead_address", _("the address leads nowhere")
+    DUPLICATE = "duplicate", _("another record of the same person gets it")
+    IN_ANOTHER = "in_another", _("in another campaign under way")
+    CAPPED = "capped", _("has had enough messages lately")
+    QUIET_HOURS = "quiet_hours", _("quiet hours last longer than the campaign")
     NO_SENDER = "no_sender", _("nobody to send it")
     SENDER_LEFT = "sender_left", _("the sender has departed")
     CHANGED_HANDS = "changed_hands", _("customer changed hands")

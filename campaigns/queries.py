@@ -92,9 +92,17 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     return CampaignProgress(sum(states.values()), states, reasons, cells)
 
 
-def audience_preview(rule: object, *, channel: str = "wecom") -> AudiencePreview:
+def audience_preview(
+    rule: object,
+    *,
+    channel: str = "wecom",
+    purpose: str = "campaign",
+    skip_if_in_another: bool = False,
+) -> AudiencePreview:
     """Say whom a campaign to this rule would reach, and whom not and why. Raises ``RuleBroken``."""
-    return preview_audience(rule, channel=channel)
+    return preview_audience(
+        rule, channel=channel, purpose=purpose, skip_if_in_another=skip_if_in_another
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from campaigns.models import Campaign
 from campaigns.tasks import plan_campaign_due
 from contacts.actions.history import record
 from contacts.doorbell import ring
-from contacts.enums import HandoverState, RequestState
+from contacts.enums import HandoverState, Purpose, RequestState
 from contacts.models import Handover
 
 OPENS, CLOSES = time(10), time(20)
@@ -47,6 +47,7 @@ def announce_handover(handover_id: int, *, now: datetime) -> Campaign | None:
             handover=handover,
             name=_("Handover of %(name)s") % {"name": handover.from_staff.name},
             text=handover.customer_message,
+            purpose=Purpose.SERVICE,
             state=CampaignState.SCHEDULED,
             state_at=now,
             send_at=send_at,

@@ -17,10 +17,11 @@ from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.letters import take_over_letters
 from campaigns.actions.unclear import look_up_letters
 from campaigns.channels import connector_for, is_direct
-from campaigns.eligibility import skip_those_who_may_not
+from campaigns.eligibility import quiet_until, skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.placeholders import fill
+from campaigns.restraint import restraint_on
 from campaigns.tasks import send_batches
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
 from contacts.doorbell import ring
@@ -88,14 +89,18 @@ def claim_batch(campaign_id: int, *, now: datetime) -> Batch | None:
 def send_batch(batch: Batch, *, now: datetime) -> None:
     """Make the call for a claimed batch and write down what happened.
 
-    Recipients who may no longer get it are skipped first: opted out, merged or erased, or no
-    longer connected with the sender.
+    In the quiet hours of its recipients it waits. Recipients who may no longer get it are skipped
+    first: see ``skip_those_who_may_not``.
     """
     connector = connector_for(batch.campaign.channel)
     if batch.attempts > MOST_ATTEMPTS:
         _give_up(batch, gettext_noop("Given up after too many attempts."), now=now)
         return
-    skip_those_who_may_not(batch, now=now)
+    restraint = restraint_on(batch.campaign, now=now)
+    if waits_until := quiet_until(batch, now=now, restraint=restraint):
+        _put_back(batch, "", until=waits_until, now=now)
+        return
+    skip_those_who_may_not(batch, now=now, restraint=restraint)
     parcel = parcel_of(batch)
     if not parcel.addresses:
         _write_handed(batch, Handed(reference=""), now=now)
@@ -103,7 +108,8 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
     try:
         handed = connector.send(parcel)
     except ChannelBusy as busy:
-        _put_back(batch, busy, now=now)
+        again = now + timedelta(seconds=busy.retry_after)
+        _put_back(batch, str(busy), until=again, now=now)
     except ChannelRefused as refused:
         _give_up(batch, str(refused), now=now)
     except ChannelUnclear as unclear:
@@ -182,7 +188,7 @@ def _write_recipients(batch: Batch, handed: Handed) -> None:
     open_rows.update(state=DeliveryState.HANDED)
 
 
-def _put_back(batch: Batch, busy: ChannelBusy, *, now: datetime) -> None:
+def _put_back(batch: Batch, why: str, *, until: datetime, now: datetime) -> None:
     """Nothing was sent: the batch waits, and the attempt does not count."""
     with transaction.atomic():
         over = _is_cancelled(batch)
@@ -191,9 +197,9 @@ def _put_back(batch: Batch, busy: ChannelBusy, *, now: datetime) -> None:
             lease_token=None,
             lease_until=None,
             attempts=F("attempts") - 1,
-            next_attempt_at=None if over else now + timedelta(seconds=busy.retry_after),
+            next_attempt_at=None if over else until,
             done_at=now if over else None,
-            error=str(busy)[:300],
+            error=why[:300],
         ):
             return
         if over:

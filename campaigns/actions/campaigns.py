@@ -25,6 +25,7 @@ from campaigns.tracking.links import register_links
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
+from contacts.enums import Purpose
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
 
@@ -57,6 +58,8 @@ def create_campaign(
     channel: str = "wecom",
     wording: Wording | None = None,
     send_until: datetime | None = None,
+    purpose: str = Purpose.CAMPAIGN,
+    skip_if_in_another: bool = False,
 ) -> Campaign:
     """Draft a campaign. Raises ``RuleBroken`` if its words or its segment cannot be sent."""
     wording = wording or Wording()
@@ -77,6 +80,8 @@ def create_campaign(
             subject=wording.subject.strip(),
             html=wording.html,
             send_until=send_until,
+            purpose=purpose,
+            skip_if_in_another=skip_if_in_another,
             created_by=actor,
             state_at=now,
             created_at=now,

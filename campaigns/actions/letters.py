@@ -22,11 +22,12 @@ from django.utils.translation import gettext_noop
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.stopping import stop_waiting
 from campaigns.channels import direct_connector
-from campaigns.eligibility import skip_those_who_may_not
+from campaigns.eligibility import note_dead_addresses, quiet_until, skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.letters import Recipient, Writer, recipients_in
 from campaigns.models import Batch, Campaign, Delivery, Tally
 from campaigns.pace import Rate, is_resting, let_rest, went_through
+from campaigns.restraint import restraint_on
 from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
 
 TURN = timedelta(seconds=30)
@@ -170,6 +171,7 @@ class _Claimed:
     open: int = 0
     drawn: int = 0
     wait: float = 0.0
+    not_before: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -246,19 +248,32 @@ class Turn:
             return False
         begin_sending(self.campaign.pk, now=now)
         batches = Batch.objects.filter(pk__in=ids).order_by("pk")
+        restraint = restraint_on(self.campaign, now=now)
+        awake = []
         for batch in batches:
             batch.campaign = self.campaign
             if batch.attempts > MOST_ATTEMPTS:
                 _give_up(batch, self.token, now=now)
                 continue
-            skip_those_who_may_not(batch, now=now)
-            self._claimed[batch.pk] = _Claimed(batch.attempts, [])
-        for person in recipients_in(list(self._claimed), DeliveryState.QUEUED):
+            claimed = self._claimed[batch.pk] = _Claimed(batch.attempts, [])
+            claimed.not_before = quiet_until(batch, now=now, restraint=restraint)
+            if claimed.not_before is None:
+                skip_those_who_may_not(batch, now=now, restraint=restraint)
+                awake.append(batch.pk)
+        for person in recipients_in(awake, DeliveryState.QUEUED):
             self._claimed[person.batch_id].left.append(person)
         for claimed in self._claimed.values():
             claimed.left.reverse()  # drawn from the end
+        self._let_sleep([pk for pk, one in self._claimed.items() if one.not_before])
         self._settle([pk for pk in ids if pk in self._claimed and not self._claimed[pk].left])
         return True
+
+    def _let_sleep(self, batches: list[int]) -> None:
+        """To wait for the end of quiet hours is no attempt."""
+        if batches:
+            Batch.objects.filter(
+                pk__in=batches, state=BatchState.SENDING, lease_token=self.token
+            ).update(attempts=F("attempts") - 1)
 
     @property
     def _lease(self) -> timedelta:
@@ -360,6 +375,8 @@ class Turn:
         }
         with connection.cursor() as cursor:
             cursor.execute(_WRITE, values)
+        dead = [customer for _batch, customer, answer in told if answer.is_address]
+        note_dead_addresses(self.campaign, dead, now=values["now"])
 
     def _settle(self, batches: list[int]) -> None:
         """Close batches of which everything has been heard, or let what is left wait."""
@@ -404,7 +421,9 @@ def _reason(answer: Answer) -> str:
 
 
 def _next_attempt(claimed: _Claimed, now: datetime) -> datetime | None:
-    """Wait as long as the channel asks, and longer each time."""
+    """Wait as long as the channel asks, and longer each time; or until quiet hours end."""
+    if claimed.not_before:
+        return claimed.not_before
     if not claimed.wait:
         return None
     growing = 0.5 * 1.7 ** min(claimed.attempts, 20)

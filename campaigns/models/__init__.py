@@ -4,6 +4,7 @@ from campaigns.models.campaigns import Batch, Campaign, ChannelPace, Delivery, T
 from campaigns.models.contents import Content
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
+from campaigns.models.rules import MessagingRules
 from campaigns.models.segments import Segment
 from campaigns.models.tracking import Engagement, TrackedLink
 from campaigns.models.welcomes import Welcome, WelcomeRule
@@ -15,6 +16,7 @@ __all__ = [
     "Content",
     "Delivery",
     "Engagement",
+    "MessagingRules",
     "Post",
     "PostShare",
     "PostTarget",

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models.contents import Content
 from campaigns.models.segments import Segment
+from contacts.enums import Purpose
 from contacts.models import Customer, Handover, Staff
 
 BATCH_LIMIT = 200
@@ -38,6 +39,10 @@ class Campaign(models.Model):
 
     name = models.CharField(max_length=120)
     channel = models.CharField(max_length=12, default="wecom")
+    purpose = models.CharField(
+        max_length=12, choices=Purpose.choices, default=Purpose.CAMPAIGN, db_default="campaign"
+    )
+    skip_if_in_another = models.BooleanField(default=False, db_default=False)
     subject = models.CharField(max_length=200, blank=True, db_default="")
     text = models.TextField(blank=True)
     html = models.TextField(blank=True, db_default="")
@@ -69,6 +74,9 @@ class Campaign(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(state__in=CampaignState.values), name="campaign_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose__in=Purpose.values), name="campaign_purpose_known"
             ),
             models.CheckConstraint(
                 condition=~Q(state="scheduled") | Q(send_at__isnull=False),
@@ -110,6 +118,7 @@ class Batch(models.Model):
 
     The batch is the unit of claim: a worker takes it with a lease, makes the call, and writes
     down what happened under its ``lease_token``. A lease that runs out makes it *unclear*.
+    ``time_zone`` is its recipients' (empty: the company's): quiet hours hold for all of them.
     ``reference`` is the channel's own id of the message (WeCom: msgid). Of letters whose fate
     cannot be learnt after a crash, those in slots below ``drawn`` may have gone out.
     """
@@ -123,6 +132,7 @@ class Batch(models.Model):
 
     seq = models.PositiveIntegerField()
     size = models.PositiveSmallIntegerField()
+    time_zone = models.CharField(max_length=64, blank=True, db_default="")
     reference = models.CharField(max_length=120, blank=True)
     error = models.CharField(max_length=300, blank=True)
     reminders = models.PositiveSmallIntegerField(default=0)
@@ -183,14 +193,18 @@ class Delivery(models.Model):
     """One recipient's fate in one campaign; a recipient who may not get it has a reason.
 
     The primary key refuses a customer twice, ``slot`` numbers the recipients of a batch and so
-    caps it at 200. There is no foreign key to the customer on purpose: it doubles the time of
-    planning, and customers are never deleted.
+    caps it at 200. There are no foreign keys on purpose: they treble the time of planning, and
+    campaigns, batches and customers are never deleted.
     """
 
     pk = models.CompositePrimaryKey("campaign_id", "customer_id")
 
     campaign = models.ForeignKey(
-        Campaign, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+        Campaign,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_index=False,
+        db_constraint=False,
     )
     customer = models.ForeignKey(
         Customer,

@@ -41,7 +41,7 @@ class Recipient:
 
 def purpose_of(campaign: Campaign) -> Purpose:
     """Return what a campaign is for."""
-    return Purpose(getattr(campaign, "purpose", Purpose.CAMPAIGN))
+    return Purpose(campaign.purpose)
 
 
 def recipient_of(token: Token) -> Recipient:

@@ -71,6 +71,8 @@ class Customer(models.Model):
             models.Index(fields=["owner", "-id"], name="customer_by_owner"),
             models.Index(fields=["store", "-id"], name="customer_by_store"),
             models.Index(fields=["owner", "last_interaction_at"], name="customer_by_last_contact"),
+            # Planning: the time zones that there are.
+            models.Index(fields=["time_zone"], condition=~Q(time_zone=""), name="customer_zoned"),
             # Search box: any part of name, pinyin, initials, phone.
             GinIndex(fields=["search_key"], name="customer_search", opclasses=["gin_trgm_ops"]),
         ]
@@ -111,7 +113,11 @@ class Identity(models.Model):
         verbose_name_plural = "identities"
         indexes = [
             # Planning: the few addresses that may be another one in other letters.
-            models.Index(Lower("value"), condition=~Q(value=Lower("value")), name="identity_cased"),
+            models.Index(
+                Lower("value"),
+                condition=Q(kind="email") & ~Q(value=Lower("value")),
+                name="identity_cased",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["kind", "system", "value"], name="identity_unique"),
