@@ -227,6 +227,7 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.reconcile": {"queue": "bulk"},
     "crm.tasks.collect_events": {"queue": "bulk"},
     "crm.tasks.call_webhook": {"queue": "bulk"},
+    "crm.tasks.count_campaign": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

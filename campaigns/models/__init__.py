@@ -6,7 +6,7 @@ from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.rules import MessagingRules
 from campaigns.models.segments import Segment
-from campaigns.models.tracking import Engagement, TrackedLink
+from campaigns.models.tracking import Engagement, EngagementTally, TallyRound, TrackedLink
 from campaigns.models.welcomes import Welcome, WelcomeRule
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Content",
     "Delivery",
     "Engagement",
+    "EngagementTally",
     "MessagingRules",
     "Post",
     "PostShare",
@@ -23,6 +24,7 @@ __all__ = [
     "QuickReply",
     "Segment",
     "Tally",
+    "TallyRound",
     "TrackedLink",
     "Welcome",
     "WelcomeRule",
