@@ -21,6 +21,8 @@ from campaigns.models import Batch, Campaign, Content, Delivery, Segment
 from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
+from campaigns.tracking.links import register_links
+from campaigns.tracking.tallies import begin_counting
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
@@ -163,6 +165,8 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
             text=campaign.words,
             attachments=campaign.content.attachments if campaign.content else [],
         )
+        register_links(campaign, texts=[campaign.text], htmls=[campaign.html])
+        begin_counting(campaign, now=now)
         for _pump in range(PUMPS):
             ring(send_batches, campaign.pk)
     advance_campaign(campaign_id, now=now)
