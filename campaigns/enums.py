@@ -86,7 +86,19 @@ class DeliveryReason(TextChoices):
     NOT_CONFIRMED = "not_confirmed", _("not confirmed by staff")
     CHANNEL_ERROR = "channel_error", _("the channel refused the batch")
     MISSED = "missed", _("not sent in time")
+    BOUNCED = "bounced", _("the address leads nowhere")
+    UNDELIVERED = "undelivered", _("did not arrive")
     WRITTEN_OFF = "written_off", _("written off")
+
+
+class EngagementKind(TextChoices):
+    """What a recipient did with a campaign."""
+
+    OPENED = "opened", _("opened")
+    CLICKED = "clicked", _("clicked")
+    REPLIED = "replied", _("replied")
+    OPTED_OUT = "opted_out", _("opted out")
+    CONVERTED = "converted", _("bought")
 
 
 class PostKind(TextChoices):

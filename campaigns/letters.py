@@ -4,7 +4,8 @@ The words are taken apart once a turn, so that a letter costs a few joins: this 
 """
 
 import html
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import connection
 from campaigns.enums import DeliveryState
 from campaigns.models import Campaign
 from campaigns.placeholders import PLACEHOLDER
+from campaigns.tracking.links import Cut, Linker
 from connectors.base import Letter
 from contacts.models import Company
 
@@ -57,14 +59,20 @@ class Writer:
         company = Company.objects.first()
         self._prefix = f"liuke-{campaign.pk}-"
         self._company = company.short_name if company else ""
-        self._text = _taken_apart(campaign.text)
+        linker = Linker(campaign)
+        self._unsubscribe_url = linker.unsubscribe_url
+        self._text = _taken_apart(campaign.text, linker.cuts_in_text(campaign.text))
         self._subject = _taken_apart(campaign.subject)
-        self._html = _taken_apart(campaign.html, written=html.escape)
+        self._html = _taken_apart(
+            campaign.html, linker.cuts_in_html(campaign.html), written=html.escape
+        )
         self._attachments: list[dict[str, Any]] = campaign.attachments
 
     def letter(self, person: Recipient) -> Letter:
         """Write the letter of one recipient; the same words and key on every attempt."""
+        unsubscribe_url = self._unsubscribe_url(person.customer_id)
         values = {
+            "unsubscribe": unsubscribe_url,
             "customer": person.customer,
             "guide": person.guide,
             "store": person.store,
@@ -73,34 +81,48 @@ class Writer:
         return Letter(
             key=f"{self._prefix}{person.customer_id}",
             address=person.address,
-            text=self._text(values),
-            subject=self._subject(values),
-            html=self._html(values),
+            text=self._text(values, person.customer_id),
+            subject=self._subject(values, person.customer_id),
+            html=self._html(values, person.customer_id),
+            unsubscribe_url=unsubscribe_url,
             attachments=self._attachments,
         )
 
 
 def _taken_apart(
-    text: str, *, written: Callable[[str], str] = lambda value: value
-) -> Callable[[Values], str]:
-    """Return what fills this text; ``written`` makes a value fit for where it will stand."""
-    literals: list[str] = []
-    holes: list[tuple[str, str]] = []
-    at = 0
-    for found in PLACEHOLDER.finditer(text):
-        literals.append(text[at : found.start()])
-        holes.append((found[1], written(found[2] or "")))
-        at = found.end()
-    literals.append(text[at:])
-    if not holes:
-        return lambda _values: text
+    text: str, cuts: Sequence[Cut] = (), *, written: Callable[[str], str] = lambda value: value
+) -> Callable[[Values, int], str]:
+    """Return what fills this text; ``written`` makes a value fit for where it will stand.
 
-    def fill(values: Values) -> str:
-        parts = [literals[0]]
-        for place, (name, fallback) in enumerate(holes, start=1):
-            value = values.get(name)
-            parts.append(written(value) if value else fallback)
-            parts.append(literals[place])
-        return "".join(parts)
+    ``cuts`` are the places of links, which no placeholder is in.
+    """
+    found: list[tuple[int, int, Cut | re.Match[str]]] = [(cut.begin, cut.end, cut) for cut in cuts]
+    found += [(match.start(), match.end(), match) for match in PLACEHOLDER.finditer(text)]
+    if not found:
+        return lambda _values, _customer_id: text
+    parts: list[tuple[str, str, str, Callable[[int], str] | None]] = []
+    literal, at = "", 0
+    for begin, end, hole in sorted(found, key=lambda one: one[:2]):
+        literal += text[at:begin]
+        if isinstance(hole, Cut):
+            parts.append((literal + hole.before, "", "", hole.make))
+            literal = hole.after
+        else:
+            parts.append((literal, hole[1], written(hole[2] or ""), None))
+            literal = ""
+        at = end
+    last = literal + text[at:]
+
+    def fill(values: Values, customer_id: int) -> str:
+        filled = []
+        for before, name, fallback, make in parts:
+            filled.append(before)
+            if make is not None:
+                filled.append(make(customer_id))
+            else:
+                value = values.get(name)
+                filled.append(written(value) if value else fallback)
+        filled.append(last)
+        return "".join(filled)
 
     return fill

@@ -21,6 +21,7 @@ from campaigns.models import Batch, Campaign, Content, Delivery, Segment
 from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
+from campaigns.tracking.links import register_links
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
@@ -163,6 +164,7 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
             text=campaign.words,
             attachments=campaign.content.attachments if campaign.content else [],
         )
+        register_links(campaign, texts=[campaign.text], htmls=[campaign.html])
         for _pump in range(PUMPS):
             ring(send_batches, campaign.pk)
     advance_campaign(campaign_id, now=now)

@@ -6,6 +6,7 @@ from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.rules import MessagingRules
 from campaigns.models.segments import Segment
+from campaigns.models.tracking import Engagement, TrackedLink
 from campaigns.models.welcomes import Welcome, WelcomeRule
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ChannelPace",
     "Content",
     "Delivery",
+    "Engagement",
     "MessagingRules",
     "Post",
     "PostShare",
@@ -21,6 +23,7 @@ __all__ = [
     "QuickReply",
     "Segment",
     "Tally",
+    "TrackedLink",
     "Welcome",
     "WelcomeRule",
 ]

@@ -47,6 +47,9 @@ class Campaign(models.Model):
     text = models.TextField(blank=True)
     html = models.TextField(blank=True, db_default="")
     attachments = models.JSONField(default=list, blank=True)
+    track_clicks = models.BooleanField(default=True, db_default=True)
+    track_opens = models.BooleanField(default=True, db_default=True)
+    conversion_days = models.PositiveSmallIntegerField(default=7, db_default=7)
     recipients = models.PositiveIntegerField(null=True, blank=True)
     skipped = models.PositiveIntegerField(null=True, blank=True)
 
@@ -95,6 +98,9 @@ class Campaign(models.Model):
                 condition=Q(handover=None, segment__isnull=False, content__isnull=False)
                 | (Q(handover__isnull=False, segment=None, content=None) & ~Q(text="")),
                 name="campaign_one_audience",
+            ),
+            models.CheckConstraint(
+                condition=Q(conversion_days__lte=90), name="campaign_conversion_within_90_days"
             ),
         ]
 
