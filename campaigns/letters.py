@@ -84,6 +84,7 @@ class Writer:
         self._company = company.short_name if company else ""
         linker = Linker(campaign)
         self._unsubscribe_url = linker.unsubscribe_url
+        wordings: list[Campaign | Variant] = [campaign, *campaign.variants.all()]
         self._words: dict[int | None, _Words] = {
             wording.number if isinstance(wording, Variant) else None: _Words(
                 text=_taken_apart(wording.text, linker.cuts_in_text(wording.text)),
@@ -92,7 +93,7 @@ class Writer:
                     wording.html, linker.cuts_in_html(wording.html), written=html.escape
                 ),
             )
-            for wording in (campaign, *campaign.variants.all())
+            for wording in wordings
         }
         self._attachments: list[dict[str, Any]] = campaign.attachments
 

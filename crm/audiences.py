@@ -22,7 +22,7 @@ def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
     before. Raises ``RuleBroken`` if the rule cannot be run, or nothing of it lies in scope.
     """
     check_rule(rule)
-    conditions: list[dict[str, Any]] = list((rule or {}).get("all", []))
+    conditions = _top(rule)
     stores = viewer.stores_for(Role.MARKETER)
     if stores is None:
         return {"all": conditions}
@@ -35,6 +35,12 @@ def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
     return {"all": conditions if condition in conditions else [*conditions, condition]}
 
 
+def is_within_reach(rule: Any, viewer: Viewer) -> bool:
+    """Whether the rule describes nobody outside the person's scope. Raises as ``narrowed``."""
+    within: list[dict[str, Any]] = narrowed(rule, viewer)["all"]
+    return within == _top(rule)
+
+
 def check_reach(campaign: Campaign, viewer: Viewer) -> None:
     """Raise ``RuleBroken`` if the campaign would reach beyond the person's scope of today.
 
@@ -42,8 +48,7 @@ def check_reach(campaign: Campaign, viewer: Viewer) -> None:
     """
     if campaign.segment is None:
         return
-    rule = campaign.segment.rule
-    if narrowed(rule, viewer)["all"] != (rule or {}).get("all", []):
+    if not is_within_reach(campaign.segment.rule, viewer):
         raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
 
 
@@ -66,6 +71,14 @@ def free_segment_name(name: str, *, now: datetime) -> str:
     return f"{name[:90]} {timezone.localtime(now):%Y-%m-%d %H:%M:%S.%f}"
 
 
+def _top(rule: Any) -> list[dict[str, Any]]:
+    """Return what all has to hold: the members of the outermost group, or the rule itself."""
+    if not rule:
+        return []
+    members: list[dict[str, Any]] = rule.get("all", [rule])
+    return list(members)
+
+
 def _has_own_scope(viewer: Viewer) -> bool:
     roles = {Role.MARKETER, Role.ADMINISTRATOR} & viewer.scopes.keys()
     return any(viewer.scopes[role] == Scope.OWN for role in roles)
@@ -77,7 +90,7 @@ def _within(
     """Return the condition that leaves of ``reach`` what the conditions ask for."""
     left = set(reach)
     for condition in conditions:
-        if condition["field"] == field:
+        if condition.get("field") == field and condition.get("op") == "in":
             left &= set(condition["value"])
     if not left:
         raise RuleBroken(_("All that this asks for lies outside your scope."))

@@ -271,6 +271,9 @@ _WORK = (
     EventType("order.changed", _("An order has changed."), "order", carries={"state": "refunded"}),
 )
 _CAMPAIGNS = (
+    EventType("segment.changed", _("A segment was changed."), "segment"),
+    EventType("segment.archived", _("A segment was taken out of the lists."), "segment"),
+    EventType("segment.members_changed", _("A static list was changed."), "segment"),
     EventType("post.created", _("A post was drafted."), "post"),
     EventType("post.scheduled", _("A post is scheduled."), "post"),
     EventType("post.draft", _("A post was taken back into a draft."), "post"),

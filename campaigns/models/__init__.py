@@ -6,7 +6,7 @@ from campaigns.models.experiments import Experiment, Variant
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.rules import MessagingRules
-from campaigns.models.segments import Segment
+from campaigns.models.segments import Segment, SegmentMember
 from campaigns.models.series import Series, SeriesRun
 from campaigns.models.tracking import Engagement, EngagementTally, TallyRound, TrackedLink
 from campaigns.models.welcomes import Welcome, WelcomeRule
@@ -26,6 +26,7 @@ __all__ = [
     "PostTarget",
     "QuickReply",
     "Segment",
+    "SegmentMember",
     "Series",
     "SeriesRun",
     "Tally",

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.models import Batch, Campaign, Content, Delivery, QuickReply, Segment
+from campaigns.models import Batch, Campaign, Content, Delivery, QuickReply
 from campaigns.queries import AudiencePreview, BatchCell, CampaignProgress
 from crm.api.shapes.people import StaffRef, StoreRef
 
@@ -28,17 +28,6 @@ class QuickReplyShape(serializers.ModelSerializer[QuickReply]):
     class Meta:
         model = QuickReply
         fields = ("id", "title", "text", "owner", "store", "created_at", "archived_at")
-        read_only_fields = fields
-
-
-class SegmentShape(serializers.ModelSerializer[Segment]):
-    """A saved rule over customers."""
-
-    rule = serializers.DictField(read_only=True)
-
-    class Meta:
-        model = Segment
-        fields = ("id", "name", "rule", "created_at")
         read_only_fields = fields
 
 

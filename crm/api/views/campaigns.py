@@ -18,14 +18,15 @@ from campaigns.actions.campaigns import (
     resume_campaign,
     schedule_campaign,
 )
-from campaigns.actions.contents import create_content, create_segment
+from campaigns.actions.contents import create_content
+from campaigns.actions.segments import create_segment
 from campaigns.actions.unclear import check_unclear, send_again, write_off
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
 from campaigns.queries import AudiencePreview, CampaignProgress, campaign_progress
 from contacts.enums import Purpose, Role
-from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require
+from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require, segments_of
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
 from crm.api.inputs import MomentField
@@ -37,8 +38,9 @@ from crm.api.shapes.messages import (
     PreviewShape,
     RemindedShape,
 )
-from crm.api.views.messages import MESSAGE_LENGTH, RuleField
-from crm.audiences import audience_of, check_reach, free_segment_name, narrowed
+from crm.api.views.messages import MESSAGE_LENGTH
+from crm.api.views.segments import RuleField
+from crm.audiences import audience_of, check_reach, free_segment_name, is_within_reach, narrowed
 
 HTML_LENGTH = 100_000
 
@@ -119,10 +121,10 @@ class Campaigns(Listing, Verb):
     def _segment(self, data: dict[str, Any]) -> Segment:
         name = data["name"]
         if "segment" in data:
-            kept = pick(Segment.objects.all(), [data["segment"]], "segment")[0]
-            rule = narrowed(kept.rule, self.viewer)
-            if rule["all"] == (kept.rule or {}).get("all", []):
+            kept = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
+            if is_within_reach(kept.rule, self.viewer):
                 return kept
+            rule = narrowed(kept.rule, self.viewer)
             name = free_segment_name(name, now=self.now)
         else:
             rule = narrowed(data["rule"], self.viewer)

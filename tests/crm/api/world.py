@@ -196,6 +196,8 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         },
         "POST posts": {"kind": "group", "name": "Coats", "text": "New coats"},
         "POST contents": {"name": "Coats", "text": "New coats"},
+        "PATCH segment": {"name": "Regulars"},
+        "POST segment-freeze": {"name": "Frozen"},
         "POST segments": {"name": "Regulars", "rule": rule},
         "POST segment-preview": {"rule": rule},
         "POST webhooks": {"url": "https://example.com/other", "events": ["staff.departed"]},
