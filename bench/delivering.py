@@ -48,7 +48,7 @@ def measure(say: Say) -> None:
     _give_addresses()
     with _http_sink() as url:
         bare = [_bare_http(url, LETTERS) for _ in range(ROUNDS)]
-        ours = [_deliver("webhook", 4, {"CAMPAIGN_WEBHOOK_URL": url}) for _ in range(ROUNDS)]
+        ours = [_deliver("webhook", 2, {"CAMPAIGN_WEBHOOK_URL": url}) for _ in range(ROUNDS)]
         say(
             Figure(
                 "letters over HTTP, one a call",
@@ -60,7 +60,7 @@ def measure(say: Say) -> None:
             )
         )
         many = {"CAMPAIGN_WEBHOOK_URL": url, "CAMPAIGN_WEBHOOK_PER_CALL": "200"}
-        rates = [_deliver("webhook", 4, many)[0] for _ in range(ROUNDS)]
+        rates = [_deliver("webhook", 2, many)[0] for _ in range(ROUNDS)]
         say(
             Figure(
                 "letters over HTTP, 200 a call",
@@ -165,7 +165,7 @@ def _pause(url: str) -> Figure:
     """Seconds from the button to the last call, at full speed."""
     environment = {"CAMPAIGN_WEBHOOK_URL": url}
     with _set_up(environment):
-        campaign = _plan("webhook", 8)
+        campaign = _plan("webhook", 4)
         with _worker(campaign, environment) as worker:
             _go(worker)
             time.sleep(2)

@@ -51,7 +51,12 @@ def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
     """Count whom the campaign would reach if it were planned now. Raises ``RuleBroken``."""
     if campaign.handover:
         return preview_announcement(campaign.handover)
-    return audience_preview(narrowed(campaign.segment and campaign.segment.rule, viewer))
+    return audience_preview(
+        narrowed(campaign.segment and campaign.segment.rule, viewer),
+        channel=campaign.channel,
+        purpose=campaign.purpose,
+        skip_if_in_another=campaign.skip_if_in_another,
+    )
 
 
 def free_segment_name(name: str, *, now: datetime) -> str:

@@ -338,6 +338,7 @@ PRIVATE = frozenset(
         "loss.reason",
         "loss.win_back",
         "losses.exported",
+        "messaging_rules.changed",
         "pool.rule_changed",
         "pool.rule_dropped",
         "quick_reply.archived",

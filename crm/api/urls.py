@@ -6,6 +6,7 @@ from crm.api.views import (
     campaigns,
     chats,
     codes,
+    consents,
     customers,
     handovers,
     imports,
@@ -62,7 +63,10 @@ urlpatterns = [
     path("customers/<int:pk>/tags", customers.CustomerTags.as_view(), name="customer-tags"),
     path("customers/<int:pk>/claim", pool.Claim.as_view(), name="customer-claim"),
     path("customers/<int:pk>/transfer", pool.Transfer.as_view(), name="customer-transfer"),
-    path("customers/<int:pk>/opt-out", customers.OptOut.as_view(), name="customer-opt-out"),
+    path("customers/<int:pk>/opt-out", consents.OptOut.as_view(), name="customer-opt-out"),
+    path("customers/<int:pk>/opt-in", consents.OptIn.as_view(), name="customer-opt-in"),
+    path("customers/<int:pk>/consents", consents.Consents.as_view(), name="customer-consents"),
+    path("messaging-rules", consents.Rules.as_view(), name="messaging-rules"),
     path(
         "customers/<int:pk>/interactions",
         interactions.CustomerInteractions.as_view(),
@@ -134,6 +138,7 @@ urlpatterns = [
     path("segments/<int:pk>", messages.SegmentPage.as_view(), name="segment"),
     path("campaigns", campaigns.Campaigns.as_view(), name="campaigns"),
     path("campaigns/<int:pk>", campaigns.CampaignPage.as_view(), name="campaign"),
+    path("campaigns/<int:pk>/audience", campaigns.Audience.as_view(), name="campaign-audience"),
     path("campaigns/<int:pk>/progress", campaigns.Progress.as_view(), name="campaign-progress"),
     path("campaigns/<int:pk>/links", statistics.Links.as_view(), name="campaign-links"),
     path(

@@ -115,6 +115,20 @@ def test_everybody_gets_one_letter_of_their_own(gateway: Gateway) -> None:
     assert said["key"] == f"liuke-{campaign.pk}-{chen.pk}"
 
 
+@pytest.mark.parametrize("per_call", [1, 200])
+def test_nobody_gets_it_twice_from_one_claim_to_the_next(
+    gateway: Gateway, settings: Any, per_call: int
+) -> None:
+    settings.CAMPAIGN_WEBHOOK_PER_CALL = per_call
+    people(1_500)
+
+    campaign = plan()
+    pump_campaign(campaign.pk)
+
+    assert states(campaign) == {"sent": 1_500}
+    assert not gateway.repeats
+
+
 def test_connections_are_kept(gateway: Gateway) -> None:
     people(300)
 

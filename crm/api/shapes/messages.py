@@ -49,6 +49,12 @@ class PreviewShape(serializers.Serializer[AudiencePreview]):
     batches = serializers.IntegerField()
     senders = serializers.IntegerField()
     skipped = serializers.DictField(child=serializers.IntegerField(), help_text="By reason.")
+    over_quota = serializers.IntegerField(
+        help_text="Of those reachable, whom WeCom would refuse: their receive limit is reached."
+    )
+    later = serializers.IntegerField(
+        help_text="Of those reachable, who get it when their quiet hours end."
+    )
 
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
@@ -62,7 +68,7 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
     class Meta:
         model = Campaign
         fields: tuple[str, ...] = (
-            "id", "name", "channel", "content", "segment", "handover", "state", "state_at",
+            "id", "name", "channel", "purpose", "skip_if_in_another", "content", "segment", "handover", "state", "state_at",
             "send_at", "send_until", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields

@@ -23,8 +23,8 @@ from campaigns.actions.unclear import check_unclear, send_again, write_off
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
-from campaigns.queries import CampaignProgress, campaign_progress
-from contacts.enums import Role
+from campaigns.queries import AudiencePreview, CampaignProgress, campaign_progress
+from contacts.enums import Purpose, Role
 from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
@@ -34,10 +34,11 @@ from crm.api.shapes.messages import (
     CampaignProgressShape,
     CampaignShape,
     DeliveryShape,
+    PreviewShape,
     RemindedShape,
 )
 from crm.api.views.messages import MESSAGE_LENGTH, RuleField
-from crm.audiences import check_reach, free_segment_name, narrowed
+from crm.audiences import audience_of, check_reach, free_segment_name, narrowed
 
 HTML_LENGTH = 100_000
 
@@ -72,6 +73,8 @@ class Campaigns(Listing, Verb):
         segment = IdField(required=False)
         rule = RuleField(required=False)
         channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
+        purpose = serializers.ChoiceField(choices=Purpose.choices, default="campaign")
+        skip_if_in_another = serializers.BooleanField(default=False)
         subject = serializers.CharField(max_length=200, default="", allow_blank=True)
         html = serializers.CharField(max_length=HTML_LENGTH, default="", allow_blank=True)
         send_until = MomentField(required=False)
@@ -100,6 +103,8 @@ class Campaigns(Listing, Verb):
             content=self._content(data),
             segment=self._segment(data),
             channel=data["channel"],
+            purpose=data["purpose"],
+            skip_if_in_another=data["skip_if_in_another"],
             wording=Wording(subject=data["subject"], html=data["html"]),
             send_until=data.get("send_until"),
             actor=self.actor,
@@ -133,6 +138,18 @@ class CampaignPage(Reading):
     def row(self, pk: int) -> Campaign:
         """Return the campaign."""
         return campaign_for(self.viewer, pk)
+
+
+class Audience(Reading):
+    """Count whom a campaign would reach if it were planned now."""
+
+    resource = "campaigns"
+    shape = PreviewShape
+
+    def row(self, pk: int) -> AudiencePreview:
+        """Return exact figures, and nothing is written."""
+        require(self.viewer, Role.MARKETER)
+        return audience_of(campaign_for(self.viewer, pk), self.viewer)
 
 
 class Progress(Reading):

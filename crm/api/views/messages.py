@@ -10,7 +10,7 @@ from campaigns.actions.contents import create_content, create_segment
 from campaigns.channels import LABELS
 from campaigns.models import Content, Segment
 from campaigns.queries import AudiencePreview, audience_preview
-from contacts.enums import Role
+from contacts.enums import Purpose, Role
 from crm.access import require
 from crm.api.base import Listing, Reading, StrictInput, Verb
 from crm.api.shapes.messages import ContentShape, PreviewShape, SegmentShape
@@ -122,8 +122,11 @@ class Preview(Verb):
 
         rule = RuleField()
         channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
+        purpose = serializers.ChoiceField(choices=Purpose.choices, default="campaign")
+        skip_if_in_another = serializers.BooleanField(default=False)
 
     def act(self, data: dict[str, Any]) -> AudiencePreview:
         """Count whom a campaign of yours to this rule would reach now, and whom not and why."""
         require(self.viewer, Role.MARKETER)
-        return audience_preview(narrowed(data["rule"], self.viewer), channel=data["channel"])
+        rule = narrowed(data.pop("rule"), self.viewer)
+        return audience_preview(rule, **data)

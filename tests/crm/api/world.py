@@ -162,6 +162,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST pool-assign": {"match": {}, "receivers": [ids["sun"]]},
         "PUT pool-rule": {"claiming": True},
         "PUT pool-company-rule": {"claiming": True},
+        "PUT messaging-rules": {"cap_messages": 3},
         "POST customer-tags": {"add": [ids["tag"]]},
         "POST customer-interactions": note,
         "POST interactions": note | {"customer": ids["customer"]},
