@@ -23,6 +23,7 @@ SHOWN = 100
 LABELS = {
     Dimension.GUIDE: gettext_lazy("Guide"),
     Dimension.STORE: gettext_lazy("Store"),
+    Dimension.VARIANT: gettext_lazy("Variant"),
     Dimension.BATCH: gettext_lazy("Batch"),
 }
 _BAR_HOURS = 48
