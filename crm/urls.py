@@ -6,6 +6,7 @@ from crm.views import (
     accounts,
     briefs,
     callbacks,
+    campaign_figures,
     campaigns,
     chats,
     customers,
@@ -41,6 +42,12 @@ urlpatterns = [
     path("campaigns/new/", campaigns.campaign_new, name="campaign_new"),
     path("campaigns/<int:pk>/", campaigns.campaign_page, name="campaign_page"),
     path("campaigns/<int:pk>/audience/", campaigns.campaign_audience, name="campaign_audience"),
+    path("campaigns/<int:pk>/figures/", campaign_figures.campaign_figures, name="campaign_figures"),
+    path(
+        "campaigns/<int:pk>/figures.csv",
+        campaign_figures.campaign_figures_file,
+        name="campaign_figures_file",
+    ),
     path("campaigns/<int:pk>/schedule/", campaigns.campaign_schedule, name="campaign_schedule"),
     path(
         "campaigns/<int:pk>/unschedule/", campaigns.campaign_unschedule, name="campaign_unschedule"

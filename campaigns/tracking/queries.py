@@ -1,4 +1,4 @@
-"""The figures of a campaign: its funnel, in all and by batch, guide and store; links; hours."""
+"""The figures of a campaign: its funnel, in all and by batch, guide, store and variant; links; hours."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,8 +15,6 @@ from contacts.models import Staff, Store
 _SENT = ("sent", "delivered", "read", "replied")
 _DELIVERED = ("delivered", "read", "replied")
 _READ = ("read", "replied")
-
-GROUPS = (Dimension.BATCH, Dimension.GUIDE, Dimension.STORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,9 @@ def counted_at(campaign: Campaign) -> datetime | None:
 
 
 def funnels_by(campaign: Campaign, dimension: Dimension) -> list[FunnelOf]:
-    """Return the funnel of each batch, guide or store, most recipients first: two queries.
+    """Return the funnel of each batch, guide, store or variant: two queries.
+
+    Guides and stores with most recipients come first.
 
     The guide is who sent it; where nobody did, who answers for the customer now.
     """
@@ -100,7 +100,7 @@ def funnels_by(campaign: Campaign, dimension: Dimension) -> list[FunnelOf]:
         FunnelOf(key, names.get(key, "") if key is not None else "", _funnel(rows))
         for key, rows in counts.items()
     ]
-    if dimension is Dimension.BATCH:
+    if dimension in {Dimension.BATCH, Dimension.VARIANT}:
         found = [one for one in found if one.id is not None]  # the others got nothing
         return sorted(found, key=lambda one: one.id or 0)
     return sorted(found, key=lambda one: (-one.funnel.recipients, one.name, one.id or 0))
@@ -166,5 +166,7 @@ def _names(dimension: Dimension, keys: list[int]) -> dict[int, str]:
     if dimension is Dimension.BATCH:
         rows = Batch.objects.filter(pk__in=keys).values_list("pk", "seq", "sender__name")
         return {pk: f"{seq} {sender or ''}".strip() for pk, seq, sender in rows}
+    if dimension is Dimension.VARIANT:
+        return {key: chr(ord("A") + key) for key in keys}
     table = Staff if dimension is Dimension.GUIDE else Store
     return dict(table.objects.filter(pk__in=keys).values_list("pk", "name"))

@@ -27,6 +27,7 @@ class Dimension(StrEnum):
     BATCH = "batch"
     GUIDE = "guide"
     STORE = "store"
+    VARIANT = "variant"
     HOUR = "hour"
 
 
@@ -35,12 +36,14 @@ _COLUMNS = {
     Dimension.BATCH: "batch_id",
     Dimension.GUIDE: "guide_id",
     Dimension.STORE: "store_id",
+    Dimension.VARIANT: "variant",
     Dimension.HOUR: "hour",
 }
 
 _ROWS = """
 WITH recipients AS MATERIALIZED (
     SELECT delivery.customer_id, delivery.state, delivery.batch_id,
+           delivery.variant::bigint AS variant,
            coalesce(batch.sender_id, customer.owner_id) AS guide_id,
            coalesce(sender.store_id, customer.store_id) AS store_id
     FROM campaigns_delivery AS delivery
@@ -49,12 +52,12 @@ WITH recipients AS MATERIALIZED (
     LEFT JOIN contacts_staff AS sender ON sender.id = batch.sender_id
     WHERE delivery.campaign_id = %(campaign)s
 ), facts AS (
-    SELECT 'state:' || state AS what, 0 AS link, batch_id, guide_id, store_id,
+    SELECT 'state:' || state AS what, 0 AS link, batch_id, guide_id, store_id, variant,
            NULL::bigint AS hour, 1 AS times, 0 AS amount
     FROM recipients
     UNION ALL
     SELECT CASE WHEN count > 0 THEN 'people:' ELSE 'bots:' END || kind, link,
-           batch_id, guide_id, store_id,
+           batch_id, guide_id, store_id, variant,
            floor(extract(epoch FROM coalesce(first_at, last_at)) / 3600)::bigint,
            CASE WHEN count > 0 THEN count ELSE bots END, coalesce(amount, 0)
     FROM campaigns_engagement AS engagement

@@ -170,6 +170,11 @@ urlpatterns = [
         statistics.StatisticsByStore.as_view(),
         name="campaign-statistics-stores",
     ),
+    path(
+        "campaigns/<int:pk>/statistics/variants",
+        statistics.StatisticsByVariant.as_view(),
+        name="campaign-statistics-variants",
+    ),
     path("campaigns/<int:pk>/schedule", campaigns.Schedule.as_view(), name="campaign-schedule"),
     path("campaigns/<int:pk>/pause", campaigns.Pause.as_view(), name="campaign-pause"),
     path("campaigns/<int:pk>/resume", campaigns.Resume.as_view(), name="campaign-resume"),

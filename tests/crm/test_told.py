@@ -9,7 +9,6 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -54,7 +53,7 @@ def sent_to(
     return campaign
 
 
-def call(*rows: dict[str, str], provider: str = "sms", key: str = KEY) -> HttpResponse:
+def call(*rows: dict[str, str], provider: str = "sms", key: str = KEY) -> Any:
     """One call of a gateway, without a worker."""
     answer = Client(enforce_csrf_checks=True).post(
         f"/callbacks/{provider}/?key={key}",
@@ -139,7 +138,7 @@ def test_nothing_people_wrote_stays_in_the_inbox(chen: Customer) -> None:
 # --- Twilio -------------------------------------------------------------------------------------
 
 
-def twilio(form: dict[str, str], settings: Any, token: str = "secret") -> HttpResponse:
+def twilio(form: dict[str, str], settings: Any, token: str = "secret") -> Any:
     settings.SMS_URL = "twilio+https://AC1:secret@api.twilio.example/?from=%2B1555"
     said = settings.PUBLIC_URL + "/callbacks/sms/" + "".join(k + form[k] for k in sorted(form))
     signature = base64.b64encode(hmac.new(token.encode(), said.encode(), hashlib.sha1).digest())

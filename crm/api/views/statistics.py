@@ -1,4 +1,4 @@
-"""What became of a campaign: its funnel, in all and by batch, guide and store, and its links."""
+"""What became of a campaign: its funnel, in all and by batch, guide, store and variant, and its links."""
 
 from typing import Any, ClassVar
 
@@ -57,6 +57,12 @@ class StatisticsByStore(StatisticsBy):
     """Read how far recipients got, store by store."""
 
     dimension = Dimension.STORE
+
+
+class StatisticsByVariant(StatisticsBy):
+    """Read how far recipients got, wording by wording."""
+
+    dimension = Dimension.VARIANT
 
 
 class Links(Reading):

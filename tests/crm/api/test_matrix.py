@@ -132,6 +132,7 @@ MATRIX = {
     "GET campaign-statistics": (404, 404, 404, 404, 200, 200),
     "GET campaign-statistics-batches": (404, 404, 404, 404, 200, 200),
     "GET campaign-statistics-guides": (404, 404, 404, 404, 200, 200),
+    "GET campaign-statistics-variants": (404, 404, 404, 404, 200, 200),
     "GET campaign-statistics-stores": (404, 404, 404, 404, 200, 200),
     "POST campaign-schedule": (403, 403, 403, 403, 200, 200),
     "POST campaign-pause": (403, 403, 403, 403, 409, 409),
