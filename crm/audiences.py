@@ -40,11 +40,20 @@ def check_reach(campaign: Campaign, viewer: Viewer) -> None:
 
     Whom a handover announces was decided with the handover.
     """
-    if campaign.segment is None:
+    if campaign.segment is None or _is_within_reach(campaign.segment, viewer):
         return
-    rule = campaign.segment.rule
-    if narrowed(rule, viewer)["all"] != (rule or {}).get("all", []):
-        raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
+    raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
+
+
+def check_segment_reach(segment: Segment, viewer: Viewer) -> None:
+    """Raise ``RuleBroken`` if the segment reaches beyond the person's scope of today."""
+    if not _is_within_reach(segment, viewer):
+        raise RuleBroken(_("This segment reaches beyond your scope. Choose another."))
+
+
+def _is_within_reach(segment: Segment, viewer: Viewer) -> bool:
+    rule = segment.rule
+    return bool(narrowed(rule, viewer)["all"] == (rule or {}).get("all", []))
 
 
 def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
