@@ -409,7 +409,12 @@ def make_campaign(
     state = values["state"]
     if state == CampaignState.SCHEDULED:
         values.setdefault("send_at", NOON)
-    if state not in {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.CANCELLED}:
+    if state not in {
+        CampaignState.DRAFT,
+        CampaignState.REVIEW,
+        CampaignState.SCHEDULED,
+        CampaignState.CANCELLED,
+    }:
         values = {"planned_at": NOON, "recipients": 0, "skipped": 0} | values
     if state in {CampaignState.DONE, CampaignState.CANCELLED}:
         values.setdefault("closed_at", NOON)
