@@ -46,10 +46,15 @@ def check_reach(campaign: Campaign, viewer: Viewer) -> None:
 
     Whom a handover announces was decided with the handover.
     """
-    if campaign.segment is None:
+    if campaign.segment is None or is_within_reach(campaign.segment.rule, viewer):
         return
-    if not is_within_reach(campaign.segment.rule, viewer):
-        raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
+    raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
+
+
+def check_segment_reach(segment: Segment, viewer: Viewer) -> None:
+    """Raise ``RuleBroken`` if the segment reaches beyond the person's scope of today."""
+    if not is_within_reach(segment.rule, viewer):
+        raise RuleBroken(_("This segment reaches beyond your scope. Choose another."))
 
 
 def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:

@@ -6,7 +6,7 @@ are written directly, never through the actions that tests are about.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.enums import CampaignState, DeliveryState, PostKind
-from campaigns.models import Batch, Campaign, Content, Delivery, Post, Segment, Welcome
+from campaigns.enums import CampaignState, DeliveryState, PostKind, SeriesKind, SeriesState
+from campaigns.models import Batch, Campaign, Content, Delivery, Post, Segment, Series, Welcome
 from contacts.enums import (
     Channel,
     CustomerState,
@@ -409,13 +409,39 @@ def make_campaign(
     state = values["state"]
     if state == CampaignState.SCHEDULED:
         values.setdefault("send_at", NOON)
-    if state not in {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.CANCELLED}:
+    if state not in {
+        CampaignState.DRAFT,
+        CampaignState.REVIEW,
+        CampaignState.SCHEDULED,
+        CampaignState.CANCELLED,
+    }:
         values = {"planned_at": NOON, "recipients": 0, "skipped": 0} | values
     if state in {CampaignState.DONE, CampaignState.CANCELLED}:
         values.setdefault("closed_at", NOON)
     return Campaign.objects.create(
         name=name, content=content or make_content(), segment=segment or make_segment(), **values
     )
+
+
+def make_series(name: str = "Mondays", **fields: Any) -> Series:
+    """A series that is due at ten every Monday, of Shanghai's clock."""
+    values: dict[str, Any] = {
+        "channel": "wecom",
+        "kind": SeriesKind.REPEAT,
+        "rule": {"freq": "weekly", "weekdays": [0]},
+        "zone": "Asia/Shanghai",
+        "at_time": time(10),
+        "starts_on": NOON.date(),
+        "state": SeriesState.ACTIVE,
+        "state_at": NOON,
+    } | fields
+    if values["state"] == SeriesState.ACTIVE:
+        values.setdefault("next_run_at", NOON + timedelta(days=7, hours=-2))
+    values.setdefault("content", None)
+    values.setdefault("segment", None)
+    values["content"] = values["content"] or make_content()
+    values["segment"] = values["segment"] or make_segment()
+    return Series.objects.create(name=name, **values)
 
 
 def make_post(name: str = "Coats", *, kind: PostKind = PostKind.GROUP, **fields: Any) -> Post:

@@ -113,7 +113,8 @@ class Campaign(models.Model):
             ),
             models.CheckConstraint(
                 condition=(
-                    Q(state__in=["draft", "review", "scheduled", "paused", "cancelled"])
+                    Q(state__in=["draft", "review", "scheduled", "cancelled"])
+                    | Q(state="paused", planned_at=None, recipients=None, skipped=None)
                     | Q(planned_at__isnull=False, recipients__isnull=False, skipped__isnull=False)
                 ),
                 name="campaign_planned_has_figures",

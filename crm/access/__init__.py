@@ -18,6 +18,8 @@ from crm.access.campaigns import (
     posts_of,
     quick_replies_of,
     quick_reply_for,
+    series_for,
+    series_of,
 )
 from crm.access.company import history_of, webhook_for, webhooks_of
 from crm.access.comparisons import (
@@ -90,6 +92,8 @@ __all__ = [
     "sees_numbers",
     "segment_for",
     "segments_of",
+    "series_for",
+    "series_of",
     "staff_file_for",
     "staff_files_of",
     "staff_member_for",

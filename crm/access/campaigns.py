@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from campaigns.models import Batch, Campaign, Delivery, Post, QuickReply
+from campaigns.models import Batch, Campaign, Delivery, Post, QuickReply, Series
 from contacts.enums import Role
 from crm.access.customers import customers_of
 from crm.access.people import stores_of
@@ -23,6 +23,19 @@ def campaigns_of(viewer: Viewer) -> QuerySet[Campaign]:
 def campaign_for(viewer: Viewer, pk: int) -> Campaign:
     """Return one campaign within the person's scope, or answer 404."""
     found = campaigns_of(viewer).select_related("content", "segment", "handover__from_staff")
+    return get_object_or_404(found, pk=pk)
+
+
+def series_of(viewer: Viewer) -> QuerySet[Series]:
+    """Return the series the person sees: by the same rule as campaigns."""
+    if viewer.stores_for(Role.MARKETER) is None:
+        return Series.objects.all()
+    return Series.objects.filter(created_by=viewer.staff)
+
+
+def series_for(viewer: Viewer, pk: int) -> Series:
+    """Return one series within the person's scope, or answer 404."""
+    found = series_of(viewer).select_related("content", "segment", "created_by")
     return get_object_or_404(found, pk=pk)
 
 

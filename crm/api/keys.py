@@ -27,7 +27,7 @@ USED_EVERY = timedelta(minutes=1)
 
 RESOURCES = frozenset(
     "stores staff customers identities tag-groups tags follows interactions tasks orders handovers"
-    " contact-codes imports quick-replies contents segments campaigns posts batches deliveries"
+    " contact-codes imports quick-replies contents segments campaigns series posts batches deliveries"
     " reconciliations findings losses pool group-chats notices webhooks history".split()
 )
 SCOPES = frozenset(f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write"))

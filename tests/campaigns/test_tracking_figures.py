@@ -41,7 +41,11 @@ def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def sent_to(*customers: Customer, **fields: Any) -> Campaign:
-    values: dict[str, Any] = {"recipients": len(customers), "state": CampaignState.DONE, "channel": "email"}
+    values: dict[str, Any] = {
+        "recipients": len(customers),
+        "state": CampaignState.DONE,
+        "channel": "email",
+    }
     campaign = make_campaign(**(values | fields))
     register_links(campaign, texts=["https://a.example https://b.example https://c.example"])
     make_batch(campaign, customers, delivery_state=DeliveryState.SENT)

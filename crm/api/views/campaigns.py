@@ -7,6 +7,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from campaigns.actions.campaigns import (
     Wording,
@@ -16,8 +18,10 @@ from campaigns.actions.campaigns import (
     refresh_campaign,
     remind_campaign,
     resume_campaign,
+    schedule_by_the_clock,
     schedule_campaign,
 )
+from campaigns.actions.changes import change_campaign
 from campaigns.actions.contents import create_content
 from campaigns.actions.segments import create_segment
 from campaigns.actions.unclear import check_unclear, send_again, write_off
@@ -28,8 +32,10 @@ from campaigns.queries import AudiencePreview, CampaignProgress, campaign_progre
 from contacts.enums import Purpose, Role
 from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require, segments_of
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
+from crm.api.clocks import TimeInput, shown, wall_of
 from crm.api.filters import IdFilter
 from crm.api.inputs import MomentField
+from crm.api.shapes.lifecycle import ScheduledShape
 from crm.api.shapes.messages import (
     BatchShape,
     CampaignProgressShape,
@@ -40,7 +46,14 @@ from crm.api.shapes.messages import (
 )
 from crm.api.views.messages import MESSAGE_LENGTH
 from crm.api.views.segments import RuleField
-from crm.audiences import audience_of, check_reach, free_segment_name, is_within_reach, narrowed
+from crm.audiences import (
+    audience_of,
+    check_reach,
+    check_segment_reach,
+    free_segment_name,
+    is_within_reach,
+    narrowed,
+)
 
 HTML_LENGTH = 100_000
 
@@ -137,9 +150,38 @@ class CampaignPage(Reading):
     resource = "campaigns"
     shape = CampaignShape
 
+    class Change(StrictInput):
+        """What is to be different."""
+
+        example: ClassVar = {"name": "Spring, again"}
+
+        name = serializers.CharField(max_length=120, required=False)
+        content = IdField(required=False)
+        segment = IdField(required=False)
+        purpose = serializers.ChoiceField(choices=Purpose.choices, required=False)
+        skip_if_in_another = serializers.BooleanField(required=False)
+        subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
+        html = serializers.CharField(max_length=HTML_LENGTH, required=False, allow_blank=True)
+        send_until = MomentField(required=False, allow_null=True)
+
     def row(self, pk: int) -> Campaign:
         """Return the campaign."""
         return campaign_for(self.viewer, pk)
+
+    def patch(self, request: Request, pk: int) -> Response:
+        """Change a campaign that is not planned yet; scheduled or approved, it is a draft again."""
+        require(self.viewer, Role.MARKETER)
+        campaign = self.row(pk)
+        checked = self.Change(data=request.data)
+        checked.is_valid(raise_exception=True)
+        data = dict(checked.validated_data)
+        if "content" in data:
+            data["content"] = pick(Content.objects.all(), [data["content"]], "content")[0]
+        if "segment" in data:
+            data["segment"] = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
+            check_segment_reach(data["segment"], self.viewer)
+        change_campaign(campaign, data, actor=self.actor, now=self.now)
+        return Response(self.show(self.row(pk)))
 
 
 class Audience(Reading):
@@ -179,20 +221,26 @@ class CampaignVerb(CampaignPage, Verb):
 class Schedule(CampaignVerb):
     """Schedule a campaign."""
 
-    class Input(StrictInput):
-        """When; without a time, at once."""
+    shape = ScheduledShape
 
-        example: ClassVar = {"send_at": "2026-12-01T10:00:00+08:00"}
+    class Input(TimeInput):
+        """When: a moment, or what a clock shows in a zone; without either, at once."""
 
-        send_at = MomentField(required=False)
+        example: ClassVar = {"local_time": "2026-12-01T10:00", "zone": "Asia/Shanghai"}
 
     def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Let a draft go out at a time; one that has passed means at once."""
-        send_at = data.get("send_at", self.now)
-        campaign = self.campaign(pk)
+        """Let a draft go out at a time; a moment that has passed means at once.
+
+        With more recipients than the company allows one person alone it waits for approval.
+        """
+        campaign, wall = self.campaign(pk), wall_of(data)
         check_reach(campaign, self.viewer)
-        schedule_campaign(campaign, send_at=send_at, actor=self.actor, now=self.now)
-        return self.row(pk)
+        if wall:
+            schedule_by_the_clock(campaign, wall, actor=self.actor, now=self.now)
+        else:
+            send_at = data.get("send_at", self.now)
+            schedule_campaign(campaign, send_at=send_at, actor=self.actor, now=self.now)
+        return shown(self.row(pk), wall)
 
 
 class Pause(CampaignVerb):

@@ -27,6 +27,7 @@ from tests.builders import (
     make_order,
     make_post,
     make_segment,
+    make_series,
     make_staff,
     make_store,
     make_tag,
@@ -89,6 +90,9 @@ def make_world() -> World:
     webhook = make_webhook(f"https://example.com/{CANARY}")
     told = make_webhook_event(webhook, state="failed", error=CANARY)
     rows = {
+        "series": make_series(
+            CANARY, content=content, segment=segment, created_by=people["marketer"]
+        ),
         "webhook": webhook, "told": told, "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen,
         "handover": handover, "sun": make_staff("Sun", store=store),
         "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
@@ -118,7 +122,7 @@ class Route:
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
                  "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task", "posts": "post",
-                 "webhooks": "webhook"}  # fmt: skip
+                 "webhooks": "webhook", "series": "series"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -203,5 +207,22 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST webhooks": {"url": "https://example.com/other", "events": ["staff.departed"]},
         "PATCH webhook": {"events": ["*"]},
         "POST webhook-replay": {"events": [ids["told"]]},
+        "PATCH campaign": {"name": "Autumn"},
+        "POST campaign-reschedule": {"send_at": "2999-12-01T10:00:00+08:00"},
+        "POST campaign-send-back": {"reason": "Too many"},
+        "POST campaign-compare": {"ids": [ids["campaign"]]},
+        "POST campaign-split": {"control_share": 10},
+        "POST campaign-choose-winner": {"variant": "a"},
+        "POST series-list": {
+            "name": "Mondays",
+            "content": ids["content"],
+            "segment": ids["segment"],
+            "kind": "repeat",
+            "rule": {"freq": "weekly", "weekdays": [0]},
+            "zone": "Asia/Shanghai",
+            "at_time": "10:00",
+            "starts_on": "2026-01-01",
+        },
+        "PATCH series": {"at_time": "11:00"},
         "POST campaigns": {"name": "Autumn", "text": "New coats", "rule": rule},
     }
