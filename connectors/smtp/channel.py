@@ -80,6 +80,10 @@ class MailChannel:
         """Leave connections that rested for long: the server may just be closing them."""
         if time.monotonic() - self._rested_at > IDLE_SECONDS:
             self.close()
+        for line in self._lines:  # whoever left in the middle did not see its letter through
+            if line.stage is not Stage.FREE:
+                line.close(politely=False)
+            line.answer = None
         self._lines = [line for line in self._lines if line.stage is Stage.FREE]
 
     def connect(self) -> Line:
