@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 
 from campaigns.enums import DeliveryState
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Variant
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.placeholders import PLACEHOLDER
 from campaigns.tracking.links import Cut, Linker
@@ -23,7 +23,7 @@ Values = Mapping[str, str]
 
 _RECIPIENTS = """
 SELECT mine.batch_id, mine.slot, mine.customer_id, mine.address, customer.name,
-       coalesce(staff.name, ''), store.name
+       coalesce(staff.name, ''), store.name, batch.variant
 FROM (
     SELECT batch_id, slot, customer_id, address FROM campaigns_delivery
     WHERE batch_id = ANY(%(batches)s) AND state = %(state)s
@@ -31,6 +31,7 @@ FROM (
     LIMIT %(most)s  -- no limit but a hint: the planner knows nothing of fresh deliveries
 ) AS mine
 JOIN contacts_customer AS customer ON customer.id = mine.customer_id
+JOIN campaigns_batch AS batch ON batch.id = mine.batch_id
 JOIN contacts_store AS store ON store.id = customer.store_id
 LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id
 ORDER BY mine.batch_id, mine.slot
@@ -48,6 +49,7 @@ class Recipient:
     customer: str
     guide: str
     store: str
+    variant: int | None = None
 
 
 def recipients_in(batches: list[int], state: DeliveryState) -> list[Recipient]:
@@ -64,8 +66,17 @@ def recipients_in(batches: list[int], state: DeliveryState) -> list[Recipient]:
         return [Recipient(*row) for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """One wording, taken apart."""
+
+    text: Callable[[Values, int], str]
+    subject: Callable[[Values, int], str]
+    html: Callable[[Values, int], str]
+
+
 class Writer:
-    """Writes the letters of one campaign."""
+    """Writes the letters of one campaign, each in the wording of its batch."""
 
     def __init__(self, campaign: Campaign) -> None:
         company = Company.objects.first()
@@ -73,11 +84,16 @@ class Writer:
         self._company = company.short_name if company else ""
         linker = Linker(campaign)
         self._unsubscribe_url = linker.unsubscribe_url
-        self._text = _taken_apart(campaign.text, linker.cuts_in_text(campaign.text))
-        self._subject = _taken_apart(campaign.subject)
-        self._html = _taken_apart(
-            campaign.html, linker.cuts_in_html(campaign.html), written=html.escape
-        )
+        self._words: dict[int | None, _Words] = {
+            wording.number if isinstance(wording, Variant) else None: _Words(
+                text=_taken_apart(wording.text, linker.cuts_in_text(wording.text)),
+                subject=_taken_apart(wording.subject),
+                html=_taken_apart(
+                    wording.html, linker.cuts_in_html(wording.html), written=html.escape
+                ),
+            )
+            for wording in (campaign, *campaign.variants.all())
+        }
         self._attachments: list[dict[str, Any]] = campaign.attachments
 
     def letter(self, person: Recipient) -> Letter:
@@ -90,12 +106,13 @@ class Writer:
             "store": person.store,
             "company": self._company,
         }
+        words = self._words[person.variant]
         return Letter(
             key=f"{self._prefix}{person.customer_id}",
             address=person.address,
-            text=self._text(values, person.customer_id),
-            subject=self._subject(values, person.customer_id),
-            html=self._html(values, person.customer_id),
+            text=words.text(values, person.customer_id),
+            subject=words.subject(values, person.customer_id),
+            html=words.html(values, person.customer_id),
             unsubscribe_url=unsubscribe_url,
             attachments=self._attachments,
         )
