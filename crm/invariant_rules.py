@@ -217,6 +217,8 @@ RULES = (
     Rule(
         7,
         _("Nobody who had opted out was sent a campaign."),
+        # A batch without a sender is one of letters: it is claimed again for those that are left,
+        # so that when it was claimed says nothing of those that had gone before.
         """
         SELECT 'delivery of campaign ' || delivery.campaign_id || ' to customer ' || customer.id
                || ', who had opted out'
@@ -226,6 +228,8 @@ RULES = (
         WHERE customer.opted_out_at IS NOT NULL
           AND delivery.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
           AND batch.claimed_at > customer.opted_out_at + interval '1 second'
+          AND (batch.sender_id IS NOT NULL
+               OR delivery.sent_at > customer.opted_out_at + interval '1 minute')
         UNION ALL
         SELECT 'delivery of campaign ' || delivery.campaign_id || ' to customer '
                || delivery.customer_id || ', who had refused it'
@@ -238,6 +242,8 @@ RULES = (
           AND (refusal.channel <> '' OR refusal.purpose <> '')
           AND delivery.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
           AND batch.claimed_at > refusal.at + interval '1 second'
+          AND (batch.sender_id IS NOT NULL
+               OR delivery.sent_at > refusal.at + interval '1 minute')
           AND NOT EXISTS (
               SELECT FROM contacts_consent AS later
               WHERE later.customer_id = refusal.customer_id AND later.granted

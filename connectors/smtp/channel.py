@@ -133,7 +133,12 @@ class _Loop:
             yield from self._wait(busy)
 
     def close(self) -> None:
+        """Hang up where a letter is under way: whoever asked for it no longer listens."""
         self._selector.close()
+        for line in list(self._channel._lines):
+            if line.stage is not Stage.FREE or line.answer is not None:
+                line.close(politely=False)
+                self._channel._lines.remove(line)
 
     def _hand_out(self) -> Iterator[Answer]:
         """Give every free connection a letter, and open more while there are letters."""
