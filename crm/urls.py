@@ -6,6 +6,8 @@ from crm.views import (
     accounts,
     briefs,
     callbacks,
+    campaign_calendar,
+    campaign_editor,
     campaigns,
     chats,
     customers,
@@ -34,8 +36,23 @@ from crm.views import (
 urlpatterns = [
     path("callbacks/wecom/", callbacks.wecom_callback, name="wecom_callback"),
     path("campaigns/", campaigns.campaign_list, name="campaign_list"),
-    path("campaigns/new/", campaigns.campaign_new, name="campaign_new"),
+    path("campaigns/calendar/", campaign_calendar.campaign_calendar, name="campaign_calendar"),
+    path("campaigns/new/", campaign_editor.campaign_new, name="campaign_new"),
+    path("campaigns/new/<slug:step>/", campaign_editor.campaign_new, name="campaign_new_step"),
     path("campaigns/<int:pk>/", campaigns.campaign_page, name="campaign_page"),
+    path("campaigns/<int:pk>/edit/", campaign_editor.campaign_edit, name="campaign_edit"),
+    path(
+        "campaigns/<int:pk>/edit/<slug:step>/",
+        campaign_editor.campaign_edit,
+        name="campaign_edit_step",
+    ),
+    path("campaigns/<int:pk>/batches/", campaigns.campaign_batches, name="campaign_batches"),
+    path("campaigns/<int:pk>/recipients.csv", exports.campaign_export, name="campaign_export"),
+    path(
+        "campaigns/<int:pk>/unclear/<slug:verb>/",
+        campaigns.campaign_unclear,
+        name="campaign_unclear",
+    ),
     path("campaigns/<int:pk>/audience/", campaigns.campaign_audience, name="campaign_audience"),
     path("campaigns/<int:pk>/schedule/", campaigns.campaign_schedule, name="campaign_schedule"),
     path(
