@@ -38,7 +38,7 @@ ADVICE: dict[str, Any] = {
     DeliveryReason.NO_SENDER: gettext_lazy("Assign these customers to a guide who works in WeCom."),
     DeliveryReason.SENDER_LEFT: gettext_lazy("Hand their customers over, then send to them again."),
     DeliveryReason.NOT_CONFIRMED: gettext_lazy("Remind the guides earlier next time."),
-    DeliveryReason.CHANNEL_ERROR: gettext_lazy("Read what the channel said above, then clone it."),
+    DeliveryReason.CHANNEL_ERROR: gettext_lazy("Read what the channel said above, and correct it."),
     DeliveryReason.INVALID: gettext_lazy("The channel does not take this address: correct it."),
     DeliveryReason.RECEIVE_LIMIT: gettext_lazy("They have had as many as WeCom allows; try later."),
     DeliveryReason.NOT_A_FRIEND: gettext_lazy("They have removed the guide; use another channel."),

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ),
                 ("fields", models.JSONField(default=dict)),
                 ("base", models.JSONField(blank=True, default=dict)),
+                ("window", models.CharField(blank=True, max_length=32)),
                 ("version", models.PositiveIntegerField(default=1)),
                 ("saved_at", models.DateTimeField()),
                 (

@@ -144,7 +144,7 @@ class CampaignForm(forms.Form):
     @property
     def purpose_label(self) -> str:
         """The purpose in words, once the form is sound."""
-        return Purpose(self.cleaned_data["purpose"] or Purpose.CAMPAIGN).label
+        return str(Purpose(self.cleaned_data["purpose"] or Purpose.CAMPAIGN).label)
 
     def clean_text(self) -> str:
         """Take line ends as the channel does; ``clean`` asks for the length."""
