@@ -37,7 +37,7 @@ _COMPANY = (
         (id, store_id, owner_id, name, name_key, search_key, gender, city, note, attributes,
          spent, opted_out_at, state, created_at)
     SELECT %(customers)s + n, store_id, owner_id, name, name_key, search_key, gender, city, note,
-           attributes, spent, CASE WHEN n %% 3 = 0 THEN %(now)s::timestamptz END, state, created_at
+           attributes, spent, CASE WHEN (%(customers)s + n) %% 3 = 0 THEN %(now)s::timestamptz END, state, created_at
     FROM contacts_customer JOIN generate_series(1, %(more)s) AS n ON n = contacts_customer.id
     """,
     """

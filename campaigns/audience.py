@@ -21,6 +21,8 @@ from campaigns.models import Campaign
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.restraint import Restraint, customer_zones, restraint_on
 from campaigns.segments import customers_in
+from campaigns.splitting import PILES, Split, split_of
+from campaigns.triggers import whose_day_it_is
 from contacts.enums import Channel, IdentityKind, ItemState, Purpose, StaffState
 from contacts.models import Customer, Handover, HandoverItem, Identity, Staff
 
@@ -99,20 +101,22 @@ _DOUBLES = """, cased AS MATERIALIZED (
 
 _JUDGED = """
 judged AS (
-    SELECT audience.customer_id, address, staff_id, zone, over_quota, {reason} AS reason
+    SELECT audience.customer_id, address, staff_id, zone, over_quota, {reason} AS reason,
+           {variant} AS variant
     FROM audience {doubles_join}
 )"""
 
 _NUMBERED = """
 numbered AS MATERIALIZED (
-    SELECT customer_id, address, staff_id, zone, reason, pile, ({place})::int - 1 AS place
+    SELECT customer_id, address, staff_id, zone, variant, reason, pile,
+           ({place})::int - 1 AS place
     FROM (
-        SELECT *, CASE WHEN reason = '' THEN coalesce(staff_id, 0) * 1024 + zone ELSE -1 END
-                  AS pile
+        SELECT *, CASE WHEN reason = '' THEN {pile} ELSE -1 END AS pile
         FROM judged
     ) AS piled
 ), cut AS (
     SELECT pile, place / %(limit)s AS chunk, min(staff_id) AS staff_id, min(zone) AS zone,
+           min(variant) AS variant,
            count(*) AS size,
            row_number() OVER (ORDER BY pile, place / %(limit)s) AS seq
     FROM numbered WHERE pile >= 0 GROUP BY pile, place / %(limit)s
@@ -126,19 +130,22 @@ _FREEZE = """
 WITH {audience}, {judged}, {numbered}, batches AS (
     INSERT INTO campaigns_batch
         (campaign_id, sender_id, seq, size, time_zone, next_attempt_at, reference, error,
-         reminders, state, attempts, looks)
+         reminders, state, attempts, looks, variant)
     SELECT %(campaign)s, staff_id, seq, size, (%(zones)s::text[])[zone],
-           (%(zone_starts)s::timestamptz[])[zone], '', '', 0, 'waiting', 0, 0
+           (%(zone_starts)s::timestamptz[])[zone], '', '', 0,
+           CASE WHEN variant = %(rest)s THEN 'held' ELSE 'waiting' END, 0, 0,
+           nullif(variant, %(rest)s)
     FROM cut ORDER BY seq
     RETURNING id, seq
 ), homes AS MATERIALIZED (
     SELECT cut.pile, cut.chunk, batches.id FROM cut JOIN batches ON batches.seq = cut.seq
 )
 INSERT INTO campaigns_delivery
-    (campaign_id, customer_id, batch_id, slot, address, state, reason)
+    (campaign_id, customer_id, batch_id, slot, address, state, reason, variant)
 SELECT %(campaign)s, customer_id, homes.id,
        CASE WHEN numbered.pile >= 0 THEN place %% %(limit)s END, coalesce(address, ''),
-       CASE WHEN numbered.pile >= 0 THEN 'queued' ELSE 'skipped' END, reason
+       CASE WHEN numbered.pile >= 0 THEN 'queued' ELSE 'skipped' END, reason,
+       CASE WHEN numbered.pile >= 0 THEN nullif(numbered.variant, %(rest)s) END
 FROM numbered
 LEFT JOIN homes ON homes.pile = numbered.pile AND homes.chunk = numbered.place / %(limit)s
 {order}
@@ -147,7 +154,7 @@ LEFT JOIN homes ON homes.pile = numbered.pile AND homes.chunk = numbered.place /
 _FIGURES = """
 WITH {audience}, {judged}, piles AS (
     SELECT reason, staff_id, zone, count(*) AS size, count(*) FILTER (WHERE over_quota) AS over
-    FROM judged GROUP BY reason, staff_id, zone
+    FROM judged GROUP BY reason, staff_id, zone, variant
 )
 SELECT 'reason:' || reason, sum(size) FROM piles GROUP BY reason
 UNION ALL SELECT 'batches', sum((size + %(limit)s - 1) / %(limit)s) FROM piles WHERE reason = ''
@@ -209,6 +216,11 @@ def preview_audience(
     return _preview(campaign, lambda now: customers_in(rule, now=now))
 
 
+def preview_campaign(campaign: Campaign) -> AudiencePreview:
+    """Count whom this campaign would reach if it were planned now. Raises ``RuleBroken``."""
+    return _preview(campaign, lambda now: _chosen_by(campaign, now))
+
+
 def preview_announcement(handover: Handover) -> AudiencePreview:
     """Count whom the announcement of a handover would reach and whom not."""
     campaign = Campaign(channel=Channel.WECOM, purpose=Purpose.SERVICE)
@@ -262,7 +274,8 @@ def to_be_told(handover: Handover) -> QuerySet[Customer]:
 def _chosen_by(campaign: Campaign, now: datetime) -> QuerySet[Customer]:
     if campaign.handover:
         return to_be_told(campaign.handover)
-    return customers_in(campaign.segment.rule if campaign.segment else None, now=now)
+    found = customers_in(campaign.segment.rule if campaign.segment else None, now=now)
+    return whose_day_it_is(found, campaign)
 
 
 def _audience_sql(
@@ -271,9 +284,10 @@ def _audience_sql(
     """Return the CTEs of an audience, with their parameters, which are all named."""
     abilities = abilities_of(campaign.channel)
     restraint = restraint_on(campaign, now=now)
+    split = split_of(campaign)
     segment, values = _named(customers.order_by().values("id"))
     zones = _zones(restraint, campaign, now)
-    values |= limit_values(restraint) | zones
+    values |= limit_values(restraint) | zones | split.values
     values |= {
         "limit": BATCH_LIMIT,
         "kinds": list(abilities.address_kinds),
@@ -305,11 +319,15 @@ def _audience_sql(
         + (_ADDRESS_PREFERENCE if addressed else ""),
         doubles=_DOUBLES if has_doubles else "",
     )
-    one_pile = not by_sender and not zoned
+    one_pile = not by_sender and not zoned and not split.ends
+    pile = "coalesce(staff_id, 0) * 1024 + zone"
     return {
         "audience": audience,
-        "judged": _judged_sql(has_doubles=has_doubles),
-        "numbered": _NUMBERED.format(place=_PLACE_OF_ALL if one_pile else _PLACE_IN_PILE),
+        "judged": _judged_sql(split, has_doubles=has_doubles),
+        "numbered": _NUMBERED.format(
+            place=_PLACE_OF_ALL if one_pile else _PLACE_IN_PILE,
+            pile=f"({pile}) * {PILES} + variant" if split.ends else pile,
+        ),
         "order": "" if one_pile else "ORDER BY customer_id",  # indexes grow at their ends
     }, values
 
@@ -338,11 +356,13 @@ def _refusals(
     )
 
 
-def _judged_sql(*, has_doubles: bool) -> str:
+def _judged_sql(split: Split, *, has_doubles: bool) -> str:
     if not has_doubles:
-        return _JUDGED.format(reason="reason", doubles_join="")
+        return _JUDGED.format(reason=split.reason("reason"), variant=split.variant, doubles_join="")
+    reason = "CASE WHEN doubles.customer_id IS NULL THEN reason ELSE 'duplicate' END"
     return _JUDGED.format(
-        reason="CASE WHEN doubles.customer_id IS NULL THEN reason ELSE 'duplicate' END",
+        reason=split.reason(reason),
+        variant=split.variant,
         doubles_join="LEFT JOIN doubles ON doubles.customer_id = audience.customer_id",
     )
 

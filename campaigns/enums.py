@@ -5,9 +5,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CampaignState(TextChoices):
-    """Draft → scheduled → planned → sending → waiting for staff → done."""
+    """Draft → (waiting for approval) → scheduled → planned → sending → waiting for staff → done."""
 
     DRAFT = "draft", _("draft")
+    REVIEW = "review", _("waiting for approval")
     SCHEDULED = "scheduled", _("scheduled")
     PLANNED = "planned", _("planned")
     SENDING = "sending", _("sending")
@@ -18,9 +19,20 @@ class CampaignState(TextChoices):
 
 
 CAMPAIGN_MOVES = {
-    CampaignState.DRAFT: frozenset({CampaignState.SCHEDULED, CampaignState.CANCELLED}),
+    CampaignState.DRAFT: frozenset(
+        {CampaignState.REVIEW, CampaignState.SCHEDULED, CampaignState.CANCELLED}
+    ),
+    CampaignState.REVIEW: frozenset(
+        {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.CANCELLED}
+    ),
     CampaignState.SCHEDULED: frozenset(
-        {CampaignState.DRAFT, CampaignState.PLANNED, CampaignState.CANCELLED}
+        {
+            CampaignState.DRAFT,
+            CampaignState.REVIEW,
+            CampaignState.PLANNED,
+            CampaignState.PAUSED,
+            CampaignState.CANCELLED,
+        }
     ),
     CampaignState.PLANNED: frozenset(
         {CampaignState.SENDING, CampaignState.PAUSED, CampaignState.DONE, CampaignState.CANCELLED}
@@ -29,17 +41,29 @@ CAMPAIGN_MOVES = {
         {CampaignState.WAITING, CampaignState.PAUSED, CampaignState.DONE, CampaignState.CANCELLED}
     ),
     CampaignState.WAITING: frozenset(
-        {CampaignState.SENDING, CampaignState.DONE, CampaignState.CANCELLED}
+        {CampaignState.SENDING, CampaignState.PAUSED, CampaignState.DONE, CampaignState.CANCELLED}
     ),
-    CampaignState.PAUSED: frozenset({CampaignState.SENDING, CampaignState.CANCELLED}),
+    CampaignState.PAUSED: frozenset(
+        {
+            CampaignState.DRAFT,
+            CampaignState.SCHEDULED,
+            CampaignState.SENDING,
+            CampaignState.CANCELLED,
+        }
+    ),
     CampaignState.DONE: frozenset(),
     CampaignState.CANCELLED: frozenset(),
 }
+"""Paused from scheduled, a campaign goes back there; paused later, back to sending."""
 
 
 class BatchState(TextChoices):
-    """Waiting → sending → handed to the channel → done; what goes wrong has its own state."""
+    """Waiting → sending → handed to the channel → done; what goes wrong has its own state.
 
+    *Held* batches wait for the words that win a test.
+    """
+
+    HELD = "held", _("held until a winner is chosen")
     WAITING = "waiting", _("waiting")
     SENDING = "sending", _("sending")
     HANDED = "handed", _("handed to the channel")
@@ -73,6 +97,7 @@ class DeliveryReason(TextChoices):
     NO_ADDRESS = "no_address", _("no address in the channel")
     DEAD_ADDRESS = "dead_address", _("the address leads nowhere")
     DUPLICATE = "duplicate", _("another record of the same person gets it")
+    CONTROL = "control", _("in the control group")
     IN_ANOTHER = "in_another", _("in another campaign under way")
     CAPPED = "capped", _("has had enough messages lately")
     QUIET_HOURS = "quiet_hours", _("quiet hours last longer than the campaign")
@@ -86,7 +111,53 @@ class DeliveryReason(TextChoices):
     NOT_CONFIRMED = "not_confirmed", _("not confirmed by staff")
     CHANNEL_ERROR = "channel_error", _("the channel refused the batch")
     MISSED = "missed", _("not sent in time")
+    BOUNCED = "bounced", _("the address leads nowhere")
+    UNDELIVERED = "undelivered", _("did not arrive")
     WRITTEN_OFF = "written_off", _("written off")
+
+
+class EngagementKind(TextChoices):
+    """What a recipient did with a campaign."""
+
+    OPENED = "opened", _("opened")
+    CLICKED = "clicked", _("clicked")
+    REPLIED = "replied", _("replied")
+    OPTED_OUT = "opted_out", _("opted out")
+    CONVERTED = "converted", _("bought")
+
+
+class WinnerRule(TextChoices):
+    """By what share of its recipients a variant wins a test, or who says so."""
+
+    READ = "read", _("most read")
+    CLICK = "click", _("most clicked")
+    REPLY = "reply", _("most answered")
+    CONVERSION = "conversion", _("most bought")
+    HAND = "hand", _("chosen by hand")
+
+
+class SeriesKind(TextChoices):
+    """When a series writes, and to whom of its segment."""
+
+    REPEAT = "repeat", _("again and again")
+    BIRTHDAY = "birthday", _("on the birthday")
+    AFTER_PURCHASE = "after_purchase", _("days after a purchase")
+
+
+class SeriesState(TextChoices):
+    """Active ⇄ paused → ended."""
+
+    ACTIVE = "active", _("active")
+    PAUSED = "paused", _("paused")
+    ENDED = "ended", _("ended")
+
+
+class RunState(TextChoices):
+    """What came of one moment at which a series was due."""
+
+    STARTED = "started", _("started")
+    MISSED = "missed", _("missed")
+    REFUSED = "refused", _("could not start")
 
 
 class PostKind(TextChoices):

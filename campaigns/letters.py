@@ -4,16 +4,18 @@ The words are taken apart once a turn, so that a letter costs a few joins: this 
 """
 
 import html
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
 from campaigns.enums import DeliveryState
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Variant
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.placeholders import PLACEHOLDER
+from campaigns.tracking.links import Cut, Linker
 from connectors.base import Letter
 from contacts.models import Company
 
@@ -21,7 +23,7 @@ Values = Mapping[str, str]
 
 _RECIPIENTS = """
 SELECT mine.batch_id, mine.slot, mine.customer_id, mine.address, customer.name,
-       coalesce(staff.name, ''), store.name
+       coalesce(staff.name, ''), store.name, batch.variant
 FROM (
     SELECT batch_id, slot, customer_id, address FROM campaigns_delivery
     WHERE batch_id = ANY(%(batches)s) AND state = %(state)s
@@ -29,6 +31,7 @@ FROM (
     LIMIT %(most)s  -- no limit but a hint: the planner knows nothing of fresh deliveries
 ) AS mine
 JOIN contacts_customer AS customer ON customer.id = mine.customer_id
+JOIN campaigns_batch AS batch ON batch.id = mine.batch_id
 JOIN contacts_store AS store ON store.id = customer.store_id
 LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id
 ORDER BY mine.batch_id, mine.slot
@@ -46,6 +49,7 @@ class Recipient:
     customer: str
     guide: str
     store: str
+    variant: int | None = None
 
 
 def recipients_in(batches: list[int], state: DeliveryState) -> list[Recipient]:
@@ -62,57 +66,92 @@ def recipients_in(batches: list[int], state: DeliveryState) -> list[Recipient]:
         return [Recipient(*row) for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """One wording, taken apart."""
+
+    text: Callable[[Values, int], str]
+    subject: Callable[[Values, int], str]
+    html: Callable[[Values, int], str]
+
+
 class Writer:
-    """Writes the letters of one campaign."""
+    """Writes the letters of one campaign, each in the wording of its batch."""
 
     def __init__(self, campaign: Campaign) -> None:
         company = Company.objects.first()
         self._prefix = f"liuke-{campaign.pk}-"
         self._company = company.short_name if company else ""
-        self._text = _taken_apart(campaign.text)
-        self._subject = _taken_apart(campaign.subject)
-        self._html = _taken_apart(campaign.html, written=html.escape)
+        linker = Linker(campaign)
+        self._unsubscribe_url = linker.unsubscribe_url
+        self._words: dict[int | None, _Words] = {
+            wording.number if isinstance(wording, Variant) else None: _Words(
+                text=_taken_apart(wording.text, linker.cuts_in_text(wording.text)),
+                subject=_taken_apart(wording.subject),
+                html=_taken_apart(
+                    wording.html, linker.cuts_in_html(wording.html), written=html.escape
+                ),
+            )
+            for wording in (campaign, *campaign.variants.all())
+        }
         self._attachments: list[dict[str, Any]] = campaign.attachments
 
     def letter(self, person: Recipient) -> Letter:
         """Write the letter of one recipient; the same words and key on every attempt."""
+        unsubscribe_url = self._unsubscribe_url(person.customer_id)
         values = {
+            "unsubscribe": unsubscribe_url,
             "customer": person.customer,
             "guide": person.guide,
             "store": person.store,
             "company": self._company,
         }
+        words = self._words[person.variant]
         return Letter(
             key=f"{self._prefix}{person.customer_id}",
             address=person.address,
-            text=self._text(values),
-            subject=self._subject(values),
-            html=self._html(values),
+            text=words.text(values, person.customer_id),
+            subject=words.subject(values, person.customer_id),
+            html=words.html(values, person.customer_id),
+            unsubscribe_url=unsubscribe_url,
             attachments=self._attachments,
         )
 
 
 def _taken_apart(
-    text: str, *, written: Callable[[str], str] = lambda value: value
-) -> Callable[[Values], str]:
-    """Return what fills this text; ``written`` makes a value fit for where it will stand."""
-    literals: list[str] = []
-    holes: list[tuple[str, str]] = []
-    at = 0
-    for found in PLACEHOLDER.finditer(text):
-        literals.append(text[at : found.start()])
-        holes.append((found[1], written(found[2] or "")))
-        at = found.end()
-    literals.append(text[at:])
-    if not holes:
-        return lambda _values: text
+    text: str, cuts: Sequence[Cut] = (), *, written: Callable[[str], str] = lambda value: value
+) -> Callable[[Values, int], str]:
+    """Return what fills this text; ``written`` makes a value fit for where it will stand.
 
-    def fill(values: Values) -> str:
-        parts = [literals[0]]
-        for place, (name, fallback) in enumerate(holes, start=1):
-            value = values.get(name)
-            parts.append(written(value) if value else fallback)
-            parts.append(literals[place])
-        return "".join(parts)
+    ``cuts`` are the places of links, which no placeholder is in.
+    """
+    found: list[tuple[int, int, Cut | re.Match[str]]] = [(cut.begin, cut.end, cut) for cut in cuts]
+    found += [(match.start(), match.end(), match) for match in PLACEHOLDER.finditer(text)]
+    if not found:
+        return lambda _values, _customer_id: text
+    parts: list[tuple[str, str, str, Callable[[int], str] | None]] = []
+    literal, at = "", 0
+    for begin, end, hole in sorted(found, key=lambda one: one[:2]):
+        literal += text[at:begin]
+        if isinstance(hole, Cut):
+            parts.append((literal + hole.before, "", "", hole.make))
+            literal = hole.after
+        else:
+            parts.append((literal, hole[1], written(hole[2] or ""), None))
+            literal = ""
+        at = end
+    last = literal + text[at:]
+
+    def fill(values: Values, customer_id: int) -> str:
+        filled = []
+        for before, name, fallback, make in parts:
+            filled.append(before)
+            if make is not None:
+                filled.append(make(customer_id))
+            else:
+                value = values.get(name)
+                filled.append(written(value) if value else fallback)
+        filled.append(last)
+        return "".join(filled)
 
     return fill

@@ -6,7 +6,7 @@ No template language and no ``str.format`` ever sees what a person typed.
 import re
 from collections.abc import Mapping
 
-PLACEHOLDERS = frozenset({"customer", "guide", "store", "company"})
+PLACEHOLDERS = frozenset({"customer", "guide", "store", "company", "unsubscribe"})
 """Every placeholder there is; other words in braces stay as they were typed."""
 
 SENDER_PLACEHOLDERS = frozenset({"guide", "store", "company"})

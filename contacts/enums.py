@@ -198,6 +198,7 @@ class NoticeKind(TextChoices):
     NEEDS_DECISION = "needs_decision", _("a handover needs a decision")
     FROM_POOL = "from_pool", _("customers from the pool")
     UNUSUAL = "unusual", _("something unusual")
+    CAMPAIGN = "campaign", _("a campaign needs you")
 
 
 class NoticeRhythm(TextChoices):

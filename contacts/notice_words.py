@@ -108,6 +108,17 @@ def _unusual(notice: Notice) -> str:
     return _("%(name)s has removed unusually many customers: %(n)s.") % values
 
 
+def _campaign(notice: Notice) -> str:
+    values = {"name": notice.data.get("name", ""), "n": notice.data.get("n", 0)}
+    if notice.data.get("what") == "approval":
+        return _("“%(name)s” to %(n)s recipients waits for your approval.") % values
+    if notice.data.get("what") == "sent_back":
+        return _("“%(name)s” was sent back: see its history for the reason.") % values
+    if notice.data.get("what") == "winner":
+        return _("“%(name)s” has no clear winner: choose the words for the rest.") % values
+    return _("A run of “%(name)s” could not start.") % values
+
+
 _SENTENCES: dict[NoticeKind, Callable[[Notice], str]] = {
     NoticeKind.CUSTOMER_LOST: _lost,
     NoticeKind.CUSTOMER_REMOVED: _removed,
@@ -117,4 +128,5 @@ _SENTENCES: dict[NoticeKind, Callable[[Notice], str]] = {
     NoticeKind.NEEDS_DECISION: _decision,
     NoticeKind.FROM_POOL: _from_pool,
     NoticeKind.UNUSUAL: _unusual,
+    NoticeKind.CAMPAIGN: _campaign,
 }

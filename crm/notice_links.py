@@ -11,6 +11,8 @@ _LOSSES = frozenset({NoticeKind.CUSTOMER_LOST, NoticeKind.CUSTOMER_REMOVED, Noti
 
 def place_of(notice: Notice, viewer: Viewer) -> str:
     """Return the address of the page that a notice is about, among those the viewer may open."""
+    if notice.kind == NoticeKind.CAMPAIGN:
+        return _campaign(notice, viewer)
     leads = viewer.has(Role.MANAGER, Role.ADMINISTRATOR)
     if leads and (webhook := notice.data.get("webhook")):
         return reverse("webhook_page", args=[webhook])
@@ -25,6 +27,14 @@ def place_of(notice: Notice, viewer: Viewer) -> str:
     if leads and notice.about_id:
         return reverse("staff_page", args=[notice.about_id])
     return reverse("today")
+
+
+def _campaign(notice: Notice, viewer: Viewer) -> str:
+    if not viewer.has(Role.MARKETER, Role.ADMINISTRATOR):
+        return reverse("today")
+    if series := notice.data.get("series"):
+        return reverse("series_page", args=[series])
+    return reverse("campaign_page", args=[notice.data["campaign"]])
 
 
 def _losses(notice: Notice) -> str:

@@ -19,7 +19,7 @@ from campaigns.actions.unclear import look_up_letters
 from campaigns.channels import connector_for, is_direct
 from campaigns.eligibility import quiet_until, skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.models import Batch, Campaign, Delivery
+from campaigns.models import Batch, Campaign, Delivery, Variant
 from campaigns.placeholders import fill
 from campaigns.restraint import restraint_on
 from campaigns.tasks import send_batches
@@ -136,7 +136,14 @@ def _words(batch: Batch) -> str:
     handover = batch.campaign.handover
     if handover and batch.sender:
         return handover_words(batch.campaign.text, handover, batch.sender)
-    return fill(batch.campaign.text, _values(batch.sender))
+    return fill(_wording(batch), _values(batch.sender))
+
+
+def _wording(batch: Batch) -> str:
+    if batch.variant is None:
+        return batch.campaign.text
+    variants = Variant.objects.filter(campaign=batch.campaign_id, number=batch.variant)
+    return variants.values_list("text", flat=True).get()
 
 
 def _values(sender: Staff | None) -> dict[str, str]:

@@ -7,20 +7,26 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from campaigns.actions.approvals import UNAPPROVED, ask_for_approval
+from campaigns.actions.moves import move as _move
+from campaigns.actions.moves import move_at_any_moment
 from campaigns.actions.stopping import stop_waiting
+from campaigns.approval import outgrown, recipients_to_ask_about
 from campaigns.audience import freeze_audience
+from campaigns.calendar import WallTime
 from campaigns.channels import abilities_of, available_channels, connector_for
 from campaigns.enums import (
-    CAMPAIGN_MOVES,
     BatchState,
     CampaignState,
     DeliveryReason,
     DeliveryState,
 )
-from campaigns.models import Batch, Campaign, Content, Delivery, Segment
+from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Segment, Variant
 from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
+from campaigns.tracking.links import register_links
+from campaigns.tracking.tallies import begin_counting
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
@@ -115,19 +121,78 @@ def check_words(content: Content, channel: str, wording: Wording) -> None:
 
 
 def schedule_campaign(
-    campaign: Campaign, *, send_at: datetime, actor: Staff | None, now: datetime
+    campaign: Campaign,
+    *,
+    send_at: datetime,
+    actor: Staff | None,
+    now: datetime,
+    wall: WallTime | None = None,
 ) -> None:
-    """Let the campaign go out at ``send_at``; a time that has passed means at once."""
+    """Let the campaign go out at ``send_at``; a time that has passed means at once.
+
+    It waits for the approval of somebody else first if it has so many recipients that the company
+    asks for that. ``wall`` is kept with the campaign: the clock from which the time was read.
+    """
     if send_at > now + LATEST_START:
         raise RuleBroken(_("Choose a time within the next year."))
-    _move(campaign, CampaignState.SCHEDULED, actor=actor, now=now, send_at=max(send_at, now))
+    if campaign.state != CampaignState.DRAFT:
+        raise MovedOn(_("This campaign is no draft any more."))
+    times: dict[str, Any] = {"send_at": max(send_at, now), "scheduled_by": actor}
+    times |= _on_the_wall(wall)
+    to_ask_about = recipients_to_ask_about(campaign)
+    if to_ask_about is not None:
+        ask_for_approval(campaign, to_ask_about, actor=actor, now=now, **times)
+        return
+    _move(campaign, CampaignState.SCHEDULED, actor=actor, now=now, **times)
     if send_at <= now:
         ring(plan_campaign_due, campaign.pk)
 
 
+def schedule_by_the_clock(
+    campaign: Campaign, wall: WallTime, *, actor: Staff | None, now: datetime
+) -> None:
+    """Let the campaign go out when a clock in some time zone shows a time that is still to come."""
+    if wall.moment <= now:
+        raise RuleBroken(_("This time has passed. Choose a later one, or send now."))
+    schedule_campaign(campaign, send_at=wall.moment, wall=wall, actor=actor, now=now)
+
+
+def reschedule_campaign(
+    campaign: Campaign,
+    *,
+    send_at: datetime,
+    actor: Staff | None,
+    now: datetime,
+    wall: WallTime | None = None,
+) -> None:
+    """Move a campaign that is scheduled or waits for approval to another time; approval holds."""
+    if send_at > now + LATEST_START:
+        raise RuleBroken(_("Choose a time within the next year."))
+    if send_at <= now:
+        raise RuleBroken(_("This time has passed. Choose a later one, or send now."))
+    with transaction.atomic():
+        moved = Campaign.objects.filter(
+            pk=campaign.pk,
+            state__in=[CampaignState.SCHEDULED, CampaignState.REVIEW],
+            send_at=campaign.send_at,
+        ).update(send_at=send_at, **_on_the_wall(wall))
+        if not moved:
+            raise MovedOn(_("Someone else has just changed this campaign."))
+        record(campaign, "campaign.rescheduled", actor=actor, at=now)
+    campaign.refresh_from_db()
+
+
 def unschedule_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
-    """Make a scheduled campaign a draft again."""
-    _move(campaign, CampaignState.DRAFT, actor=actor, now=now, send_at=None)
+    """Make a scheduled campaign, or one that waits for approval, a draft again."""
+    if campaign.planned_at is not None:
+        raise MovedOn(_("This campaign is no draft any more."))
+    _move(campaign, CampaignState.DRAFT, actor=actor, now=now, send_at=None, **UNAPPROVED)
+
+
+def _on_the_wall(wall: WallTime | None) -> dict[str, str]:
+    if wall is None:
+        return {"local_time": "", "zone": ""}
+    return {"local_time": wall.local.isoformat(timespec="seconds"), "zone": wall.zone}
 
 
 def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
@@ -147,11 +212,13 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
         if campaign is None:
             return False
         try:
-            total = freeze_audience(campaign, now=now)
+            total, skipped = _freeze(campaign, now=now)
         except RuleBroken as error:
             _return_to_draft(campaign, str(error), now=now)
             return True
-        skipped = Delivery.objects.filter(campaign=campaign, state=DeliveryState.SKIPPED).count()
+        except _NotApproved as error:
+            ask_for_approval(campaign, error.recipients, actor=None, now=now, why=error.why)
+            return True
         _move(
             campaign,
             CampaignState.PLANNED,
@@ -163,26 +230,71 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
             text=campaign.words,
             attachments=campaign.content.attachments if campaign.content else [],
         )
+        variants = _begin_experiment(campaign, now=now)
+        register_links(
+            campaign,
+            texts=[campaign.text, *(variant.text for variant in variants)],
+            htmls=[campaign.html, *(variant.html for variant in variants)],
+        )
+        begin_counting(campaign, now=now)
         for _pump in range(PUMPS):
             ring(send_batches, campaign.pk)
     advance_campaign(campaign_id, now=now)
     return True
 
 
+class _NotApproved(Exception):
+    """So many recipients, or these words, are not what was approved."""
+
+    def __init__(self, recipients: int, why: str) -> None:
+        super().__init__(why)
+        self.recipients = recipients
+        self.why = why
+
+
+def _freeze(campaign: Campaign, *, now: datetime) -> tuple[int, int]:
+    """Freeze the audience; return how many that are and how many of them get nothing.
+
+    Nothing is left of it if that needs an approval which the campaign does not have.
+    """
+    with transaction.atomic():
+        total = freeze_audience(campaign, now=now)
+        skipped = Delivery.objects.filter(campaign=campaign, state=DeliveryState.SKIPPED).count()
+        if why := outgrown(campaign, total - skipped):
+            raise _NotApproved(total - skipped, why)
+    return total, skipped
+
+
+def _begin_experiment(campaign: Campaign, *, now: datetime) -> list[Variant]:
+    """Say when the best wording is to be found, if some wait for it; return the wordings."""
+    experiment = Experiment.objects.filter(campaign=campaign).first()
+    if experiment and experiment.winner_after_hours:
+        held = Batch.objects.filter(campaign=campaign, state=BatchState.HELD)
+        if held.exists():
+            decide_at = now + timedelta(hours=experiment.winner_after_hours)
+            Experiment.objects.filter(pk=experiment.pk).update(decide_at=decide_at)
+    return list(campaign.variants.order_by("number"))
+
+
 def _return_to_draft(campaign: Campaign, why: str, *, now: datetime) -> None:
-    _move(campaign, CampaignState.DRAFT, actor=None, now=now, send_at=None)
+    _move(campaign, CampaignState.DRAFT, actor=None, now=now, send_at=None, **UNAPPROVED)
     record(campaign, "campaign.not_planned", actor=None, at=now, data={"why": why})
 
 
 def pause_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
-    """Make no new call for this campaign from now on."""
-    _move(campaign, CampaignState.PAUSED, actor=actor, now=now)
+    """Make no new call for this campaign from now on; one that is scheduled does not begin."""
+    move_at_any_moment(campaign, CampaignState.PAUSED, actor=actor, now=now)
 
 
 def resume_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
-    """Go on where the campaign was paused."""
+    """Go on where the campaign was paused; one whose time has passed meanwhile begins at once."""
     if campaign.state != CampaignState.PAUSED:
         raise MovedOn(_("This campaign is not paused."))
+    if campaign.planned_at is None:
+        _move(campaign, CampaignState.SCHEDULED, actor=actor, now=now)
+        if campaign.send_at is None or campaign.send_at <= now:
+            ring(plan_campaign_due, campaign.pk)
+        return
     _move(campaign, CampaignState.SENDING, actor=actor, now=now)
     for _pump in range(PUMPS):
         ring(send_batches, campaign.pk)
@@ -196,7 +308,7 @@ def cancel_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -
     then. Who got the message before it was withdrawn stays *sent*: the results say so.
     """
     with transaction.atomic():
-        _move(campaign, CampaignState.CANCELLED, actor=actor, now=now, closed_at=now)
+        move_at_any_moment(campaign, CampaignState.CANCELLED, actor=actor, now=now, closed_at=now)
         batches = Batch.objects.filter(campaign=campaign)
         stop_waiting(batches, DeliveryReason.NONE, now=now)
         batches.filter(state=BatchState.HANDED).update(next_attempt_at=now)
@@ -260,7 +372,7 @@ def advance_campaign(campaign_id: int, *, now: datetime) -> None:
         Batch.objects.filter(campaign=campaign_id).values_list("state", flat=True).distinct()
     )
     campaign = Campaign.objects.get(pk=campaign_id)
-    open_states = {BatchState.WAITING, BatchState.SENDING}
+    open_states = {BatchState.HELD, BatchState.WAITING, BatchState.SENDING}
     asked_states = {BatchState.HANDED, BatchState.UNCLEAR}
     if states & open_states:
         return
@@ -284,27 +396,3 @@ def begin_sending(campaign_id: int, *, now: datetime) -> None:
     Campaign.objects.filter(pk=campaign_id, state__in=idle).update(
         state=CampaignState.SENDING, state_at=now
     )
-
-
-def _move(
-    campaign: Campaign, to: CampaignState, *, actor: Staff | None, now: datetime, **changes: Any
-) -> None:
-    """Move the campaign along one arrow of ``CAMPAIGN_MOVES``, and say so in its history.
-
-    The update repeats the old state in its WHERE clause, so of two people who press a button
-    at the same moment exactly one wins and the other gets ``MovedOn``.
-    """
-    came_from = CampaignState(campaign.state)
-    if to not in CAMPAIGN_MOVES[came_from]:
-        raise MovedOn(
-            _("A campaign that is %(state)s cannot become %(to)s.")
-            % {"state": came_from.label, "to": to.label}
-        )
-    with transaction.atomic():
-        moved = Campaign.objects.filter(pk=campaign.pk, state=came_from).update(
-            state=to, state_at=now, **changes
-        )
-        if not moved:
-            raise MovedOn(_("Someone else has just changed this campaign."))
-        record(campaign, f"campaign.{to.value}", actor=actor, at=now)
-    campaign.refresh_from_db()

@@ -9,8 +9,8 @@ from campaigns.actions.campaigns import PUMPS
 from campaigns.actions.letters import LIVE
 from campaigns.actions.results import check_batch
 from campaigns.channels import DIRECT
-from campaigns.enums import BatchState, CampaignState, WelcomeState
-from campaigns.models import Batch, Campaign, ChannelPace, Welcome
+from campaigns.enums import BatchState, CampaignState, SeriesState, WelcomeState
+from campaigns.models import Batch, Campaign, ChannelPace, Experiment, Series, Welcome
 
 
 def campaigns_to_plan(now: datetime) -> list[int]:
@@ -39,11 +39,26 @@ def campaigns_to_send(now: datetime) -> list[int]:
         channel__in=ChannelPace.objects.filter(rest_until__gt=now).values("channel")
     )
     under_way = idle.filter(state__in=[CampaignState.PLANNED, CampaignState.SENDING])
-    ready = under_way.filter(Exists(claimable) | ~Exists(waiting))
+    unsent = Batch.objects.filter(
+        campaign=OuterRef("pk"), state__in=[BatchState.WAITING, BatchState.HELD]
+    )
+    ready = under_way.filter(Exists(claimable) | ~Exists(unsent))
     once_more = idle.filter(Exists(claimable), state=CampaignState.WAITING)
     over = Campaign.objects.filter(send_until__lte=now, state__in=LIVE)
     found = (ready | once_more | over).order_by("pk")
     return list(found.values_list("pk", flat=True)[:50])
+
+
+def experiments_to_decide(now: datetime) -> list[int]:
+    """Campaigns of whose wordings the best is to be found now."""
+    due = Experiment.objects.filter(decide_at__lte=now, campaign__state__in=LIVE)
+    return list(due.order_by("decide_at").values_list("pk", flat=True)[:50])
+
+
+def series_to_run(now: datetime) -> list[int]:
+    """Series whose next run is due."""
+    due = Series.objects.filter(state=SeriesState.ACTIVE, next_run_at__lte=now)
+    return list(due.order_by("next_run_at").values_list("pk", flat=True)[:50])
 
 
 def batches_to_look_up(now: datetime) -> list[int]:

@@ -2,8 +2,11 @@
 
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils.translation import gettext_noop
 
+from campaigns.actions.approvals import UNAPPROVED
+from campaigns.actions.series import pause_series_of
 from campaigns.actions.stopping import stop_waiting
 from campaigns.enums import CampaignState, DeliveryReason, PostState
 from campaigns.models import Batch, Campaign, Post, QuickReply
@@ -12,6 +15,7 @@ from contacts.models import Staff
 
 OPEN = (
     CampaignState.DRAFT,
+    CampaignState.REVIEW,
     CampaignState.SCHEDULED,
     CampaignState.PLANNED,
     CampaignState.SENDING,
@@ -38,11 +42,13 @@ def hand_on_campaigns(staff: Staff, successor: Staff | None, *, now: datetime) -
     that are. Without a successor they belong to nobody, and everybody who sees all sees them.
     """
     scheduled = Campaign.objects.select_for_update().filter(
-        created_by=staff, state=CampaignState.SCHEDULED
+        Q(state__in=[CampaignState.REVIEW, CampaignState.SCHEDULED])
+        | Q(state=CampaignState.PAUSED, planned_at=None),
+        created_by=staff,
     )
     for campaign in scheduled.order_by("pk"):
-        Campaign.objects.filter(pk=campaign.pk, state=CampaignState.SCHEDULED).update(
-            state=CampaignState.DRAFT, state_at=now
+        Campaign.objects.filter(pk=campaign.pk).update(
+            state=CampaignState.DRAFT, state_at=now, **UNAPPROVED
         )
         record(
             campaign,
@@ -52,9 +58,12 @@ def hand_on_campaigns(staff: Staff, successor: Staff | None, *, now: datetime) -
             data={"why": MADE_BY_A_LEAVER},
         )
     _take_back_posts(staff, successor, now=now)
+    pause_series_of(staff, successor, now=now)
     QuickReply.objects.filter(owner=staff, archived_at=None).update(owner=successor)
     open_ones = Campaign.objects.filter(created_by=staff, state__in=OPEN)
-    return open_ones.update(created_by=successor)
+    their_own = open_ones.filter(approved_by=successor) if successor else open_ones.none()
+    orphaned = their_own.update(created_by=None)  # nobody has made what they approved
+    return orphaned + open_ones.update(created_by=successor)
 
 
 def _take_back_posts(staff: Staff, successor: Staff | None, *, now: datetime) -> None:

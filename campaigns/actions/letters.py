@@ -98,17 +98,23 @@ UPDATE campaigns_batch SET drawn = %(drawn)s
 WHERE id = %(batch)s AND state = 'sending' AND lease_token = %(token)s
 """
 
+_OURS = """
+SELECT id FROM campaigns_batch
+WHERE id = ANY(%(batches)s) AND state = 'sending' AND lease_token = %(token)s
+FOR SHARE
+"""
+
+# The second condition on the customers says nothing new, except to planners that know nothing yet
+# of fresh deliveries: it has them go by the key instead of reading all.
 _WRITE = """
 UPDATE campaigns_delivery AS delivery
 SET state = told.state, reason = told.reason, reference = told.reference,
     sent_at = CASE WHEN told.state = 'sent' THEN %(now)s::timestamptz END
-FROM unnest(%(batches)s::bigint[], %(customers)s::bigint[], %(states)s::text[],
-            %(reasons)s::text[], %(references)s::text[])
-         AS told (batch_id, customer_id, state, reason, reference),
-     campaigns_batch AS batch
-WHERE batch.id = told.batch_id AND batch.state = 'sending' AND batch.lease_token = %(token)s
-  AND delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
-  AND delivery.state = 'queued'
+FROM unnest(%(customers)s::bigint[], %(states)s::text[], %(reasons)s::text[],
+            %(references)s::text[])
+         AS told (customer_id, state, reason, reference)
+WHERE delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
+  AND delivery.customer_id = ANY(%(customers)s::bigint[]) AND delivery.state = 'queued'
 """
 
 _SETTLE = """
@@ -390,22 +396,26 @@ class Turn:
             )
 
     def _write(self) -> None:
-        """Write the answers down, and addresses that lead nowhere."""
+        """Write the answers down, of batches that are still in these hands."""
         told, self._told = self._told, []
         if not told:
             return
-        answers = [answer for _batch, _customer, answer in told]
-        values: dict[str, Any] = {
-            "now": timezone.now(),
-            "campaign": self.campaign.pk,
-            "token": self.token,
-            "batches": [batch for batch, _customer, _answer in told],
-            "customers": [customer for _batch, customer, _answer in told],
-            "states": [_FATES[answer.outcome] for answer in answers],
-            "reasons": [_reason(answer) for answer in answers],
-            "references": [answer.reference for answer in answers],
-        }
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
+            held: dict[str, Any] = {
+                "batches": list({batch for batch, _customer, _answer in told}),
+                "token": self.token,
+            }
+            cursor.execute(_OURS, held)
+            ours = {row[0] for row in cursor.fetchall()}
+            kept = [(customer, answer) for batch, customer, answer in told if batch in ours]
+            values: dict[str, Any] = {
+                "now": timezone.now(),
+                "campaign": self.campaign.pk,
+                "customers": [customer for customer, _answer in kept],
+                "states": [_FATES[answer.outcome] for _customer, answer in kept],
+                "reasons": [_reason(answer) for _customer, answer in kept],
+                "references": [answer.reference for _customer, answer in kept],
+            }
             cursor.execute(_WRITE, values)
         dead = [customer for _batch, customer, answer in told if answer.is_address]
         note_dead_addresses(self.campaign, dead, now=values["now"])

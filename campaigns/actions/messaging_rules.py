@@ -16,6 +16,7 @@ from contacts.models import Staff
 
 MOST_DAYS = 366
 MOST_MESSAGES = 1000
+MOST_RECIPIENTS = 100_000_000
 FIELDS = frozenset(
     {
         "cap_messages",
@@ -25,6 +26,7 @@ FIELDS = frozenset(
         "quiet_to",
         "consent_required",
         "skip_over_quota",
+        "approval_above",
     }
 )
 
@@ -57,6 +59,8 @@ def change_messaging_rules(
 
 def _check(rules: MessagingRules) -> None:
     _check_quiet_hours(rules)
+    if rules.approval_above is not None and not 0 <= rules.approval_above <= MOST_RECIPIENTS:
+        raise RuleBroken(_("This number of recipients is out of range."))
     _check_cap(1 if rules.cap_messages is None else rules.cap_messages, rules.cap_days)
     for channel, cap in rules.channel_caps.items():
         _check_channel(channel)

@@ -14,7 +14,8 @@ def stop_waiting(batches: QuerySet[Batch], reason: DeliveryReason, *, now: datet
     A batch with recipients whose fate is unclear stays so. What is in a call at this moment is
     written down when the call returns. Call it in the transaction that says why.
     """
-    waiting = batches.select_for_update().filter(state=BatchState.WAITING).order_by("pk")
+    waits = [BatchState.WAITING, BatchState.HELD]
+    waiting = batches.select_for_update().filter(state__in=waits).order_by("pk")
     stopped = list(waiting.values_list("pk", flat=True))
     Delivery.objects.filter(batch__in=stopped, state=DeliveryState.QUEUED).update(
         state=DeliveryState.CANCELLED, reason=reason

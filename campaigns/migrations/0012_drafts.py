@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0008_eligibility"),
+        ("campaigns", "0011_tracking_tallies"),
         ("contacts", "0019_consent_and_caps"),
     ]
 

@@ -3,10 +3,13 @@
 from campaigns.models.campaigns import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.models.contents import Content
 from campaigns.models.drafts import CampaignDraft
+from campaigns.models.experiments import Experiment, Variant
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.rules import MessagingRules
 from campaigns.models.segments import Segment
+from campaigns.models.series import Series, SeriesRun
+from campaigns.models.tracking import Engagement, EngagementTally, TallyRound, TrackedLink
 from campaigns.models.welcomes import Welcome, WelcomeRule
 
 __all__ = [
@@ -16,13 +19,21 @@ __all__ = [
     "ChannelPace",
     "Content",
     "Delivery",
+    "Engagement",
+    "EngagementTally",
+    "Experiment",
     "MessagingRules",
     "Post",
     "PostShare",
     "PostTarget",
     "QuickReply",
     "Segment",
+    "Series",
+    "SeriesRun",
     "Tally",
+    "TallyRound",
+    "TrackedLink",
+    "Variant",
     "Welcome",
     "WelcomeRule",
 ]

@@ -1,7 +1,7 @@
 """Campaigns, their batches, and one delivery per recipient."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
@@ -22,6 +22,10 @@ class Campaign(models.Model):
     ``skipped`` are the figures of that moment, and never change afterwards. ``text`` is the
     content as it was then: later edits of the content do not reach a planned campaign. What has
     not gone out by ``send_until`` is not sent any more.
+
+    ``local_time`` and ``zone`` are the wall time from which ``send_at`` was reckoned, if one was
+    given. ``asked_recipients`` and ``asked_digest`` are what an approval was asked for: how many
+    recipients, and what for whom. Nobody approves what they made or scheduled themselves.
     """
 
     content = models.ForeignKey(
@@ -36,6 +40,12 @@ class Campaign(models.Model):
     created_by = models.ForeignKey(
         Staff, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True
     )
+    scheduled_by = models.ForeignKey(
+        Staff, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
+    approved_by = models.ForeignKey(
+        Staff, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
 
     name = models.CharField(max_length=120)
     channel = models.CharField(max_length=12, default="wecom")
@@ -47,6 +57,9 @@ class Campaign(models.Model):
     text = models.TextField(blank=True)
     html = models.TextField(blank=True, db_default="")
     attachments = models.JSONField(default=list, blank=True)
+    track_clicks = models.BooleanField(default=True, db_default=True)
+    track_opens = models.BooleanField(default=True, db_default=True)
+    conversion_days = models.PositiveSmallIntegerField(default=7, db_default=7)
     recipients = models.PositiveIntegerField(null=True, blank=True)
     skipped = models.PositiveIntegerField(null=True, blank=True)
 
@@ -56,6 +69,11 @@ class Campaign(models.Model):
     state_at = models.DateTimeField()
     send_at = models.DateTimeField(null=True, blank=True)
     send_until = models.DateTimeField(null=True, blank=True)
+    local_time = models.CharField(max_length=19, blank=True, db_default="")
+    zone = models.CharField(max_length=64, blank=True, db_default="")
+    asked_recipients = models.PositiveIntegerField(null=True, blank=True)
+    asked_digest = models.CharField(max_length=64, blank=True, db_default="")
+    approved_at = models.DateTimeField(null=True, blank=True)
     planned_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -80,8 +98,22 @@ class Campaign(models.Model):
                 name="campaign_scheduled_has_time",
             ),
             models.CheckConstraint(
+                condition=~Q(state="review")
+                | Q(send_at__isnull=False, asked_recipients__isnull=False, approved_by=None),
+                name="campaign_review_says_what",
+            ),
+            models.CheckConstraint(
+                condition=Q(approved_by=None, approved_at=None)
+                | (
+                    Q(approved_by__isnull=False, approved_at__isnull=False)
+                    & (Q(created_by=None) | ~Q(approved_by=F("created_by")))
+                    & (Q(scheduled_by=None) | ~Q(approved_by=F("scheduled_by")))
+                ),
+                name="campaign_approved_by_another",
+            ),
+            models.CheckConstraint(
                 condition=(
-                    Q(state__in=["draft", "scheduled", "cancelled"])
+                    Q(state__in=["draft", "review", "scheduled", "paused", "cancelled"])
                     | Q(planned_at__isnull=False, recipients__isnull=False, skipped__isnull=False)
                 ),
                 name="campaign_planned_has_figures",
@@ -95,6 +127,9 @@ class Campaign(models.Model):
                 condition=Q(handover=None, segment__isnull=False, content__isnull=False)
                 | (Q(handover__isnull=False, segment=None, content=None) & ~Q(text="")),
                 name="campaign_one_audience",
+            ),
+            models.CheckConstraint(
+                condition=Q(conversion_days__lte=90), name="campaign_conversion_within_90_days"
             ),
         ]
 
@@ -114,7 +149,8 @@ class Batch(models.Model):
     down what happened under its ``lease_token``. A lease that runs out makes it *unclear*.
     ``time_zone`` is its recipients' (empty: the company's): quiet hours hold for all of them.
     ``reference`` is the channel's own id of the message (WeCom: msgid). Of letters whose fate
-    cannot be learnt after a crash, those in slots below ``drawn`` may have gone out.
+    cannot be learnt after a crash, those in slots below ``drawn`` may have gone out. ``variant``
+    is the wording that it carries, where a campaign has several.
     """
 
     campaign = models.ForeignKey(
@@ -127,6 +163,7 @@ class Batch(models.Model):
     seq = models.PositiveIntegerField()
     size = models.PositiveSmallIntegerField()
     time_zone = models.CharField(max_length=64, blank=True, db_default="")
+    variant = models.PositiveSmallIntegerField(null=True, blank=True)
     reference = models.CharField(max_length=120, blank=True)
     error = models.CharField(max_length=300, blank=True)
     reminders = models.PositiveSmallIntegerField(default=0)
@@ -188,7 +225,8 @@ class Delivery(models.Model):
 
     The primary key refuses a customer twice, ``slot`` numbers the recipients of a batch and so
     caps it at 200. There are no foreign keys on purpose: they treble the time of planning, and
-    campaigns, batches and customers are never deleted.
+    campaigns, batches and customers are never deleted. ``variant`` is the wording that a recipient
+    was given to compare wordings; those who get the winner's have none.
     """
 
     pk = models.CompositePrimaryKey("campaign_id", "customer_id")
@@ -217,6 +255,7 @@ class Delivery(models.Model):
     )
 
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
+    variant = models.PositiveSmallIntegerField(null=True, blank=True)
     address = models.CharField(max_length=255, blank=True)
 
     state = models.CharField(

@@ -12,7 +12,8 @@ class MessagingRules(models.Model):
     ``quiet_from`` and ``quiet_to`` of the customer's clock. ``consent_required`` lists what needs
     a yes beforehand, as ``"email:campaign"``; everything else may be sent until somebody says no.
     ``skip_over_quota`` keeps WeCom messages back that WeCom would refuse. Service messages heed
-    consent only.
+    consent only. A campaign to more than ``approval_above`` recipients needs a second person's
+    approval: 0 every one, ``None`` none.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -24,6 +25,9 @@ class MessagingRules(models.Model):
     quiet_to = models.TimeField(null=True, blank=True)
     consent_required = models.JSONField(default=list, blank=True)
     skip_over_quota = models.BooleanField(default=False)
+    approval_above = models.PositiveIntegerField(
+        null=True, blank=True, default=10_000, db_default=10_000
+    )
 
     class Meta:
         verbose_name_plural = "messaging rules"

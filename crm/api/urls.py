@@ -22,6 +22,7 @@ from crm.api.views import (
     posts,
     quick_replies,
     reconcile,
+    statistics,
     tasks,
     webhooks,
 )
@@ -139,6 +140,27 @@ urlpatterns = [
     path("campaigns/<int:pk>", campaigns.CampaignPage.as_view(), name="campaign"),
     path("campaigns/<int:pk>/audience", campaigns.Audience.as_view(), name="campaign-audience"),
     path("campaigns/<int:pk>/progress", campaigns.Progress.as_view(), name="campaign-progress"),
+    path("campaigns/<int:pk>/links", statistics.Links.as_view(), name="campaign-links"),
+    path(
+        "campaigns/<int:pk>/statistics",
+        statistics.Statistics.as_view(),
+        name="campaign-statistics",
+    ),
+    path(
+        "campaigns/<int:pk>/statistics/batches",
+        statistics.StatisticsByBatch.as_view(),
+        name="campaign-statistics-batches",
+    ),
+    path(
+        "campaigns/<int:pk>/statistics/guides",
+        statistics.StatisticsByGuide.as_view(),
+        name="campaign-statistics-guides",
+    ),
+    path(
+        "campaigns/<int:pk>/statistics/stores",
+        statistics.StatisticsByStore.as_view(),
+        name="campaign-statistics-stores",
+    ),
     path("campaigns/<int:pk>/schedule", campaigns.Schedule.as_view(), name="campaign-schedule"),
     path("campaigns/<int:pk>/pause", campaigns.Pause.as_view(), name="campaign-pause"),
     path("campaigns/<int:pk>/resume", campaigns.Resume.as_view(), name="campaign-resume"),

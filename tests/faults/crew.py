@@ -56,8 +56,9 @@ class Crew:
     def environment(self) -> Mapping[str, str]:
         """Where the tests' own database, broker and sandbox are."""
         database = urlsplit(os.environ["DATABASE_URL"])
-        wecom = [name for name in dir(settings) if name.startswith("WECOM_")]
-        values = {name: getattr(settings, name) for name in wecom}
+        outside = ("WECOM_", "CAMPAIGN_WEBHOOK_", "EMAIL_URL")
+        named = [name for name in dir(settings) if name.startswith(outside)]
+        values = {name: getattr(settings, name) for name in named}
         return {
             **{name: value for name, value in values.items() if isinstance(value, str)},
             "DATABASE_URL": database._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),

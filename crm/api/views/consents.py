@@ -53,7 +53,9 @@ class OptOut(CustomerPage, Verb):
     """Opt a customer out."""
 
     http_method_names = ["post"]
-    Input = Word
+
+    class Input(Word):
+        """About what, and where the customer said so."""
 
     def act(self, data: dict[str, Any], pk: int) -> Customer:
         """Send this customer no more of this from now on; without channel and purpose, nothing."""
@@ -67,7 +69,9 @@ class OptIn(CustomerPage, Verb):
     """Note that a customer agreed to messages."""
 
     http_method_names = ["post"]
-    Input = Word
+
+    class Input(Word):
+        """About what, and where the customer said so."""
 
     def act(self, data: dict[str, Any], pk: int) -> Customer:
         """Let this customer get this again; what they refused beside it stays refused."""

@@ -1,0 +1,229 @@
+"""Series: making them, and making a campaign of each when its time has come."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from campaigns.actions.campaigns import Wording, check_words, create_campaign, schedule_campaign
+from campaigns.calendar import check_series_rule, local_day, next_run, zone_named
+from campaigns.channels import available_channels
+from campaigns.enums import RunState, SeriesState
+from campaigns.models import Series, SeriesRun
+from campaigns.segments import check_rule
+from contacts.actions.history import record
+from contacts.actions.notices import notify
+from contacts.enums import NoticeKind, Purpose
+from contacts.errors import MovedOn, RuleBroken
+from contacts.models import Staff
+
+LATEST = timedelta(hours=6)
+"""A run that is later than this does not start any more; it is written down as missed."""
+
+MOST_MISSED = 400
+CHANGEABLE = frozenset(
+    {
+        "name", "content", "segment", "channel", "purpose", "subject", "html", "kind", "rule",
+        "zone", "at_time", "starts_on", "until",
+    }
+)  # fmt: skip
+
+
+def create_series(values: Mapping[str, Any], *, actor: Staff | None, now: datetime) -> Series:
+    """Make a series, active from its first day on. Raises ``RuleBroken`` if it cannot run."""
+    series = Series(**values, created_by=actor, state_at=now, created_at=now)
+    _check(series)
+    series.next_run_at = _next_run(series, now)
+    with transaction.atomic():
+        series.save()
+        record(series, "series.created", actor=actor, at=now)
+    return series
+
+
+def change_series(
+    series: Series, changes: Mapping[str, Any], *, actor: Staff | None, now: datetime
+) -> None:
+    """Change a series from its next run on; campaigns that it has made stay as they are.
+
+    Raises ``MovedOn`` if it has ended, ``RuleBroken`` if it could not run like this.
+    """
+    if set(changes) - CHANGEABLE:
+        raise RuleBroken(_("This cannot be changed."))
+    with transaction.atomic():
+        locked = Series.objects.select_for_update(no_key=True).get(pk=series.pk)
+        if locked.state == SeriesState.ENDED:
+            raise MovedOn(_("This series has ended."))
+        for field, value in changes.items():
+            setattr(locked, field, value)
+        _check(locked)
+        if locked.state == SeriesState.ACTIVE:
+            locked.next_run_at = _next_run(locked, now)
+        locked.save()
+        record(locked, "series.changed", actor=actor, at=now)
+    series.refresh_from_db()
+
+
+def pause_series(series: Series, *, actor: Staff | None, now: datetime) -> None:
+    """Make no campaign of it until it is resumed; those that it has made go on."""
+    _move(series, SeriesState.ACTIVE, SeriesState.PAUSED, actor=actor, now=now, next_run_at=None)
+
+
+def resume_series(series: Series, *, actor: Staff | None, now: datetime) -> None:
+    """Go on with the next run; what fell into the pause is not made up for."""
+    _check(series)
+    at = _next_run(series, now)
+    _move(series, SeriesState.PAUSED, SeriesState.ACTIVE, actor=actor, now=now, next_run_at=at)
+
+
+def end_series(series: Series, *, actor: Staff | None, now: datetime) -> None:
+    """Make no campaign of it any more, for good."""
+    if series.state == SeriesState.ENDED:
+        raise MovedOn(_("This series has ended."))
+    came_from = SeriesState(series.state)
+    _move(series, came_from, SeriesState.ENDED, actor=actor, now=now, next_run_at=None)
+
+
+def pause_series_of(staff: Staff, successor: Staff | None, *, now: datetime) -> None:
+    """Let nothing go out because somebody who has left had planned it: a colleague looks first."""
+    theirs = Series.objects.filter(created_by=staff).exclude(state=SeriesState.ENDED)
+    for series in theirs.filter(state=SeriesState.ACTIVE).order_by("pk"):
+        pause_series(series, actor=None, now=now)
+    theirs.update(created_by=successor)
+
+
+def run_series(series_id: int, *, now: datetime) -> SeriesRun | None:
+    """Make the campaign of a series whose time has come; returns the run, if there was one.
+
+    Of several that are due, as after a night without a server, only the newest starts, and only
+    if it is not too late; the others are written down as missed. Called twice it runs once.
+    """
+    with transaction.atomic():
+        series = (
+            Series.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("content", "segment", "created_by")
+            .filter(pk=series_id, state=SeriesState.ACTIVE, next_run_at__lte=now)
+            .first()
+        )
+        if series is None or series.next_run_at is None:
+            return None
+        due, upcoming = _due(series, now)
+        newest = due.pop()
+        SeriesRun.objects.bulk_create(
+            SeriesRun(series=series, run_at=at, state=RunState.MISSED, created_at=now)
+            for at in due[-MOST_MISSED:]
+        )
+        if now - newest > LATEST:
+            run = SeriesRun.objects.create(
+                series=series, run_at=newest, state=RunState.MISSED, created_at=now
+            )
+        else:
+            run = _start(series, newest, now=now)
+        over = upcoming is None
+        Series.objects.filter(pk=series.pk).update(
+            next_run_at=upcoming,
+            **({"state": SeriesState.ENDED, "state_at": now} if over else {}),
+        )
+        if over:
+            record(series, "series.ended", actor=None, at=now)
+    return run
+
+
+def _due(series: Series, now: datetime) -> tuple[list[datetime], datetime | None]:
+    """Return the moments that have come, oldest first, and the first that has not."""
+    due: list[datetime] = []
+    at = series.next_run_at
+    while at is not None and at <= now:
+        due.append(at)
+        at = next_run(series, after=at)
+    return due, at
+
+
+def _start(series: Series, run_at: datetime, *, now: datetime) -> SeriesRun:
+    try:
+        with transaction.atomic():
+            campaign = create_campaign(
+                name=f"{series.name} {local_day(series, run_at):%Y-%m-%d}",
+                content=series.content,
+                segment=series.segment,
+                channel=series.channel,
+                purpose=series.purpose,
+                wording=Wording(subject=series.subject, html=series.html),
+                actor=series.created_by,
+                now=now,
+            )
+            run = SeriesRun.objects.create(
+                series=series,
+                campaign=campaign,
+                run_at=run_at,
+                state=RunState.STARTED,
+                created_at=now,
+            )
+            schedule_campaign(campaign, send_at=now, actor=series.created_by, now=now)
+            data = {"campaign": campaign.pk}
+            record(series, "series.run", actor=None, at=now, data=data)
+    except RuleBroken as error:
+        return _refuse(series, run_at, str(error), now=now)
+    return run
+
+
+def _refuse(series: Series, run_at: datetime, why: str, *, now: datetime) -> SeriesRun:
+    record(series, "series.not_run", actor=None, at=now, data={"why": why})
+    if series.created_by_id:
+        notify(
+            [series.created_by_id],
+            NoticeKind.CAMPAIGN,
+            key=f"series-{series.pk}-{run_at:%Y%m%d%H%M}",
+            now=now,
+            data={"what": "series", "series": series.pk, "name": series.name},
+        )
+    return SeriesRun.objects.create(
+        series=series, run_at=run_at, state=RunState.REFUSED, why=why[:300], created_at=now
+    )
+
+
+def _move(
+    series: Series,
+    came_from: SeriesState,
+    to: SeriesState,
+    *,
+    actor: Staff | None,
+    now: datetime,
+    next_run_at: datetime | None,
+) -> None:
+    with transaction.atomic():
+        moved = Series.objects.filter(pk=series.pk, state=came_from).update(
+            state=to, state_at=now, next_run_at=next_run_at
+        )
+        if not moved:
+            raise MovedOn(_("Someone else has just changed this series."))
+        action = {
+            SeriesState.ACTIVE: "series.resumed",
+            SeriesState.PAUSED: "series.paused",
+            SeriesState.ENDED: "series.ended",
+        }[to]
+        record(series, action, actor=actor, at=now)
+    series.refresh_from_db()
+
+
+def _next_run(series: Series, now: datetime) -> datetime:
+    at = next_run(series, after=now)
+    if at is None:
+        raise RuleBroken(_("This series would never run. Choose later days."))
+    return at
+
+
+def _check(series: Series) -> None:
+    if not series.name.strip():
+        raise RuleBroken(_("Give the series a name."))
+    if series.channel not in available_channels():
+        raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": series.channel})
+    if series.purpose not in Purpose.values:
+        raise RuleBroken(_("There is no purpose “%(name)s”.") % {"name": series.purpose})
+    zone_named(series.zone)
+    check_series_rule(series.kind, series.rule)
+    if series.until and series.until < series.starts_on:
+        raise RuleBroken(_("A series ends after it begins."))
+    check_words(series.content, series.channel, Wording(subject=series.subject, html=series.html))
+    check_rule(series.segment.rule)

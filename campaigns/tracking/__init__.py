@@ -1,0 +1,1 @@
+"""What customers do with what they got: links, receipts, replies, and the figures of it all."""
