@@ -88,8 +88,12 @@ def steps_of(campaign: Campaign) -> list[Step]:
 
 
 def _stands_at(campaign: Campaign, state: CampaignState) -> int:
+    if state == CampaignState.REVIEW:
+        return STEPS.index(CampaignState.SCHEDULED)
     if state == CampaignState.PAUSED:
-        return STEPS.index(CampaignState.SENDING)
+        return STEPS.index(
+            CampaignState.SENDING if campaign.planned_at else CampaignState.SCHEDULED
+        )
     if state == CampaignState.CANCELLED:
         return STEPS.index(
             CampaignState.SENDING if campaign.planned_at else CampaignState.SCHEDULED

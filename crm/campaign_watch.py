@@ -23,6 +23,7 @@ _WORST_FIRST = (
     BatchState.REFUSED,
     BatchState.SENDING,
     BatchState.WAITING,
+    BatchState.HELD,
     BatchState.HANDED,
     BatchState.CANCELLED,
     BatchState.DONE,
@@ -175,7 +176,9 @@ def pace_of(campaign: Campaign, *, now: datetime) -> Pace:
             last=Max("taken"),
             lately=Sum("size", filter=Q(taken__gt=now - LATELY), default=0),
             left=Sum(
-                "size", filter=Q(state__in=[BatchState.WAITING, BatchState.SENDING]), default=0
+                "size",
+                filter=Q(state__in=[BatchState.HELD, BatchState.WAITING, BatchState.SENDING]),
+                default=0,
             ),
         )
     )

@@ -50,6 +50,9 @@ urlpatterns = [
         campaign_editor.campaign_edit,
         name="campaign_edit_step",
     ),
+    path("campaigns/<int:pk>/approve/", campaigns.campaign_approve, name="campaign_approve"),
+    path("campaigns/<int:pk>/send-back/", campaigns.campaign_send_back, name="campaign_send_back"),
+    path("campaigns/<int:pk>/clone/", campaigns.campaign_clone, name="campaign_clone"),
     path("campaigns/<int:pk>/batches/", campaigns.campaign_batches, name="campaign_batches"),
     path("campaigns/<int:pk>/recipients.csv", exports.campaign_export, name="campaign_export"),
     path(

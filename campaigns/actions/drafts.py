@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
-from campaigns.actions.editing import base_of
+from campaigns.actions.rewriting import base_of
 from campaigns.models import Campaign, CampaignDraft
 from contacts.errors import MovedOn, broken_constraint
 from contacts.models import Staff

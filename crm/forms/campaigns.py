@@ -13,7 +13,8 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.actions.campaigns import Wording, create_campaign
-from campaigns.actions.editing import change_campaign
+from campaigns.actions.changes import change_campaign
+from campaigns.actions.rewriting import rewrite_campaign
 from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, Content, Segment
 from campaigns.segments import MOST_DAYS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 SEGMENTS_OFFERED = 200
+USUAL_DAYS = 7
 
 LOCAL_TIME = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -47,12 +49,23 @@ EDITOR_STEPS = (
         "audience", _("Audience"), "users", ("saved", "tags", "stores", "gender", "not_met_days")
     ),
     EditorStep(
-        "options", _("Options"), "settings", ("purpose", "skip_if_in_another", "send_until")
+        "options",
+        _("Options"),
+        "settings",
+        (
+            "purpose",
+            "skip_if_in_another",
+            "send_until",
+            "track_clicks",
+            "track_opens",
+            "conversion_days",
+        ),
     ),
     EditorStep("when", pgettext_lazy("step", "When"), "calendar-time", ("when", "send_at")),
     EditorStep("check", _("Check"), "checks"),
 )
 SEGMENT_FIELDS = EDITOR_STEPS[1].fields
+TRACKING = ("track_clicks", "track_opens", "conversion_days")
 COUNTED_FIELDS = (*SEGMENT_FIELDS, "channel", "purpose", "skip_if_in_another")
 """What the number of recipients depends on."""
 
@@ -104,6 +117,15 @@ class CampaignForm(forms.Form):
     )
     skip_if_in_another = forms.BooleanField(
         label=_("Leave out who is in another campaign under way"), required=False
+    )
+    track_clicks = forms.BooleanField(
+        label=_("Count who follows links"), required=False, initial=True
+    )
+    track_opens = forms.BooleanField(
+        label=_("Count who opens e-mails"), required=False, initial=True
+    )
+    conversion_days = forms.IntegerField(
+        label=_("Count orders within … days"), min_value=0, max_value=90, initial=7, required=False
     )
     send_until = forms.DateTimeField(
         label=_("Do not send after"),
@@ -176,6 +198,11 @@ class CampaignForm(forms.Form):
             self.add_error("subject", gettext("An e-mail needs a subject."))
         return cleaned
 
+    def clean_conversion_days(self) -> int:
+        """Take an empty field for the usual number of days."""
+        days: int | None = self.cleaned_data["conversion_days"]
+        return USUAL_DAYS if days is None else days
+
     def wording(self) -> Wording:
         """Return subject and HTML, as far as the channel has them."""
         data = self.cleaned_data
@@ -230,8 +257,15 @@ class CampaignForm(forms.Form):
             }
             actor = self.viewer.staff
             if campaign is None:
-                return create_campaign(**parts, actor=actor, now=now)
-            return change_campaign(campaign, base=base, **parts, actor=actor, now=now)
+                written = create_campaign(**parts, actor=actor, now=now)
+            else:
+                written = rewrite_campaign(campaign, base=base, **parts, actor=actor, now=now)
+            tracking = {
+                name: data[name] for name in TRACKING if data[name] != getattr(written, name)
+            }
+            if tracking:
+                change_campaign(written, tracking, actor=actor, now=now)
+            return written
 
 
 def _content(campaign: Campaign | None, name: str, text: str, *, now: datetime) -> Content:
@@ -265,6 +299,9 @@ def typed_of(campaign: Campaign) -> dict[str, list[str]]:
         "html": [campaign.html],
         "purpose": [campaign.purpose],
         "skip_if_in_another": ["on"] if campaign.skip_if_in_another else [],
+        "track_clicks": ["on"] if campaign.track_clicks else [],
+        "track_opens": ["on"] if campaign.track_opens else [],
+        "conversion_days": [str(campaign.conversion_days)],
         "send_until": [until.strftime(LOCAL_TIME[0])] if until else [],
     }
     conditions = (campaign.segment.rule or {}).get("all", []) if campaign.segment else []

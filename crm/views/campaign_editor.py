@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from campaigns.actions.campaigns import schedule_campaign
 from campaigns.actions.drafts import draft_of, drop_draft, follow_campaign, keep_draft
-from campaigns.actions.editing import base_of
+from campaigns.actions.rewriting import base_of
 from campaigns.channels import abilities_of, available_channels
 from campaigns.enums import CampaignState
 from campaigns.models import Campaign, CampaignDraft
@@ -147,7 +147,9 @@ def _discard(request: HttpRequest, desk: Desk) -> HttpResponse:
 
 def _desk(request: HttpRequest, viewer: Viewer, campaign: Campaign | None) -> Desk:
     draft = draft_of(viewer.staff, campaign)
-    typed: dict[str, list[str]] = dict(typed_of(campaign)) if campaign else {}
+    typed: dict[str, list[str]] = (
+        dict(typed_of(campaign)) if campaign else {"track_clicks": ["on"], "track_opens": ["on"]}
+    )
     if draft:
         typed |= draft.fields
     window = request.POST.get("window", "")[:32] or token_hex(8)

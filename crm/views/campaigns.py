@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from campaigns.actions.approvals import approve_campaign, send_back_campaign
 from campaigns.actions.campaigns import (
     cancel_campaign,
     pause_campaign,
@@ -23,6 +24,7 @@ from campaigns.actions.campaigns import (
     schedule_campaign,
     unschedule_campaign,
 )
+from campaigns.actions.changes import clone_campaign
 from campaigns.actions.unclear import OPEN, check_unclear, send_again, write_off
 from campaigns.channels import LABELS, abilities_of, available_channels, is_direct
 from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
@@ -185,11 +187,13 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         else [],
         "rest": resting(campaign.channel, now=now) if state in LIVE else None,
         "is_live": state in LIVE,
+        "may_approve": state == CampaignState.REVIEW,
+        "may_clone": campaign.segment_id is not None,
         "may_edit": state == CampaignState.DRAFT and not campaign.handover_id,
         "may_pause": CampaignState.PAUSED in CAMPAIGN_MOVES[state],
         "may_resume": state == CampaignState.PAUSED,
         "may_cancel": CampaignState.CANCELLED in CAMPAIGN_MOVES[state],
-        "may_unschedule": state == CampaignState.SCHEDULED,
+        "may_unschedule": state in {CampaignState.SCHEDULED, CampaignState.REVIEW},
         "may_ask": one_call_a_sender
         and state in {CampaignState.SENDING, CampaignState.WAITING, CampaignState.PAUSED},
         "may_remind": one_call_a_sender and state == CampaignState.WAITING,
@@ -307,6 +311,36 @@ def campaign_resume(request: HttpRequest, pk: int) -> HttpResponse:
 def campaign_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Send nothing more."""
     return _press(request, pk, cancel_campaign, _("Cancelled. Nothing more goes out."))
+
+
+@login_required
+@require_POST
+def campaign_approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a campaign that waits for approval go out."""
+    return _press(request, pk, approve_campaign, _("Approved. It goes out at its time."))
+
+
+@login_required
+@require_POST
+def campaign_send_back(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a campaign that waits for approval a draft again, and say why."""
+    act = partial(send_back_campaign, reason=request.POST.get("reason", ""))
+    return _press(request, pk, act, _("Sent back; its maker is told why."))
+
+
+@login_required
+@require_POST
+def campaign_clone(request: HttpRequest, pk: int) -> HttpResponse:
+    """Draft another campaign like this one, and open it in the editor."""
+    viewer = _marketer(request)
+    campaign = campaign_for(viewer, pk)
+    try:
+        check_reach(campaign, viewer)
+        copy = clone_campaign(campaign, actor=viewer.staff, now=timezone.now())
+    except RuleBroken as error:
+        messages.error(request, str(error))
+        return redirect(_address(campaign))
+    return redirect("campaign_edit", pk=copy.pk)
 
 
 @login_required

@@ -76,7 +76,18 @@ def test_a_colleagues_campaign_does_not_exist_for_a_marketer_of_one_store(client
 
     for part in ("", "progress/", "audience/", "batches/", "edit/", "edit/when/"):
         assert client.get(f"/campaigns/{campaign.pk}/{part}").status_code == 404
-    for verb in ("schedule", "unschedule", "pause", "resume", "cancel", "remind", "refresh"):
+    for verb in (
+        "approve",
+        "send-back",
+        "clone",
+        "schedule",
+        "unschedule",
+        "pause",
+        "resume",
+        "cancel",
+        "remind",
+        "refresh",
+    ):
         assert client.post(f"/campaigns/{campaign.pk}/{verb}/").status_code == 404
         assert client.get(f"/campaigns/{campaign.pk}/{verb}/").status_code == 405
     for part in ("recipients.csv", "unclear/write-off/", "edit/message/"):
@@ -227,10 +238,10 @@ def test_a_button_of_an_old_page_is_answered_with_the_fresh_one(marketer: Client
     ("state", "buttons"),
     [
         (CampaignState.DRAFT, {"cancel"}),
-        (CampaignState.SCHEDULED, {"unschedule", "cancel"}),
+        (CampaignState.SCHEDULED, {"unschedule", "pause", "cancel"}),
         (CampaignState.PLANNED, {"pause", "cancel"}),
         (CampaignState.SENDING, {"refresh", "pause", "cancel"}),
-        (CampaignState.WAITING, {"refresh", "remind", "cancel"}),
+        (CampaignState.WAITING, {"refresh", "remind", "pause", "cancel"}),
         (CampaignState.PAUSED, {"refresh", "resume", "cancel"}),
         (CampaignState.DONE, set()),
         (CampaignState.CANCELLED, set()),
@@ -461,3 +472,48 @@ def test_beyond_the_rows_of_the_day_no_recipient_is_exported(marketer: Client, s
 
     assert "you may export 7 more today" in answer.content.decode()
     assert not HistoryEntry.objects.filter(action="recipients.exported").exists()
+
+
+def waiting_for_approval(maker: Staff) -> Campaign:
+    return make_campaign(
+        state=CampaignState.REVIEW,
+        created_by=maker,
+        send_at=timezone.now() + timedelta(days=1),
+        asked_recipients=1200,
+        planned_at=None,
+        recipients=None,
+        skipped=None,
+    )
+
+
+def test_somebody_else_approves(marketer: Client, yan: Staff):
+    own, hers = waiting_for_approval(yan), waiting_for_approval(make_staff("Hua"))
+    assert "It goes to 1200 recipients" in marketer.get(f"/campaigns/{hers.pk}/").content.decode()
+
+    refused = marketer.post(f"/campaigns/{own.pk}/approve/", follow=True)
+    marketer.post(f"/campaigns/{hers.pk}/approve/")
+
+    assert "Somebody else has to decide" in refused.content.decode()
+    assert state_of(own) == CampaignState.REVIEW
+    assert state_of(hers) == CampaignState.SCHEDULED
+    assert hers.approved_by == yan
+
+
+def test_sending_back_needs_a_reason(marketer: Client):
+    campaign = waiting_for_approval(make_staff("Hua"))
+    page = f"/campaigns/{campaign.pk}/"
+
+    assert "Say why" in marketer.post(page + "send-back/", follow=True).content.decode()
+    assert state_of(campaign) == CampaignState.REVIEW
+    marketer.post(page + "send-back/", {"reason": "The price is wrong"})
+    assert state_of(campaign) == CampaignState.DRAFT
+
+
+def test_another_like_it_opens_in_the_editor(marketer: Client):
+    campaign = make_campaign("Spring", state=CampaignState.DONE)
+
+    answer = marketer.post(f"/campaigns/{campaign.pk}/clone/")
+
+    copy = Campaign.objects.exclude(pk=campaign.pk).get()
+    assert answer["Location"] == f"/campaigns/{copy.pk}/edit/"
+    assert (copy.name, copy.state) == ("Spring (copy)", CampaignState.DRAFT)

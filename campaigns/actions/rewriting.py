@@ -1,4 +1,4 @@
-"""Changing a campaign while it is a draft."""
+"""Writing a drafted campaign anew from the editor, unless somebody else was faster."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -32,7 +32,7 @@ def base_of(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def change_campaign(
+def rewrite_campaign(
     campaign: Campaign,
     *,
     base: Mapping[str, Any],
