@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from campaigns.actions.rewriting import base_of
@@ -37,11 +37,11 @@ def keep_draft(
     """
     values = {name: list(found) for name, found in typed.items()}
     with transaction.atomic():
-        known = CampaignDraft.objects.select_for_update().filter(
-            Q(version=seen) | Q(window=window), staff=staff, campaign=campaign
-        )
-        draft = known.first()
-        if draft is None:
+        own = CampaignDraft.objects.select_for_update().filter(staff=staff, campaign=campaign)
+        draft = own.first()
+        if draft and all(draft.fields.get(name) == found for name, found in values.items()):
+            return draft  # the save of a page that is being left may come after the next was opened
+        if draft is None or (draft.version != seen and draft.window != window):
             return _begin(staff, campaign, values, seen=seen, window=window, now=now)
         draft.fields |= values
         draft.window, draft.saved_at = window, now

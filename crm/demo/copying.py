@@ -45,6 +45,8 @@ def _number(model: type[Model], rows: Sequence[Model]) -> None:
 
 def _value(field: Any, row: Model) -> Any:
     value = getattr(row, field.attname)
-    if isinstance(value, DatabaseDefault) and isinstance(value.expression, Value):
-        value = value.expression.value
+    if isinstance(value, DatabaseDefault) and isinstance(field.db_default, Value):
+        value = field.db_default.value
+    elif isinstance(value, DatabaseDefault):
+        value = field.db_default
     return field.get_db_prep_save(value, connection)
