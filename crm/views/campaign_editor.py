@@ -125,7 +125,10 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
     if go == "discard":
         return _discard(request, desk)
     if step.fields:
-        desk.typed |= {field: request.POST.getlist(field) for field in step.fields}
+        desk.typed |= {
+            field: [_storable(text) for text in request.POST.getlist(field)]
+            for field in step.fields
+        }
         try:
             _keep(request, desk)
         except MovedOn as error:
@@ -135,6 +138,11 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
     if go in {"save", "schedule"}:
         return _finish(request, desk, at_once=go == "schedule")
     return _move(request, desk, step, go)
+
+
+def _storable(text: str) -> str:
+    """Leave out what no database stores: NUL, lone surrogates."""
+    return text.replace("\0", "").encode(errors="ignore").decode()
 
 
 def _discard(request: HttpRequest, desk: Desk) -> HttpResponse:
