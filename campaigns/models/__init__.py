@@ -2,6 +2,7 @@
 
 from campaigns.models.campaigns import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.models.contents import Content
+from campaigns.models.drafts import CampaignDraft
 from campaigns.models.experiments import Experiment, Variant
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
@@ -14,6 +15,7 @@ from campaigns.models.welcomes import Welcome, WelcomeRule
 __all__ = [
     "Batch",
     "Campaign",
+    "CampaignDraft",
     "ChannelPace",
     "Content",
     "Delivery",
