@@ -77,14 +77,13 @@ class Reply:
 class Burst:
     """Calls one address. Belongs to one thread; its connections outlive a ``run``.
 
-    A kept connection may die just as a call begins on it, and libcurl then makes the call once
-    more. That is right only where the far side knows our keys: without ``repeatable`` such a call
-    is *lost* instead.
+    A kept connection may die just as a call begins on it, and libcurl would then make the call
+    once more by itself. The second answer says nothing of the first call, which may have been
+    carried out; so a call whose body was read once cannot be made again, and is *lost* instead.
     """
 
-    def __init__(self, url: str, *, in_flight: int, repeatable: bool) -> None:
+    def __init__(self, url: str, *, in_flight: int) -> None:
         self._url = url
-        self._repeatable = repeatable
         self._multi = pycurl.CurlMulti()
         self._free = [self._handle() for _ in range(in_flight)]
         self._all = list(self._free)
@@ -148,11 +147,8 @@ class Burst:
         return curl
 
     def _begin(self, curl: pycurl.Curl, call: Call) -> BytesIO:
-        if self._repeatable:
-            curl.setopt(pycurl.POSTFIELDS, call.body)
-        else:  # what was read once cannot be sent again behind our back
-            curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(call.body))
-            curl.setopt(pycurl.READFUNCTION, BytesIO(call.body).read)
+        curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(call.body))
+        curl.setopt(pycurl.READFUNCTION, BytesIO(call.body).read)
         curl.setopt(pycurl.HTTPHEADER, [*call.headers, "Expect:"])
         answer = BytesIO()
         curl.setopt(pycurl.WRITEFUNCTION, _limited(answer))

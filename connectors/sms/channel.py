@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
-from connectors.base import Abilities, Answer, Letter, Recovery
+from connectors.base import Abilities, Answer, Letter
 from connectors.bursts import Burst
 from connectors.sms.aliyun import Aliyun
 from connectors.sms.formats import Format
@@ -46,11 +46,7 @@ class SmsChannel:
             direct=True,
             address_kinds=("phone",),
         )
-        self._burst = Burst(
-            self._format.url,
-            in_flight=IN_FLIGHT,
-            repeatable=self._format.recovery is Recovery.KEYED,
-        )
+        self._burst = Burst(self._format.url, in_flight=IN_FLIGHT)
 
     def send(self, letters: Iterable[Letter | None]) -> Iterator[Answer]:
         """Send the letters; one answer each."""

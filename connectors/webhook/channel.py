@@ -55,7 +55,7 @@ class WebhookChannel:
         self._secrets = [secret] if secret else []
         self._per_call = per_call
         in_flight = IN_FLIGHT if per_call == 1 else IN_FLIGHT_OF_MANY
-        self._burst = Burst(url, in_flight=in_flight, repeatable=True)
+        self._burst = Burst(url, in_flight=in_flight)
 
     def send(self, letters: Iterable[Letter | None]) -> Iterator[Answer]:
         """Send the letters; one answer each."""
