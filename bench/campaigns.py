@@ -1,4 +1,4 @@
-"""Campaigns: what is delivered in a second, in a company of a million.
+"""Campaigns: what is delivered in a second, and how long planning takes, in a company of a million.
 
 `python -m bench.campaigns [--json FILE]`, in the environment that `manage.py bench` makes. Each
 figure is printed as soon as it is measured.
@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import bench.ready  # noqa: F401 -- before the first model is imported
-from bench import delivering
+from bench import delivering, planning
 from bench.figures import Figure, save, table
 
-PARTS = (delivering.measure, delivering.a_million)
+PARTS = (delivering.measure, delivering.a_million, planning.measure)
 
 
 def main() -> int:

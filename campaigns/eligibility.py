@@ -21,7 +21,7 @@ from contacts.enums import StaffState
 _VERDICTS = """
 WITH queued AS MATERIALIZED (
     SELECT customer_id, address FROM campaigns_delivery
-    WHERE batch_id = %(batch)s AND state = 'queued'
+    WHERE batch_id = %(batch)s AND state = %(state)s
 ){lately}
 SELECT customer_id, reason FROM (
     SELECT DISTINCT ON (queued.customer_id) queued.customer_id,
@@ -79,6 +79,12 @@ def skip_those_who_may_not(
     return skipped
 
 
+def unclear_who_may_not(batch: Batch, *, restraint: Restraint) -> set[int]:
+    """Return the unclear recipients of a batch who may not get it any more, should it go again."""
+    verdicts = _verdicts(batch, restraint, DeliveryState.UNCLEAR)
+    return {customer for customers in verdicts.values() for customer in customers}
+
+
 def quiet_until(
     batch: Batch, *, now: datetime, restraint: Restraint | None = None
 ) -> datetime | None:
@@ -100,11 +106,14 @@ def note_dead_addresses(campaign: Campaign, customers: Collection[int], *, now: 
         mark_addresses_dead(kind, addresses, now=now)
 
 
-def _verdicts(batch: Batch, restraint: Restraint) -> dict[DeliveryReason, list[int]]:
+def _verdicts(
+    batch: Batch, restraint: Restraint, state: DeliveryState = DeliveryState.QUEUED
+) -> dict[DeliveryReason, list[int]]:
     abilities = abilities_of(batch.campaign.channel)
     by_sender = abilities.one_sender_per_call and not abilities.direct
     values: dict[str, Any] = limit_values(restraint) | {
         "batch": batch.pk,
+        "state": state.value,
         "channel": batch.campaign.channel,
         "purpose": batch.campaign.purpose,
         "kinds": list(abilities.address_kinds),

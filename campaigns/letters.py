@@ -13,6 +13,7 @@ from django.db import connection
 
 from campaigns.enums import DeliveryState
 from campaigns.models import Campaign, Variant
+from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.placeholders import PLACEHOLDER
 from campaigns.tracking.links import Cut, Linker
 from connectors.base import Letter
@@ -21,15 +22,19 @@ from contacts.models import Company
 Values = Mapping[str, str]
 
 _RECIPIENTS = """
-SELECT delivery.batch_id, delivery.slot, delivery.customer_id, delivery.address, customer.name,
+SELECT mine.batch_id, mine.slot, mine.customer_id, mine.address, customer.name,
        coalesce(staff.name, ''), store.name, batch.variant
-FROM campaigns_delivery AS delivery
-JOIN campaigns_batch AS batch ON batch.id = delivery.batch_id
-JOIN contacts_customer AS customer ON customer.id = delivery.customer_id
+FROM (
+    SELECT batch_id, slot, customer_id, address FROM campaigns_delivery
+    WHERE batch_id = ANY(%(batches)s) AND state = %(state)s
+    ORDER BY batch_id, slot
+    LIMIT %(most)s  -- no limit but a hint: the planner knows nothing of fresh deliveries
+) AS mine
+JOIN contacts_customer AS customer ON customer.id = mine.customer_id
+JOIN campaigns_batch AS batch ON batch.id = mine.batch_id
 JOIN contacts_store AS store ON store.id = customer.store_id
 LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id
-WHERE delivery.batch_id = ANY(%(batches)s) AND delivery.state = %(state)s
-ORDER BY delivery.batch_id, delivery.slot
+ORDER BY mine.batch_id, mine.slot
 """
 
 
@@ -50,7 +55,14 @@ class Recipient:
 def recipients_in(batches: list[int], state: DeliveryState) -> list[Recipient]:
     """Read the recipients of these batches that are in one state, batch by batch: one query."""
     with connection.cursor() as cursor:
-        cursor.execute(_RECIPIENTS, {"batches": batches, "state": state.value})
+        cursor.execute(
+            _RECIPIENTS,
+            {
+                "batches": batches,
+                "state": state.value,
+                "most": len(batches) * BATCH_LIMIT,
+            },
+        )
         return [Recipient(*row) for row in cursor.fetchall()]
 
 
@@ -72,6 +84,7 @@ class Writer:
         self._company = company.short_name if company else ""
         linker = Linker(campaign)
         self._unsubscribe_url = linker.unsubscribe_url
+        wordings: list[Campaign | Variant] = [campaign, *campaign.variants.all()]
         self._words: dict[int | None, _Words] = {
             wording.number if isinstance(wording, Variant) else None: _Words(
                 text=_taken_apart(wording.text, linker.cuts_in_text(wording.text)),
@@ -80,7 +93,7 @@ class Writer:
                     wording.html, linker.cuts_in_html(wording.html), written=html.escape
                 ),
             )
-            for wording in (campaign, *campaign.variants.all())
+            for wording in wordings
         }
         self._attachments: list[dict[str, Any]] = campaign.attachments
 

@@ -227,6 +227,7 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.reconcile": {"queue": "bulk"},
     "crm.tasks.collect_events": {"queue": "bulk"},
     "crm.tasks.call_webhook": {"queue": "bulk"},
+    "crm.tasks.count_campaign": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -312,6 +313,8 @@ CHANNEL_RATES = {  # letters a second; 0: as many as the channel takes
     name: env.number(f"LIUKE_RATE_{name.upper()}", 0) for name in ("email", "sms", "webhook")
 }
 PUBLIC_URL = env.text("LIUKE_PUBLIC_URL", f"http://{LIUKE_BIND}").rstrip("/")
+STOP_WORDS = env.words("LIUKE_STOP_WORDS")  # beside those that end messages everywhere
+CALLBACK_KEY = env.text("LIUKE_CALLBACK_KEY", "")
 globals().update(env.mail("EMAIL_URL"))
 
 # --- logs -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ SETTING_STATUSES = frozenset({401, 403, 404, 405})
 
 def judge(key: str, reply: Reply, *, keyed: bool) -> Answer:
     """Say what became of one letter. ``keyed``: the far side honours our key, so a letter whose fate
-    is not known may simply go again."""
+    is not known may go again soon."""
     status = reply.status
     if reply.broken is Broken.NOT_SENT:
         return _rest(key, reply, why=reply.why)
@@ -36,10 +36,8 @@ def judge(key: str, reply: Reply, *, keyed: bool) -> Answer:
 
 
 def unknown(key: str, why: str, *, keyed: bool) -> Answer:
-    """A letter whose fate is not known: again with the same key, or for a person to decide."""
-    if keyed:
-        return Answer(key, Outcome.BUSY, why=why, retry_after=1.0)
-    return Answer(key, Outcome.UNCLEAR, why=why)
+    """A letter whose fate is not known; with a key that is honoured it may go again in a second."""
+    return Answer(key, Outcome.UNCLEAR, why=why, retry_after=1.0 if keyed else 0.0)
 
 
 def _rest(key: str, reply: Reply, *, why: str) -> Answer:

@@ -22,7 +22,7 @@ def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
     before. Raises ``RuleBroken`` if the rule cannot be run, or nothing of it lies in scope.
     """
     check_rule(rule)
-    conditions: list[dict[str, Any]] = list((rule or {}).get("all", []))
+    conditions = _top(rule)
     stores = viewer.stores_for(Role.MARKETER)
     if stores is None:
         return {"all": conditions}
@@ -35,32 +35,38 @@ def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
     return {"all": conditions if condition in conditions else [*conditions, condition]}
 
 
+def is_within_reach(rule: Any, viewer: Viewer) -> bool:
+    """Whether the rule describes nobody outside the person's scope. Raises as ``narrowed``."""
+    within: list[dict[str, Any]] = narrowed(rule, viewer)["all"]
+    return within == _top(rule)
+
+
 def check_reach(campaign: Campaign, viewer: Viewer) -> None:
     """Raise ``RuleBroken`` if the campaign would reach beyond the person's scope of today.
 
     Whom a handover announces was decided with the handover.
     """
-    if campaign.segment is None or _is_within_reach(campaign.segment, viewer):
+    if campaign.segment is None or is_within_reach(campaign.segment.rule, viewer):
         return
     raise RuleBroken(_("This campaign reaches beyond your scope. Draft a new one."))
 
 
 def check_segment_reach(segment: Segment, viewer: Viewer) -> None:
     """Raise ``RuleBroken`` if the segment reaches beyond the person's scope of today."""
-    if not _is_within_reach(segment, viewer):
+    if not is_within_reach(segment.rule, viewer):
         raise RuleBroken(_("This segment reaches beyond your scope. Choose another."))
-
-
-def _is_within_reach(segment: Segment, viewer: Viewer) -> bool:
-    rule = segment.rule
-    return bool(narrowed(rule, viewer)["all"] == (rule or {}).get("all", []))
 
 
 def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
     """Count whom the campaign would reach if it were planned now. Raises ``RuleBroken``."""
     if campaign.handover:
         return preview_announcement(campaign.handover)
-    return audience_preview(narrowed(campaign.segment and campaign.segment.rule, viewer))
+    return audience_preview(
+        narrowed(campaign.segment and campaign.segment.rule, viewer),
+        channel=campaign.channel,
+        purpose=campaign.purpose,
+        skip_if_in_another=campaign.skip_if_in_another,
+    )
 
 
 def free_segment_name(name: str, *, now: datetime) -> str:
@@ -68,6 +74,14 @@ def free_segment_name(name: str, *, now: datetime) -> str:
     if not Segment.objects.filter(name__iexact=name).exists():
         return name
     return f"{name[:90]} {timezone.localtime(now):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def _top(rule: Any) -> list[dict[str, Any]]:
+    """Return what all has to hold: the members of the outermost group, or the rule itself."""
+    if not rule:
+        return []
+    members: list[dict[str, Any]] = rule.get("all", [rule])
+    return list(members)
 
 
 def _has_own_scope(viewer: Viewer) -> bool:
@@ -81,7 +95,7 @@ def _within(
     """Return the condition that leaves of ``reach`` what the conditions ask for."""
     left = set(reach)
     for condition in conditions:
-        if condition["field"] == field:
+        if condition.get("field") == field and condition.get("op") == "in":
             left &= set(condition["value"])
     if not left:
         raise RuleBroken(_("All that this asks for lies outside your scope."))

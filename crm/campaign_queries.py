@@ -1,14 +1,12 @@
 """What the campaign screens show beyond the shared progress: list bars, pace, steps, recipients."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum, TextChoices
+from django.db.models import QuerySet, Sum, TextChoices
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 from crm.access import Viewer, deliveries_of
@@ -22,7 +20,8 @@ STEPS = (
     CampaignState.DONE,
 )
 
-MINUTE = 60
+NOT_GOT = "not_got"
+"""Chooses everybody who did not get it, and will not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,11 @@ class CampaignRow:
 
     campaign: Campaign
     states: dict[TextChoices, int]
+
+    @property
+    def channel_label(self) -> str:
+        """The channel in words."""
+        return str(LABELS.get(self.campaign.channel, self.campaign.channel))
 
     @property
     def batched(self) -> int:
@@ -62,44 +66,6 @@ def _in_order(sizes: dict[str, int]) -> dict[TextChoices, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How many staff send the campaign, and how fast its batches went to the channel."""
-
-    senders: int
-    handed: int = 0
-    seconds: int = 0
-
-    def __str__(self) -> str:
-        if not self.handed:
-            return ""
-        if self.seconds < MINUTE:
-            said = ngettext(
-                "%(handed)s handed over in %(n)s second",
-                "%(handed)s handed over in %(n)s seconds",
-                self.seconds,
-            )
-            return said % {"handed": self.handed, "n": self.seconds}
-        rate = round(self.handed * MINUTE / self.seconds)
-        return _("%(handed)s handed over, %(n)s a minute") % {"handed": self.handed, "n": rate}
-
-
-def pace_of(campaign: Campaign) -> Pace:
-    """Measure from the first claim to the last batch that the channel has taken: one query."""
-    handed = Q(handed_at__isnull=False)
-    figures = Batch.objects.filter(campaign=campaign).aggregate(
-        senders=Count("sender", distinct=True),
-        handed=Sum("size", filter=handed),
-        first=Min("claimed_at", filter=handed),
-        last=Max("handed_at"),
-    )
-    first: datetime | None = figures["first"]
-    if first is None:
-        return Pace(figures["senders"])
-    seconds = math.ceil((figures["last"] - first).total_seconds())
-    return Pace(figures["senders"], figures["handed"], max(1, seconds))
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One stop on a campaign's way; ``place`` is done, current or ahead."""
 
@@ -122,8 +88,12 @@ def steps_of(campaign: Campaign) -> list[Step]:
 
 
 def _stands_at(campaign: Campaign, state: CampaignState) -> int:
+    if state == CampaignState.REVIEW:
+        return STEPS.index(CampaignState.SCHEDULED)
     if state == CampaignState.PAUSED:
-        return STEPS.index(CampaignState.SENDING)
+        return STEPS.index(
+            CampaignState.SENDING if campaign.planned_at else CampaignState.SCHEDULED
+        )
     if state == CampaignState.CANCELLED:
         return STEPS.index(
             CampaignState.SENDING if campaign.planned_at else CampaignState.SCHEDULED
@@ -131,12 +101,22 @@ def _stands_at(campaign: Campaign, state: CampaignState) -> int:
     return STEPS.index(state)
 
 
+DID_NOT_GET = (
+    DeliveryState.SKIPPED,
+    DeliveryState.FAILED,
+    DeliveryState.CANCELLED,
+    DeliveryState.UNCLEAR,
+)
+
+
 def recipients_of(
     viewer: Viewer, campaign: Campaign, *, state: str, reason: str, after: int | None
 ) -> QuerySet[Delivery]:
     """Return the recipients that the viewer sees, by state and reason, from this customer on."""
     rows = deliveries_of(viewer).filter(campaign=campaign)
-    if state in DeliveryState.values:
+    if state == NOT_GOT:
+        rows = rows.filter(state__in=DID_NOT_GET)
+    elif state in DeliveryState.values:
         rows = rows.filter(state=state)
     if reason and reason in DeliveryReason.values:
         rows = rows.filter(reason=reason)

@@ -17,7 +17,7 @@ from crm.queries import demo_personas
 MOST_UNREAD = 99
 _BESIDE = {
     "handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/"),
-    "preferences": ("/webhooks/",),
+    "preferences": ("/webhooks/", "/messaging-rules/"),
 }
 """Pages that one reaches from a place in the navigation, and that stand elsewhere."""
 

@@ -217,6 +217,8 @@ RULES = (
     Rule(
         7,
         _("Nobody who had opted out was sent a campaign."),
+        # A batch without a sender is one of letters: it is claimed again for those that are left,
+        # so that when it was claimed says nothing of those that had gone before.
         """
         SELECT 'delivery of campaign ' || delivery.campaign_id || ' to customer ' || customer.id
                || ', who had opted out'
@@ -226,6 +228,33 @@ RULES = (
         WHERE customer.opted_out_at IS NOT NULL
           AND delivery.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
           AND batch.claimed_at > customer.opted_out_at + interval '1 second'
+          AND (batch.sender_id IS NOT NULL
+               OR delivery.sent_at > customer.opted_out_at + interval '1 minute')
+        UNION ALL
+        SELECT 'delivery of campaign ' || delivery.campaign_id || ' to customer '
+               || delivery.customer_id || ', who had refused it'
+        FROM contacts_consent AS refusal
+        JOIN campaigns_delivery AS delivery ON delivery.customer_id = refusal.customer_id
+        JOIN campaigns_campaign AS campaign ON campaign.id = delivery.campaign_id
+        JOIN campaigns_batch AS batch ON batch.id = delivery.batch_id
+        WHERE NOT refusal.granted
+          AND refusal.channel IN ('', campaign.channel) AND refusal.purpose IN ('', campaign.purpose)
+          AND (refusal.channel <> '' OR refusal.purpose <> '')
+          AND delivery.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
+          AND batch.claimed_at > refusal.at + interval '1 second'
+          AND (batch.sender_id IS NOT NULL
+               OR delivery.sent_at > refusal.at + interval '1 minute')
+          AND NOT EXISTS (
+              SELECT FROM contacts_consent AS later
+              WHERE later.customer_id = refusal.customer_id AND later.granted
+                AND later.channel IN ('', campaign.channel)
+                AND later.purpose IN ('', campaign.purpose) AND later.at > refusal.at
+          )
+        UNION ALL
+        SELECT 'customer ' || customer.id || ' is marked as refusing everything, but agreed since'
+        FROM contacts_customer AS customer
+        JOIN contacts_consent AS word ON word.customer_id = customer.id AND word.granted
+        WHERE customer.opted_out_at IS NOT NULL
         """,
     ),
     Rule(

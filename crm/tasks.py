@@ -62,6 +62,14 @@ def carry_out_staff_file(file_id: int) -> None:
 
 
 @shared_task
+def count_campaign(campaign_id: int) -> None:
+    """Count what became of a campaign, and the orders that followed."""
+    from crm.actions.conversions import count_campaign as count
+
+    count(campaign_id, now=timezone.now())
+
+
+@shared_task
 def tell_of_unusual() -> None:
     """Tell managers of colleagues who removed or exported unusually many customers."""
     from crm.unusual import tell_of_unusual as tell

@@ -271,6 +271,9 @@ _WORK = (
     EventType("order.changed", _("An order has changed."), "order", carries={"state": "refunded"}),
 )
 _CAMPAIGNS = (
+    EventType("segment.changed", _("A segment was changed."), "segment"),
+    EventType("segment.archived", _("A segment was taken out of the lists."), "segment"),
+    EventType("segment.members_changed", _("A static list was changed."), "segment"),
     EventType("post.created", _("A post was drafted."), "post"),
     EventType("post.scheduled", _("A post is scheduled."), "post"),
     EventType("post.draft", _("A post was taken back into a draft."), "post"),
@@ -280,6 +283,7 @@ _CAMPAIGNS = (
     EventType("post.done", _("A post is over."), "post"),
     EventType("post.cancelled", _("A post was cancelled."), "post"),
     EventType("campaign.created", _("A campaign was drafted."), "campaign"),
+    EventType("campaign.changed", _("A drafted campaign was changed."), "campaign"),
     EventType("campaign.scheduled", _("A campaign is scheduled."), "campaign"),
     EventType("campaign.changed", _("A campaign was changed."), "campaign"),
     EventType("campaign.split", _("A campaign's recipients are to be split."), "campaign"),
@@ -365,6 +369,7 @@ PRIVATE = frozenset(
         "code.created",
         "content.created",
         "customers.exported",
+        "recipients.exported",
         "finding.dismissed",
         "finding.repaired",
         "handover_items.exported",
@@ -373,6 +378,7 @@ PRIVATE = frozenset(
         "loss.reason",
         "loss.win_back",
         "losses.exported",
+        "messaging_rules.changed",
         "pool.rule_changed",
         "pool.rule_dropped",
         "quick_reply.archived",

@@ -110,11 +110,14 @@ class MailServer:
     port: int = 0
     mails: list[tuple[str, str]] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
     pipelining: bool = True
     reply_to: Callable[[str], str] = lambda _line: ""
     """What to answer to a line instead of the usual; "cut" hangs up."""
     after_mail: Callable[[str], str] = lambda _recipient: "250 2.0.0 taken"
     wait: float = 0.0
+    take: Callable[[str, str], str] | None = None
+    """Gets recipient and mail in place of all this, and says the answer; "half" breaks off in it."""
 
     @property
     def url(self) -> str:
@@ -136,6 +139,10 @@ class _MailHandler(socketserver.StreamRequestHandler):
             self.say(said)
             if line.upper().startswith("QUIT"):
                 return
+
+    def finish(self) -> None:
+        self.server.mail_server.ended += 1
+        super().finish()
 
     def usual(self, line: str) -> str:
         verb = line[:4].upper()
@@ -161,6 +168,8 @@ class _MailHandler(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.rfile.readline()) not in {b".\r\n", b""}:
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
+        if server.take is not None:
+            return self.cut_short(server.take(self.recipient, b"".join(lines).decode()))
         time.sleep(server.wait)
         said = server.after_mail(self.recipient)
         if said == "drop":
@@ -168,6 +177,12 @@ class _MailHandler(socketserver.StreamRequestHandler):
         if said.startswith("2") or said == "lose":
             server.mails.append((self.recipient, b"".join(lines).decode("utf-8")))
         return "cut" if said == "lose" else said
+
+    def cut_short(self, said: str) -> str:
+        if said == "half":
+            self.wfile.write(b"25")
+            return "cut"
+        return said
 
     def say(self, words: str) -> None:
         self.wfile.write(f"{words}\r\n".encode())

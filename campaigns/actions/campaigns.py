@@ -26,6 +26,7 @@ from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
 from campaigns.tracking.links import register_links
+from campaigns.tracking.tallies import begin_counting
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
@@ -235,6 +236,7 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
             texts=[campaign.text, *(variant.text for variant in variants)],
             htmls=[campaign.html, *(variant.html for variant in variants)],
         )
+        begin_counting(campaign, now=now)
         for _pump in range(PUMPS):
             ring(send_batches, campaign.pk)
     advance_campaign(campaign_id, now=now)

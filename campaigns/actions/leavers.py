@@ -9,7 +9,7 @@ from campaigns.actions.approvals import UNAPPROVED
 from campaigns.actions.series import pause_series_of
 from campaigns.actions.stopping import stop_waiting
 from campaigns.enums import CampaignState, DeliveryReason, PostState
-from campaigns.models import Batch, Campaign, Post, QuickReply
+from campaigns.models import Batch, Campaign, Post, QuickReply, Segment
 from contacts.actions.history import record
 from contacts.models import Staff
 
@@ -57,6 +57,7 @@ def hand_on_campaigns(staff: Staff, successor: Staff | None, *, now: datetime) -
             at=now,
             data={"why": MADE_BY_A_LEAVER},
         )
+    Segment.objects.filter(created_by=staff).update(created_by=successor)
     _take_back_posts(staff, successor, now=now)
     pause_series_of(staff, successor, now=now)
     QuickReply.objects.filter(owner=staff, archived_at=None).update(owner=successor)

@@ -9,29 +9,37 @@ asked about or shown to a person, never sent again blindly (docs/campaigns.md).
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.stopping import stop_waiting
 from campaigns.channels import direct_connector
-from campaigns.eligibility import note_dead_addresses, quiet_until, skip_those_who_may_not
+from campaigns.eligibility import (
+    note_dead_addresses,
+    quiet_until,
+    skip_those_who_may_not,
+    unclear_who_may_not,
+)
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.letters import Recipient, Writer, recipients_in
 from campaigns.models import Batch, Campaign, Delivery, Tally
 from campaigns.pace import Rate, is_resting, let_rest, went_through
-from campaigns.restraint import restraint_on
+from campaigns.restraint import Restraint, restraint_on
 from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
 
-TURN = timedelta(seconds=30)
-"""A turn stays far below the broker's visibility timeout; the doorbell rings again for more."""
+TURN = timedelta(seconds=10)
+"""Then others have their turn; the doorbell rings again for more."""
 
 LEASE = timedelta(seconds=10)
 """Renewed while letters are drawn. Where keys are honoured it may run out during a call: whoever
@@ -95,53 +103,72 @@ UPDATE campaigns_batch SET drawn = %(drawn)s
 WHERE id = %(batch)s AND state = 'sending' AND lease_token = %(token)s
 """
 
+_OURS = """
+SELECT id FROM campaigns_batch
+WHERE id = ANY(%(batches)s) AND state = 'sending' AND lease_token = %(token)s
+FOR SHARE
+"""
+
+# The second condition on the customers says nothing new, except to planners that know nothing yet
+# of fresh deliveries: it has them go by the key instead of reading all.
 _WRITE = """
 UPDATE campaigns_delivery AS delivery
 SET state = told.state, reason = told.reason, reference = told.reference,
     sent_at = CASE WHEN told.state = 'sent' THEN %(now)s::timestamptz END
-FROM unnest(%(batches)s::bigint[], %(customers)s::bigint[], %(states)s::text[],
-            %(reasons)s::text[], %(references)s::text[])
-         AS told (batch_id, customer_id, state, reason, reference),
-     campaigns_batch AS batch
-WHERE batch.id = told.batch_id AND batch.state = 'sending' AND batch.lease_token = %(token)s
-  AND delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
-  AND delivery.state = 'queued'
+FROM unnest(%(customers)s::bigint[], %(states)s::text[], %(reasons)s::text[],
+            %(references)s::text[])
+         AS told (customer_id, state, reason, reference)
+WHERE delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
+  AND delivery.customer_id = ANY(%(customers)s::bigint[])
+  AND delivery.state IN ('queued', 'unclear')
 """
 
 _SETTLE = """
 UPDATE campaigns_batch AS batch SET
     state = CASE
-        WHEN rows.queued > 0 AND campaign.state = 'cancelled' THEN 'cancelled'
-        WHEN rows.queued > 0 THEN 'waiting'
+        WHEN rows.go_on THEN 'waiting'
         WHEN rows.unclear > 0 THEN 'unclear'
+        WHEN rows.queued > 0 THEN 'cancelled'
         ELSE 'done' END,
     lease_token = NULL, lease_until = NULL, drawn = 0,
-    done_at = CASE WHEN rows.queued + rows.unclear = 0 OR campaign.state = 'cancelled'
-        THEN %(now)s::timestamptz END,
+    done_at = CASE WHEN NOT rows.go_on AND rows.unclear = 0 THEN %(now)s::timestamptz END,
     next_attempt_at = CASE
-        WHEN rows.queued > 0 THEN waits.next_at
+        WHEN rows.go_on THEN rows.next_at
         WHEN rows.unclear > 0 AND %(askable)s THEN %(look_at)s::timestamptz END
-FROM campaigns_campaign AS campaign,
-     unnest(%(batches)s::bigint[], %(nexts)s::timestamptz[]) AS waits (batch_id, next_at)
-     CROSS JOIN LATERAL (
-         SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
-                count(*) FILTER (WHERE state = 'unclear') AS unclear
-         FROM campaigns_delivery WHERE batch_id = waits.batch_id
-     ) AS rows
-WHERE batch.id = waits.batch_id AND campaign.id = batch.campaign_id
-  AND batch.state = 'sending' AND batch.lease_token = %(token)s
-RETURNING batch.id, batch.state
+FROM (
+    SELECT waits.batch_id, waits.next_at, found.queued, found.unclear,
+           campaign.state = 'cancelled' AS cancelled,
+           campaign.state <> 'cancelled'
+               AND (found.queued > 0 OR waits.again AND found.unclear > 0) AS go_on
+    FROM campaigns_campaign AS campaign,
+         unnest(%(batches)s::bigint[], %(nexts)s::timestamptz[], %(again)s::boolean[])
+             AS waits (batch_id, next_at, again)
+         CROSS JOIN LATERAL (
+             SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
+                    count(*) FILTER (WHERE state = 'unclear') AS unclear
+             FROM campaigns_delivery WHERE batch_id = waits.batch_id
+         ) AS found
+    WHERE campaign.id = %(campaign)s
+) AS rows
+WHERE batch.id = rows.batch_id AND batch.state = 'sending' AND batch.lease_token = %(token)s
+RETURNING batch.id, rows.cancelled
 """
 
 _LEFT_BEHIND = """
 UPDATE campaigns_delivery AS delivery SET state = 'unclear'
 FROM campaigns_batch AS batch
-WHERE batch.id = ANY(%s) AND delivery.batch_id = batch.id
-  AND delivery.state = 'queued' AND delivery.slot < batch.drawn
+WHERE batch.id = ANY(%(batches)s) AND delivery.batch_id = batch.id
+  AND delivery.state = 'queued' AND (%(all)s OR delivery.slot < batch.drawn)
 """
 
 _HOLD = "SELECT FROM campaigns_campaign WHERE id = %s FOR SHARE"
 """Nobody cancels the campaign between the look at its state and the end of the transaction."""
+
+_HOLD_THEIRS = """
+SELECT id, state FROM campaigns_campaign
+WHERE id IN (SELECT campaign_id FROM campaigns_batch WHERE id = ANY(%s))
+ORDER BY id FOR SHARE
+"""
 
 _FATES = {
     Outcome.TAKEN: DeliveryState.SENT.value,
@@ -152,14 +179,43 @@ _FATES = {
 
 def pump_letters(campaign: Campaign, *, turn: timedelta = TURN) -> bool:
     """Send letters of a campaign for one turn; returns whether there is more to do at once."""
-    end = time.monotonic() + turn.total_seconds()
     if is_resting(campaign.channel, now=timezone.now()):
         return False
-    connector = direct_connector(campaign.channel)
-    under_way = Turn(campaign, connector, end=end)
-    under_way.run()
+    with _turn_of(campaign) as is_ours:
+        if not is_ours:
+            return False
+        end = time.monotonic() + turn.total_seconds()
+        under_way = Turn(campaign, direct_connector(campaign.channel), end=end)
+        under_way.run()
     advance_campaign(campaign.pk, now=timezone.now())
     return under_way.ran_out_of_time
+
+
+_waiting: set[int] = set()
+_channels: dict[str, Lock] = defaultdict(Lock)
+
+
+@contextmanager
+def _turn_of(campaign: Campaign) -> Iterator[bool]:
+    """Let one campaign at a time use a channel in this process; others queue up, each once.
+
+    Threads of one process would only wait for each other: the interpreter runs one at a time.
+    More processes send faster.
+    """
+    if campaign.pk in _waiting:
+        yield False
+        return
+    _waiting.add(campaign.pk)
+    try:
+        lock = _channels[campaign.channel]
+        is_ours = lock.acquire(timeout=2 * TURN.total_seconds())
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                lock.release()
+    finally:
+        _waiting.discard(campaign.pk)
 
 
 @dataclass(slots=True)
@@ -171,6 +227,7 @@ class _Claimed:
     open: int = 0
     drawn: int = 0
     wait: float = 0.0
+    in_doubt: bool = False
     not_before: datetime | None = None
 
 
@@ -194,14 +251,21 @@ class Turn:
     _rested: bool = False
 
     def run(self) -> None:
-        """Send until nothing is left, the turn is over, or the campaign may not go on."""
+        """Send until nothing is left, the turn is over, or the campaign may not go on.
+
+        An error on the way gives nothing back: letters are under way of which nobody will hear, so
+        the leases run out, and ``take_over_letters`` knows what that means.
+        """
         self._told_at = time.monotonic()
+        answers = self.connector.send(self._letters())
         try:
-            for answer in self.connector.send(self._letters()):
+            for answer in answers:
                 self._hear(answer)
         finally:
-            self._write()
-            self._give_back()
+            if isinstance(answers, Generator):
+                answers.close()
+        self._write()
+        self._give_back()
         if self._any_taken and not self._rested:
             went_through(self.campaign.channel)
 
@@ -247,26 +311,43 @@ class Turn:
         if not ids:
             return False
         begin_sending(self.campaign.pk, now=now)
-        batches = Batch.objects.filter(pk__in=ids).order_by("pk")
         restraint = restraint_on(self.campaign, now=now)
-        awake = []
-        for batch in batches:
+        fresh: dict[int, _Claimed] = {}
+        for batch in Batch.objects.filter(pk__in=ids).order_by("pk"):
             batch.campaign = self.campaign
             if batch.attempts > MOST_ATTEMPTS:
                 _give_up(batch, self.token, now=now)
                 continue
-            claimed = self._claimed[batch.pk] = _Claimed(batch.attempts, [])
+            claimed = fresh[batch.pk] = _Claimed(batch.attempts, [])
             claimed.not_before = quiet_until(batch, now=now, restraint=restraint)
             if claimed.not_before is None:
                 skip_those_who_may_not(batch, now=now, restraint=restraint)
-                awake.append(batch.pk)
-        for person in recipients_in(awake, DeliveryState.QUEUED):
-            self._claimed[person.batch_id].left.append(person)
-        for claimed in self._claimed.values():
+        awake = [pk for pk, claimed in fresh.items() if claimed.not_before is None]
+        for person in self._to_send(awake, restraint):
+            fresh[person.batch_id].left.append(person)
+        for claimed in fresh.values():
             claimed.left.reverse()  # drawn from the end
-        self._let_sleep([pk for pk, one in self._claimed.items() if one.not_before])
-        self._settle([pk for pk in ids if pk in self._claimed and not self._claimed[pk].left])
+        self._claimed |= fresh
+        self._let_sleep([pk for pk, claimed in fresh.items() if claimed.not_before])
+        self._settle([pk for pk, claimed in fresh.items() if not claimed.left])
         return True
+
+    def _to_send(self, batches: list[int], restraint: Restraint) -> Iterator[Recipient]:
+        """Who is to get a letter: the queued, and again the unclear where keys are honoured.
+
+        Who may not get it any more and was unclear stays so: nobody knows whether they have it.
+        """
+        yield from recipients_in(batches, DeliveryState.QUEUED)
+        if not self._is_keyed:
+            return
+        unclear = recipients_in(batches, DeliveryState.UNCLEAR)
+        barred: set[int] = set()
+        for batch in Batch.objects.filter(pk__in={person.batch_id for person in unclear}):
+            batch.campaign = self.campaign
+            barred |= unclear_who_may_not(batch, restraint=restraint)
+        for person in unclear:
+            if person.customer_id not in barred:
+                yield person
 
     def _let_sleep(self, batches: list[int]) -> None:
         """To wait for the end of quiet hours is no attempt."""
@@ -332,7 +413,11 @@ class Turn:
             claimed.wait = max(claimed.wait, answer.retry_after, 0.1)
             self._note_trouble(answer)
         else:
-            self._trouble = 0
+            if answer.outcome is Outcome.UNCLEAR:
+                claimed.in_doubt = True
+                claimed.wait = max(claimed.wait, answer.retry_after)
+            else:
+                self._trouble = 0
             self._any_taken = self._any_taken or answer.outcome is Outcome.TAKEN
             self._told.append((batch_id, customer_id, answer))
         clock = time.monotonic()
@@ -358,22 +443,26 @@ class Turn:
             )
 
     def _write(self) -> None:
-        """Write the answers down, and addresses that lead nowhere."""
+        """Write the answers down, of batches that are still in these hands."""
         told, self._told = self._told, []
         if not told:
             return
-        answers = [answer for _batch, _customer, answer in told]
-        values: dict[str, Any] = {
-            "now": timezone.now(),
-            "campaign": self.campaign.pk,
-            "token": self.token,
-            "batches": [batch for batch, _customer, _answer in told],
-            "customers": [customer for _batch, customer, _answer in told],
-            "states": [_FATES[answer.outcome] for answer in answers],
-            "reasons": [_reason(answer) for answer in answers],
-            "references": [answer.reference for answer in answers],
-        }
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
+            held: dict[str, Any] = {
+                "batches": list({batch for batch, _customer, _answer in told}),
+                "token": self.token,
+            }
+            cursor.execute(_OURS, held)
+            ours = {row[0] for row in cursor.fetchall()}
+            kept = [(customer, answer) for batch, customer, answer in told if batch in ours]
+            values: dict[str, Any] = {
+                "now": timezone.now(),
+                "campaign": self.campaign.pk,
+                "customers": [customer for customer, _answer in kept],
+                "states": [_FATES[answer.outcome] for _customer, answer in kept],
+                "reasons": [_reason(answer) for _customer, answer in kept],
+                "references": [answer.reference for _customer, answer in kept],
+            }
             cursor.execute(_WRITE, values)
         dead = [customer for _batch, customer, answer in told if answer.is_address]
         note_dead_addresses(self.campaign, dead, now=values["now"])
@@ -383,12 +472,14 @@ class Turn:
         if not batches:
             return
         now = timezone.now()
-        nexts = [_next_attempt(self._claimed.pop(pk), now) for pk in batches]
+        settled = [self._claimed.pop(pk) for pk in batches]
         values: dict[str, Any] = {
             "now": now,
             "token": self.token,
             "batches": batches,
-            "nexts": nexts,
+            "campaign": self.campaign.pk,
+            "nexts": [_next_attempt(one, now) for one in settled],
+            "again": [self._is_keyed and bool(one.in_doubt or one.left) for one in settled],
             "askable": self.connector.abilities.recovery is Recovery.ASKABLE,
             "look_at": now + LOOK_EVERY,
         }
@@ -396,14 +487,18 @@ class Turn:
             with connection.cursor() as cursor:
                 cursor.execute(_HOLD, [self.campaign.pk])
                 cursor.execute(_SETTLE, values)
-                cancelled = [pk for pk, state in cursor.fetchall() if state == "cancelled"]
+                cancelled = [pk for pk, is_cancelled in cursor.fetchall() if is_cancelled]
             if cancelled:
                 Delivery.objects.filter(batch__in=cancelled, state=DeliveryState.QUEUED).update(
                     state=DeliveryState.CANCELLED
                 )
 
     def _give_back(self) -> None:
-        """Let go of every batch: what was not drawn goes again, at once unless it has to wait."""
+        """Let go of every batch: what was not drawn goes again, at once unless it has to wait.
+
+        Batches with letters that were drawn and never answered are left to their lease.
+        """
+        self._claimed = {pk: one for pk, one in self._claimed.items() if not one.open}
         untouched = [
             pk for pk, one in self._claimed.items() if self._rested or (one.left and not one.wait)
         ]
@@ -434,8 +529,14 @@ def _give_up(batch: Batch, token: uuid.UUID, *, now: datetime) -> None:
     """Whatever this batch does to workers, it has done it often enough."""
     why = gettext_noop("Given up after too many attempts.")
     with transaction.atomic():
+        in_doubt = Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR).exists()
         if Batch.objects.filter(pk=batch.pk, state=BatchState.SENDING, lease_token=token).update(
-            state=BatchState.REFUSED, lease_token=None, lease_until=None, done_at=now, error=why
+            state=BatchState.UNCLEAR if in_doubt else BatchState.REFUSED,
+            lease_token=None,
+            lease_until=None,
+            next_attempt_at=None,
+            done_at=None if in_doubt else now,
+            error=why,
         ):
             Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
                 state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
@@ -445,16 +546,17 @@ def _give_up(batch: Batch, token: uuid.UUID, *, now: datetime) -> None:
 def take_over_letters(batches: list[int], channel: str, *, now: datetime) -> None:
     """Let batches of a worker that died go on. Call it in the transaction that has locked them.
 
-    Where the channel honours our keys nothing is lost by sending again; elsewhere the letters that
-    the worker had drawn are unclear, and only the others go again.
+    The letters that the worker may have sent are unclear. Where the channel honours our keys all
+    of them go again, and nothing is lost by that; elsewhere only those go that were not drawn.
+    With a cancelled campaign nothing goes.
     """
     recovery = direct_connector(channel).abilities.recovery
-    if recovery is not Recovery.KEYED:
-        with connection.cursor() as cursor:
-            cursor.execute(_LEFT_BEHIND, [batches])
-    queued = Q(deliveries__state=DeliveryState.QUEUED)
+    is_keyed = recovery is Recovery.KEYED
+    with connection.cursor() as cursor:
+        cursor.execute(_LEFT_BEHIND, {"batches": batches, "all": is_keyed})
     rows = Batch.objects.filter(pk__in=batches)
-    with_rest = set(rows.filter(queued).values_list("pk", flat=True))
+    to_go = [DeliveryState.QUEUED, DeliveryState.UNCLEAR] if is_keyed else [DeliveryState.QUEUED]
+    with_rest = set(rows.filter(deliveries__state__in=to_go).values_list("pk", flat=True))
     free = {"lease_token": None, "lease_until": None, "drawn": 0}
     rows.filter(pk__in=with_rest).update(state=BatchState.WAITING, next_attempt_at=None, **free)
     looks = now + LOOK_EVERY if recovery is Recovery.ASKABLE else None
@@ -462,6 +564,10 @@ def take_over_letters(batches: list[int], channel: str, *, now: datetime) -> Non
     rows.exclude(pk__in=with_rest).update(
         state=BatchState.UNCLEAR, next_attempt_at=looks, error=why, **free
     )
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_THEIRS, [batches])
+        ended = [pk for pk, state in cursor.fetchall() if state == CampaignState.CANCELLED]
+    stop_waiting(rows.filter(campaign__in=ended), DeliveryReason.NONE, now=now)
 
 
 def end_missed(campaign_id: int, *, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from campaigns.channels import abilities_of
+from campaigns.channels import LABELS
 from campaigns.models import MessagingRules
 from contacts.actions.history import record
 from contacts.enums import Purpose
@@ -63,13 +63,13 @@ def _check(rules: MessagingRules) -> None:
         raise RuleBroken(_("This number of recipients is out of range."))
     _check_cap(1 if rules.cap_messages is None else rules.cap_messages, rules.cap_days)
     for channel, cap in rules.channel_caps.items():
-        abilities_of(channel)
+        _check_channel(channel)
         if not isinstance(cap, dict) or set(cap) != {"messages", "days"}:
             raise RuleBroken(_("A limit of a channel has messages and days."))
         _check_cap(cap["messages"], cap["days"])
     for pair in rules.consent_required:
         channel, _colon, purpose = str(pair).partition(":")
-        abilities_of(channel)
+        _check_channel(channel)
         if purpose not in Purpose.values:
             raise RuleBroken(_("There is no purpose “%(name)s”.") % {"name": purpose})
 
@@ -79,6 +79,11 @@ def _check_quiet_hours(rules: MessagingRules) -> None:
         raise RuleBroken(_("Quiet hours need a beginning and an end."))
     if rules.quiet_from is not None and rules.quiet_from == rules.quiet_to:
         raise RuleBroken(_("Quiet hours must end at another time than they begin."))
+
+
+def _check_channel(channel: str) -> None:
+    if channel not in LABELS:
+        raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": channel})
 
 
 def _check_cap(messages: object, days: object) -> None:

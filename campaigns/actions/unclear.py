@@ -150,7 +150,9 @@ def _queue_again(campaign: Campaign, batches: list[int], *, now: datetime) -> in
         queued = Q(deliveries__state=DeliveryState.QUEUED)
         rows = Batch.objects.filter(pk__in=held)
         to_send = set(rows.filter(queued).values_list("pk", flat=True)) if live else set()
-        rows.filter(pk__in=to_send).update(state=BatchState.WAITING, next_attempt_at=None)
+        rows.filter(pk__in=to_send).update(
+            state=BatchState.WAITING, attempts=0, next_attempt_at=None
+        )
         rows.exclude(pk__in=to_send).update(
             state=BatchState.DONE if live else BatchState.CANCELLED,
             done_at=now,

@@ -2,22 +2,25 @@
 
 from campaigns.models.campaigns import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.models.contents import Content
+from campaigns.models.drafts import CampaignDraft
 from campaigns.models.experiments import Experiment, Variant
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.rules import MessagingRules
-from campaigns.models.segments import Segment
+from campaigns.models.segments import Segment, SegmentMember
 from campaigns.models.series import Series, SeriesRun
-from campaigns.models.tracking import Engagement, TrackedLink
+from campaigns.models.tracking import Engagement, EngagementTally, TallyRound, TrackedLink
 from campaigns.models.welcomes import Welcome, WelcomeRule
 
 __all__ = [
     "Batch",
     "Campaign",
+    "CampaignDraft",
     "ChannelPace",
     "Content",
     "Delivery",
     "Engagement",
+    "EngagementTally",
     "Experiment",
     "MessagingRules",
     "Post",
@@ -25,9 +28,11 @@ __all__ = [
     "PostTarget",
     "QuickReply",
     "Segment",
+    "SegmentMember",
     "Series",
     "SeriesRun",
     "Tally",
+    "TallyRound",
     "TrackedLink",
     "Variant",
     "Welcome",

@@ -83,3 +83,56 @@ class Engagement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id} {self.customer_id}: {self.kind}"
+
+
+class EngagementTally(models.Model):
+    """How many recipients are in a state or did something: by batch, guide, store, variant, hour.
+
+    Counted anew now and then for campaigns that are too large to be counted while somebody waits.
+    ``key`` is the id within the ``dimension``, or the hour since 1970; ``what`` is a state of
+    deliveries, or what people or machines did.
+    """
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="engagement_tallies", db_index=False
+    )
+
+    dimension = models.CharField(max_length=8)
+    key = models.BigIntegerField(null=True, blank=True)
+    what = models.CharField(max_length=20)
+    link = models.PositiveSmallIntegerField(default=0)
+    n = models.PositiveIntegerField()
+    times = models.BigIntegerField(default=0)
+    amount = models.DecimalField(max_digits=16, decimal_places=2, default=0)
+
+    class Meta:
+        verbose_name_plural = "engagement tallies"
+        indexes = [
+            # The statistics of one campaign, by one dimension.
+            models.Index(fields=["campaign", "dimension"], name="engagement_tally_read"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.dimension} {self.key} {self.what}: {self.n}"
+
+
+class TallyRound(models.Model):
+    """When a campaign was last counted, orders included, and when it is due again."""
+
+    campaign = models.OneToOneField(
+        Campaign, on_delete=models.PROTECT, related_name="tally_round", primary_key=True
+    )
+
+    counted_at = models.DateTimeField(null=True, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            # The sweeper: campaigns to be counted.
+            models.Index(
+                fields=["next_at"], condition=Q(next_at__isnull=False), name="tally_round_due"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} at {self.counted_at}"

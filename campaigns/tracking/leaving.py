@@ -41,7 +41,7 @@ class Recipient:
 
 def purpose_of(campaign: Campaign) -> Purpose:
     """Return what a campaign is for."""
-    return Purpose(getattr(campaign, "purpose", Purpose.CAMPAIGN))
+    return Purpose(campaign.purpose)
 
 
 def recipient_of(token: Token) -> Recipient:
@@ -98,7 +98,7 @@ def come_back(recipient: Recipient, *, now: datetime) -> None:
 
 def last_word(customer: Customer) -> ConsentEntry | None:
     """Return what the customer said last about messages, or the one they were merged into."""
-    return ConsentEntry.objects.filter(customer=_survivor(customer)).order_by("-at", "-pk").first()
+    return ConsentEntry.objects.filter(customer=survivor(customer)).order_by("-at", "-pk").first()
 
 
 def note_once(campaign_id: int, customer_id: int, kind: EngagementKind, *, now: datetime) -> bool:
@@ -121,7 +121,7 @@ def note_once(campaign_id: int, customer_id: int, kind: EngagementKind, *, now: 
         return bool(cursor.rowcount)
 
 
-def _survivor(customer: Customer) -> Customer:
+def survivor(customer: Customer) -> Customer:
     """Return who speaks for somebody who was merged."""
     person = customer
     while person.merged_into is not None:
@@ -131,7 +131,7 @@ def _survivor(customer: Customer) -> Customer:
 
 def _has_left(customer: Customer, purpose: str) -> bool:
     """Whether this is refused already, in every channel, and nothing of it was allowed since."""
-    person = _survivor(customer)
+    person = survivor(customer)
     if not purpose:
         return person.opted_out_at is not None
     words = list(person.standing.filter(purpose__in=["", purpose]))

@@ -34,7 +34,7 @@ ALGORITHM = "ACS3-HMAC-SHA256"
 CHINA = timezone(timedelta(hours=8))
 ASK_SECONDS = 10.0
 
-BUSY_CODES = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR", "Throttling.User"})
+BUSY_CODES = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR"})
 NUMBER_CODES = frozenset({"isv.MOBILE_NUMBER_ILLEGAL", "isv.MOBILE_COUNT_OVER_LIMIT"})
 SETTING_CODES = frozenset(
     {
@@ -86,7 +86,10 @@ class Aliyun:
         if code in SETTING_CODES:
             why = f"Aliyun {code}"
             return Answer(key, Outcome.BUSY, why=why, retry_after=300.0, is_channel=True)
-        if code:
+        if code.startswith("Throttling"):
+            why = f"Aliyun {code[:80]}"
+            return Answer(key, Outcome.BUSY, why=why, retry_after=5.0, is_channel=True)
+        if code and reply.status < 500:
             why = f"Aliyun {code[:80]}"
             return Answer(key, Outcome.REFUSED, why=why, is_address=code in NUMBER_CODES)
         if reply.status == 200:

@@ -80,6 +80,10 @@ class MailChannel:
         """Leave connections that rested for long: the server may just be closing them."""
         if time.monotonic() - self._rested_at > IDLE_SECONDS:
             self.close()
+        for line in self._lines:  # whoever left in the middle did not see its letter through
+            if line.stage is not Stage.FREE:
+                line.close(politely=False)
+            line.answer = None
         self._lines = [line for line in self._lines if line.stage is Stage.FREE]
 
     def connect(self) -> Line:
@@ -129,7 +133,12 @@ class _Loop:
             yield from self._wait(busy)
 
     def close(self) -> None:
+        """Hang up where a letter is under way: whoever asked for it no longer listens."""
         self._selector.close()
+        for line in list(self._channel._lines):
+            if line.stage is not Stage.FREE or line.answer is not None:
+                line.close(politely=False)
+                self._channel._lines.remove(line)
 
     def _hand_out(self) -> Iterator[Answer]:
         """Give every free connection a letter, and open more while there are letters."""

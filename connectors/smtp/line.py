@@ -109,7 +109,7 @@ class Line:
         try:
             self._flush()
             if not self._read():
-                self._break("the mail server hung up")
+                self._break("the mail server hung up or does not speak SMTP")
                 return
         except OSError as error:
             self._break(f"the connection to the mail server broke ({error.errno or 'TLS'})")
@@ -147,7 +147,7 @@ class Line:
             self._out = self._out[sent:]
 
     def _read(self) -> bool:
-        """Take in whole replies; returns whether the server is still there."""
+        """Take in whole replies; returns whether there is still a mail server that gives them."""
         while True:
             try:
                 chunk = self.sock.recv(65536)
@@ -158,14 +158,16 @@ class Line:
             self._in += chunk
             if len(chunk) < 65536 and not isinstance(self.sock, ssl.SSLSocket):
                 break
+        return self._take_lines()
+
+    def _take_lines(self) -> bool:
         *lines, self._in = self._in.split(b"\r\n")
-        if len(self._in) > 4096:
-            return False
         for line in lines:
+            if not line[:3].isdigit():
+                return False
             if line[3:4] != b"-":
-                code = int(line[:3]) if line[:3].isdigit() else 0
-                self._said.append(Said(code, line[4:200].decode("ascii", "replace")))
-        return True
+                self._said.append(Said(int(line[:3]), line[4:200].decode("ascii", "replace")))
+        return len(self._in) <= 4096
 
     def _go_on(self) -> None:
         if self.stage is Stage.FREE:  # nobody asked: it says goodbye

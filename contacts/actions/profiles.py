@@ -20,7 +20,7 @@ from contacts.enums import CustomerState
 from contacts.errors import RuleBroken, broken_constraint
 from contacts.models import Customer, Identity, Staff, Store
 
-EDITABLE = frozenset({"name", "gender", "birthday", "city", "note"})
+EDITABLE = frozenset({"name", "gender", "birthday", "city", "note", "time_zone"})
 """What people may write about a customer; everything else moves by its own action."""
 
 
@@ -62,7 +62,7 @@ def edit_customer(
     Raises ``RuleBroken`` for other fields, an empty name, or a merged or erased customer.
     """
     if set(changes) - EDITABLE:
-        raise RuleBroken(_("Only name, gender, birthday, city and note can be changed."))
+        raise RuleBroken(_("Only name, gender, birthday, city, note and time zone can be changed."))
     if customer.state != CustomerState.ACTIVE:
         raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
     values = dict(changes)

@@ -51,6 +51,7 @@ from crm.access.people import (
     staff_of,
     stores_of,
 )
+from crm.access.segments import segment_for, segments_of
 from crm.access.tasks import store_tasks_of, task_for, task_to_change, tasks_of
 from crm.access.viewer import Viewer, require, require_company, require_guide, viewer_for, viewer_of
 
@@ -89,6 +90,8 @@ __all__ = [
     "require_company",
     "require_guide",
     "sees_numbers",
+    "segment_for",
+    "segments_of",
     "series_for",
     "series_of",
     "staff_file_for",

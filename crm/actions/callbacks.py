@@ -34,6 +34,7 @@ from contacts.models import Callback, ContactCode, Customer, Follow
 from contacts.wecom import wecom
 from crm import tasks
 from crm.actions.departures import let_go
+from crm.actions.told import PROVIDERS, take_up_receipts
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def process_callback(callback_id: int, *, now: datetime) -> bool:
     if not claim.update(attempts=row.attempts + 1, next_attempt_at=now + IN_HAND):
         return False
     try:
-        handle_event(read_event(row.body.encode()), now=now)
+        _take_up(row, now=now)
     except NotYet as reason:
         _try_again(row, str(reason), now=now)
     except Exception as error:  # one bad callback must not stop the others; it is kept and shown
@@ -98,6 +99,13 @@ def process_callback(callback_id: int, *, now: datetime) -> bool:
     else:
         _ours(row).update(state=CallbackState.DONE, done_at=now, error="")
     return True
+
+
+def _take_up(row: Callback, *, now: datetime) -> None:
+    if row.provider in PROVIDERS:
+        take_up_receipts(row, now=now)
+    else:
+        handle_event(read_event(row.body.encode()), now=now)
 
 
 def _pause(attempts: int) -> timedelta:

@@ -34,6 +34,7 @@ FATES = {
     "campaigns.Series.created_by": HANDED_ON,
     "campaigns.QuickReply.owner": HANDED_ON,
     "campaigns.Post.created_by": HANDED_ON,
+    "campaigns.Segment.created_by": HANDED_ON,
     "contacts.GroupChat.owner": HANDED_ON,
     "contacts.GroupChat.left_by": STAYS,
     "contacts.ChatItem.to_staff": "given up by the worker that would move it",

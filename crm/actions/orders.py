@@ -12,6 +12,7 @@ from contacts.actions.history import record
 from contacts.enums import CustomerState
 from contacts.errors import RuleBroken, broken_constraint
 from contacts.models import Customer, Staff, Store
+from crm.actions.conversions import count_conversions_of
 from crm.enums import PAID_STATES, OrderState
 from crm.models import Order
 from crm.models.orders import CURRENCY
@@ -124,6 +125,7 @@ def _write_down(
     }
     with connection.cursor() as cursor:
         cursor.execute(_VALUE, values)
+    count_conversions_of(customer)
     record(order, action, actor=actor, at=now, data={"state": order.state})
 
 

@@ -20,6 +20,7 @@ from campaigns.actions.letters import fold_tallies
 from campaigns.actions.posts.following import posts_to_check, posts_to_send
 from campaigns.actions.posts.sending import expire_share_leases
 from campaigns.actions.welcomes import write_off_welcomes
+from campaigns.tracking.tallies import campaigns_to_count
 from contacts import tasks as contact_tasks
 from contacts.actions.chat_learning import chats_to_look_at
 from contacts.actions.chat_transfers import handovers_with_chats_due
@@ -62,6 +63,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (due.experiments_to_decide, campaign_tasks.decide_experiment),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),
     (due.batches_to_check, campaign_tasks.check_batch),
+    (campaigns_to_count, crm_tasks.count_campaign),
     (posts_to_send, campaign_tasks.send_post),
     (posts_to_check, campaign_tasks.check_post),
     (chats_to_look_at, contact_tasks.look_at_chat),

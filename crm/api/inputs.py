@@ -3,6 +3,7 @@
 import re
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import available_timezones
 
 import phonenumbers
 from django.core.exceptions import ValidationError as DjangoError
@@ -40,6 +41,20 @@ class BirthdayField(serializers.DateField):
         if day.year not in _YEARS or day > timezone.localdate():
             raise ValidationError(_("This day is out of range."))
         return day
+
+
+class TimeZoneField(serializers.CharField):
+    """An IANA name, as Europe/Paris; empty for the company's."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=64, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the name; raises ``ValidationError``."""
+        name: str = super().to_internal_value(data)
+        if name and name not in available_timezones():
+            raise ValidationError(_("There is no time zone of this name."))
+        return name
 
 
 class IdentityInput(StrictInput):

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import AutoField, BigAutoField, Model
+from django.db.models import AutoField, BigAutoField, Model, Value
+from django.db.models.expressions import DatabaseDefault
 
 Row = TypeVar("Row", bound=Model)
 
@@ -12,7 +13,7 @@ Row = TypeVar("Row", bound=Model)
 def copy_in(model: type[Row], rows: Iterable[Row]) -> list[Row]:
     """Insert the rows in one COPY, give them their primary keys, and return them.
 
-    Values that the database would fill in must be set. Only for a table that nobody else writes
+    Values that the database would work out must be set; plain defaults of columns need not. Only for a table that nobody else writes
     to: the keys follow the largest one there is.
     """
     columns = {field.column: field for field in model._meta.local_concrete_fields if field.column}
@@ -43,4 +44,9 @@ def _number(model: type[Model], rows: Sequence[Model]) -> None:
 
 
 def _value(field: Any, row: Model) -> Any:
-    return field.get_db_prep_save(getattr(row, field.attname), connection)
+    value = getattr(row, field.attname)
+    if isinstance(value, DatabaseDefault) and isinstance(field.db_default, Value):
+        value = field.db_default.value
+    elif isinstance(value, DatabaseDefault):
+        value = field.db_default
+    return field.get_db_prep_save(value, connection)

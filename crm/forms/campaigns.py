@@ -1,31 +1,77 @@
 """What a marketer types to make a campaign, and when it shall go out."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.actions.campaigns import create_campaign
+from campaigns.actions.campaigns import Wording, create_campaign
+from campaigns.actions.changes import change_campaign
+from campaigns.actions.rewriting import rewrite_campaign
+from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, Content, Segment
 from campaigns.segments import MOST_DAYS
-from contacts.enums import Gender, Role
+from contacts.enums import Gender, Purpose, Role
+from contacts.errors import RuleBroken
 from contacts.models import Store, Tag
 from crm.access import Viewer, stores_of
 from crm.audiences import free_segment_name, narrowed
 
-TEXT_BYTES = 4000
-"""What one company message of WeCom takes, in bytes of UTF-8 (docs 92135)."""
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
-SEGMENT_FIELDS = ("tags", "stores", "gender", "not_met_days")
+SEGMENTS_OFFERED = 200
+USUAL_DAYS = 7
+
+LOCAL_TIME = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+@dataclass(frozen=True, slots=True)
+class EditorStep:
+    """One page of the campaign editor, with the inputs on it."""
+
+    name: str
+    label: "StrPromise"
+    icon: str
+    fields: tuple[str, ...] = ()
+
+
+EDITOR_STEPS = (
+    EditorStep("message", _("Message"), "message", ("name", "channel", "subject", "text", "html")),
+    EditorStep(
+        "audience", _("Audience"), "users", ("saved", "tags", "stores", "gender", "not_met_days")
+    ),
+    EditorStep(
+        "options",
+        _("Options"),
+        "settings",
+        (
+            "purpose",
+            "skip_if_in_another",
+            "send_until",
+            "track_clicks",
+            "track_opens",
+            "conversion_days",
+        ),
+    ),
+    EditorStep("when", pgettext_lazy("step", "When"), "calendar-time", ("when", "send_at")),
+    EditorStep("check", _("Check"), "checks"),
+)
+SEGMENT_FIELDS = EDITOR_STEPS[1].fields
+TRACKING = ("track_clicks", "track_opens", "conversion_days")
+COUNTED_FIELDS = (*SEGMENT_FIELDS, "channel", "purpose", "skip_if_in_another")
+"""What the number of recipients depends on."""
 
 
 class CampaignForm(forms.Form):
-    """A campaign in one sheet: name, words, whom it is for.
+    """Everything that the campaign editor asks, over all its steps.
 
     The rule it builds never reaches further than the marketer's own scope.
     """
@@ -33,7 +79,7 @@ class CampaignForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=120)
     text = forms.CharField(
         label=_("Message"),
-        widget=forms.Textarea(attrs={"rows": 6, "data-bytes": TEXT_BYTES}),
+        widget=forms.Textarea(attrs={"rows": 8}),
         strip=True,
     )
     tags = forms.TypedMultipleChoiceField(
@@ -60,43 +106,120 @@ class CampaignForm(forms.Form):
     not_met_days = forms.IntegerField(
         label=_("Not contacted for … days"), min_value=1, max_value=MOST_DAYS, required=False
     )
-    channel = forms.ChoiceField(label=_("Channel"), choices=[("wecom", _("WeCom company message"))])
+    channel = forms.ChoiceField(label=_("Channel"))
+    subject = forms.CharField(label=_("Subject"), max_length=200, required=False)
+    html = forms.CharField(
+        label=_("HTML version"), required=False, widget=forms.Textarea(attrs={"rows": 6})
+    )
+    saved = forms.ChoiceField(label=_("Saved segment"), required=False)
+    purpose = forms.ChoiceField(
+        label=_("Purpose"), choices=Purpose.choices, initial=Purpose.CAMPAIGN, required=False
+    )
+    skip_if_in_another = forms.BooleanField(
+        label=_("Leave out who is in another campaign under way"), required=False
+    )
+    track_clicks = forms.BooleanField(
+        label=_("Count who follows links"), required=False, initial=True
+    )
+    track_opens = forms.BooleanField(
+        label=_("Count who opens e-mails"), required=False, initial=True
+    )
+    conversion_days = forms.IntegerField(
+        label=_("Count orders within … days"), min_value=0, max_value=90, initial=7, required=False
+    )
+    send_until = forms.DateTimeField(
+        label=_("Do not send after"),
+        required=False,
+        input_formats=LOCAL_TIME,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL_TIME[0]),
+    )
 
     def __init__(self, viewer: Viewer, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.viewer = viewer
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
         stores.queryset = stores_of(viewer, Role.MARKETER).order_by("name", "pk")
-        cast("forms.ChoiceField", self.fields["tags"]).choices = tag_choices()
+        self._offer("tags", tag_choices())
+        self._offer("channel", [(name, LABELS[name]) for name in available_channels()])
+        saved = Segment.objects.order_by("-pk").values_list("pk", "name")[:SEGMENTS_OFFERED]
+        self._offer("saved", [("", _("none: by the conditions below")), *saved])
+        self.fields["send_until"].help_text = gettext(
+            "What has not gone out by then is not sent. Time in %(zone)s."
+        ) % {"zone": timezone.get_current_timezone_name()}
 
-    def taggrouped(self) -> list[Any]:
+    def _offer(self, field: str, choices: list[Any]) -> None:
+        cast("forms.ChoiceField", self.fields[field]).choices = choices
+
+    def tag_groups(self) -> list[Any]:
         """Return the tags to tick, group by group, as the widget lays them out."""
         return grouped(self["tags"])
 
-    def storegrouped(self) -> list[Any]:
+    def store_groups(self) -> list[Any]:
         """Return the stores to tick, in one group."""
         return grouped(self["stores"])
 
+    @property
+    def channel_label(self) -> str:
+        """The channel in words, once the form is sound."""
+        return str(LABELS[self.cleaned_data["channel"]])
+
+    @property
+    def purpose_label(self) -> str:
+        """The purpose in words, once the form is sound."""
+        return str(Purpose(self.cleaned_data["purpose"] or Purpose.CAMPAIGN).label)
+
     def clean_text(self) -> str:
-        """Refuse what the channel would refuse, and say by how much it is too long."""
+        """Take line ends as the channel does; ``clean`` asks for the length."""
         text: str = self.cleaned_data["text"].replace("\r\n", "\n")
-        size = len(text.encode())
-        if size > TEXT_BYTES:
-            raise forms.ValidationError(
-                gettext(
-                    "The text has %(size)s bytes; WeCom takes %(limit)s. Shorten it by %(over)s."
-                )
-                % {"size": size, "limit": TEXT_BYTES, "over": size - TEXT_BYTES}
-            )
         return text
 
-    def segment_is_sound(self) -> bool:
-        """Whether everything that says whom it is for can be used, whatever the rest is like."""
-        return not any(self.errors.get(field) for field in SEGMENT_FIELDS)
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the channel would refuse, and say by how much a text is too long."""
+        cleaned = super().clean() or self.cleaned_data
+        channel, text = cleaned.get("channel"), cleaned.get("text")
+        if not channel:
+            return cleaned
+        abilities = abilities_of(channel)
+        size = len((text or "").encode())
+        if size > abilities.text_bytes:
+            self.add_error(
+                "text",
+                gettext(
+                    "The text has %(size)s bytes; %(channel)s takes %(limit)s. Shorten it by %(over)s."
+                )
+                % {
+                    "size": size,
+                    "channel": LABELS[channel],
+                    "limit": abilities.text_bytes,
+                    "over": size - abilities.text_bytes,
+                },
+            )
+        if channel == "email" and not cleaned.get("subject"):
+            self.add_error("subject", gettext("An e-mail needs a subject."))
+        return cleaned
+
+    def clean_conversion_days(self) -> int:
+        """Take an empty field for the usual number of days."""
+        days: int | None = self.cleaned_data["conversion_days"]
+        return USUAL_DAYS if days is None else days
+
+    def wording(self) -> Wording:
+        """Return subject and HTML, as far as the channel has them."""
+        data = self.cleaned_data
+        abilities = abilities_of(data["channel"])
+        return Wording(
+            subject=data["subject"] if abilities.has_subject else "",
+            html=data["html"] if abilities.has_html else "",
+        )
 
     def rule(self) -> dict[str, Any]:
         """Return the segment's rule, narrowed to the marketer's scope. Raises ``RuleBroken``."""
         data = self.cleaned_data
+        if data.get("saved"):
+            kept = Segment.objects.filter(pk=data["saved"]).first()
+            if kept is None:
+                raise RuleBroken(gettext("This segment is gone. Choose another."))
+            return narrowed(kept.rule, self.viewer)
         conditions: list[dict[str, Any]] = []
         if data.get("tags"):
             conditions.append({"field": "tag", "op": "any", "value": data["tags"]})
@@ -110,22 +233,91 @@ class CampaignForm(forms.Form):
             conditions.append({"field": "last_interaction", "op": "before_days", "value": days})
         return narrowed({"all": conditions}, self.viewer)
 
-    def create(self, *, now: datetime) -> Campaign:
-        """Draft the campaign with its content and segment, all or nothing. Raises ``RuleBroken``."""
+    def write(
+        self, campaign: Campaign | None, *, base: Mapping[str, Any], now: datetime
+    ) -> Campaign:
+        """Draft the campaign, or change the one that is a draft: all or nothing.
+
+        Raises ``RuleBroken``; ``MovedOn`` if it is not the draft any more that ``base`` tells of.
+        """
         data = self.cleaned_data
+        rule = self.rule()
         with transaction.atomic():
-            content = Content.objects.create(name=data["name"], text=data["text"], created_at=now)
-            segment = Segment.objects.create(
-                name=free_segment_name(data["name"], now=now), rule=self.rule(), created_at=now
-            )
-            return create_campaign(
-                name=data["name"],
-                content=content,
-                segment=segment,
-                channel=data["channel"],
-                actor=self.viewer.staff,
-                now=now,
-            )
+            content = _content(campaign, data["name"], data["text"], now=now)
+            segment = _segment(campaign, data["name"], rule, now=now)
+            parts: dict[str, Any] = {
+                "name": data["name"],
+                "content": content,
+                "segment": segment,
+                "channel": data["channel"],
+                "wording": self.wording(),
+                "send_until": data["send_until"],
+                "purpose": data["purpose"] or Purpose.CAMPAIGN,
+                "skip_if_in_another": data["skip_if_in_another"],
+            }
+            actor = self.viewer.staff
+            if campaign is None:
+                written = create_campaign(**parts, actor=actor, now=now)
+            else:
+                written = rewrite_campaign(campaign, base=base, **parts, actor=actor, now=now)
+            tracking = {
+                name: data[name] for name in TRACKING if data[name] != getattr(written, name)
+            }
+            if tracking:
+                change_campaign(written, tracking, actor=actor, now=now)
+            return written
+
+
+def _content(campaign: Campaign | None, name: str, text: str, *, now: datetime) -> Content:
+    """Return the campaign's content if it says this already, else a new one."""
+    if campaign and campaign.content and campaign.content.text == text:
+        return campaign.content
+    kept = campaign.content.attachments if campaign and campaign.content else []
+    return Content.objects.create(name=name, text=text, attachments=kept, created_at=now)
+
+
+def _segment(
+    campaign: Campaign | None, name: str, rule: dict[str, Any], *, now: datetime
+) -> Segment:
+    """Return the campaign's segment if it has this rule already, else a new one."""
+    if campaign and campaign.segment and campaign.segment.rule == rule:
+        return campaign.segment
+    return Segment.objects.create(name=free_segment_name(name, now=now), rule=rule, created_at=now)
+
+
+def typed_of(campaign: Campaign) -> dict[str, list[str]]:
+    """Return a drafted campaign as the editor's inputs.
+
+    A rule that the conditions on the page cannot say is offered as its saved segment.
+    """
+    until = campaign.send_until and timezone.localtime(campaign.send_until)
+    typed = {
+        "name": [campaign.name],
+        "channel": [campaign.channel],
+        "subject": [campaign.subject],
+        "text": [campaign.words],
+        "html": [campaign.html],
+        "purpose": [campaign.purpose],
+        "skip_if_in_another": ["on"] if campaign.skip_if_in_another else [],
+        "track_clicks": ["on"] if campaign.track_clicks else [],
+        "track_opens": ["on"] if campaign.track_opens else [],
+        "conversion_days": [str(campaign.conversion_days)],
+        "send_until": [until.strftime(LOCAL_TIME[0])] if until else [],
+    }
+    conditions = (campaign.segment.rule or {}).get("all", []) if campaign.segment else []
+    inputs = {
+        ("tag", "any"): "tags",
+        ("store", "in"): "stores",
+        ("gender", "is"): "gender",
+        ("last_interaction", "before_days"): "not_met_days",
+    }
+    kinds = [(row.get("field"), row.get("op")) for row in conditions]
+    if campaign.segment and (len(set(kinds)) < len(kinds) or not set(kinds) <= set(inputs)):
+        return typed | {"saved": [str(campaign.segment_id)]}
+    for kind, row in zip(kinds, conditions, strict=True):
+        values = row["value"] if isinstance(row["value"], list) else [row["value"]]
+        typed[inputs[kind]] = [str(value) for value in values]
+    return typed
 
 
 def grouped(field: forms.BoundField) -> list[Any]:
@@ -158,7 +350,7 @@ class ScheduleForm(forms.Form):
     send_at = forms.DateTimeField(
         label=_("Date and time"),
         required=False,
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        input_formats=LOCAL_TIME,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from campaigns.actions.approvals import approve_campaign, send_back_campaign
 from campaigns.actions.campaigns import (
     cancel_campaign,
     pause_campaign,
@@ -23,22 +24,41 @@ from campaigns.actions.campaigns import (
     schedule_campaign,
     unschedule_campaign,
 )
+from campaigns.actions.changes import clone_campaign
+from campaigns.actions.unclear import OPEN, check_unclear, send_again, write_off
+from campaigns.channels import LABELS, abilities_of, available_channels, is_direct
 from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignDraft
 from campaigns.models.campaigns import BATCH_LIMIT
-from campaigns.queries import AudiencePreview, audience_preview, campaign_progress
+from campaigns.queries import delivery_counts
+from connectors.base import Recovery
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, campaign_for, campaigns_of, require, viewer_of
+from crm.access import Viewer, batches_of, campaign_for, campaigns_of, require, viewer_of
 from crm.audiences import audience_of, check_reach
-from crm.campaign_queries import explain_batches, pace_of, recipients_of, steps_of, with_bars
-from crm.forms.campaigns import TEXT_BYTES, CampaignForm, ScheduleForm
-from crm.paging import page_of, whole_number
+from crm.campaign_queries import NOT_GOT, explain_batches, recipients_of, steps_of, with_bars
+from crm.campaign_watch import (
+    ADVICE,
+    batches_in_cells,
+    pace_of,
+    refused_of,
+    resting,
+    waited_for,
+)
+from crm.forms.campaigns import ScheduleForm
+from crm.paging import page_of, search_words, whole_number
+from crm.views.campaign_editor import audience_context
 from crm.views.refusals import moved_on, press
 
 LIST_SIZE = 25
 RECIPIENTS_SIZE = 25
-CELLS_SHOWN = 400
+BATCHES_SIZE = 50
+WAITED_SHOWN = 20
+DECISIONS: dict[str, tuple[Callable[..., object], Any]] = {
+    "check": (check_unclear, gettext_lazy("The channel is being asked.")),
+    "send-again": (send_again, gettext_lazy("What was unclear is sent again.")),
+    "write-off": (write_off, gettext_lazy("Written off: it counts as failed.")),
+}
 LIVE = (
     CampaignState.SCHEDULED,
     CampaignState.PLANNED,
@@ -50,12 +70,19 @@ LIVE = (
 @login_required
 @require_GET
 def campaign_list(request: HttpRequest) -> HttpResponse:
-    """List campaigns, newest first, with how far each one got."""
+    """List campaigns, newest first, by state, channel, author and words; how far each one got."""
     viewer = _marketer(request)
-    state = request.GET.get("state", "")
+    state, channel = request.GET.get("state", ""), request.GET.get("channel", "")
+    words, mine = search_words(request.GET.get("q")), bool(request.GET.get("mine"))
     found = campaigns_of(viewer).select_related("segment", "handover__from_staff", "created_by")
     if state in CampaignState.values:
         found = found.filter(state=state)
+    if channel in LABELS:
+        found = found.filter(channel=channel)
+    if mine:
+        found = found.filter(created_by=viewer.staff)
+    if words:
+        found = found.filter(name__icontains=words)
     if after := whole_number(request.GET.get("after")):
         found = found.filter(pk__lt=after)
     page = page_of(found.order_by("-pk"), LIST_SIZE)
@@ -63,73 +90,15 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         "rows": with_bars(page.rows),
         "last": page.last,
         "state": state,
+        "channel": channel,
+        "mine": mine,
+        "words": words,
+        "is_filtered": bool(state or channel or mine or words),
         "states": CampaignState.choices,
+        "channels": LABELS.items(),
+        "unfinished": CampaignDraft.objects.filter(staff=viewer.staff, campaign=None).first(),
     }
     return render(request, "crm/campaign_list.html", context)
-
-
-@login_required
-def campaign_new(request: HttpRequest) -> HttpResponse:
-    """Show the sheet of a new campaign; *preview* counts its audience, else it is drafted."""
-    viewer = _marketer(request)
-    if request.method != "POST":
-        return _sheet(request, CampaignForm(viewer))
-    form = CampaignForm(viewer, request.POST)
-    if "preview" in request.POST:
-        return _preview(request, form)
-    if not form.is_valid():
-        return _sheet(request, form, status=400)
-    try:
-        campaign = form.create(now=timezone.now())
-    except RuleBroken as error:
-        form.add_error(None, str(error))
-        return _sheet(request, form, status=400)
-    messages.success(request, _("Drafted. Check the audience, then choose when it goes out."))
-    return redirect("campaign_page", pk=campaign.pk)
-
-
-def _sheet(
-    request: HttpRequest,
-    form: CampaignForm,
-    *,
-    audience: AudiencePreview | None = None,
-    status: int = 200,
-) -> HttpResponse:
-    context = {
-        "form": form,
-        "text_bytes": TEXT_BYTES,
-        "cannot_count": "preview" in request.POST and audience is None,
-        **_audience(audience),
-    }
-    return render(request, "crm/campaign_new.html", context, status=status)
-
-
-def _preview(request: HttpRequest, form: CampaignForm) -> HttpResponse:
-    """Count the audience; name and words may still be missing."""
-    audience = None
-    if form.segment_is_sound():
-        for field in ("name", "text"):
-            form.errors.pop(field, None)
-        try:
-            audience = audience_preview(form.rule())
-        except RuleBroken as error:
-            form.add_error(None, str(error))
-    if request.headers.get("HX-Request"):
-        context = {"form": form, "cannot_count": audience is None, **_audience(audience)}
-        return render(request, "crm/parts/_campaign_audience.html", context)
-    return _sheet(request, form, audience=audience, status=200 if audience else 400)
-
-
-def _audience(audience: AudiencePreview | None) -> dict[str, Any]:
-    if audience is None:
-        return {}
-    return {
-        "audience": audience,
-        "batch_limit": BATCH_LIMIT,
-        "explanation": explain_batches(
-            audience.reachable, audience.batches, audience.senders, audience.fewest_batches
-        ),
-    }
 
 
 @login_required
@@ -157,7 +126,7 @@ def _show(
     if not before:
         context |= _recipients(request, viewer, campaign)
     elif "audience" in request.GET:
-        context |= _audience(audience_of(campaign, viewer))
+        context |= audience_context(audience_of(campaign, viewer), campaign.channel)
     return render(request, "crm/campaign_page.html", context, status=status)
 
 
@@ -170,41 +139,103 @@ def _recipients(request: HttpRequest, viewer: Viewer, campaign: Campaign) -> dic
         "recipients": page.rows,
         "last": page.last,
         "after": after,
-        "state": state if state in DeliveryState.values else "",
+        "state": state if state in {*DeliveryState.values, NOT_GOT} else "",
         "reason": reason if reason in DeliveryReason.values else "",
-        "delivery_states": DeliveryState.choices,
+        "delivery_states": [*DeliveryState.choices, (NOT_GOT, _("did not get it"))],
         "delivery_reasons": [choice for choice in DeliveryReason.choices if choice[0]],
     }
 
 
 def _progress(campaign: Campaign) -> dict[str, Any]:
-    """Everything that moves while the campaign runs."""
+    """Everything that moves while the campaign runs; from tallies, however many recipients."""
     state = CampaignState(campaign.state)
-    progress = campaign_progress(campaign)
-    in_order = {kind: progress.states.get(kind, 0) for kind in DeliveryState}
+    now = timezone.now()
+    counts = delivery_counts(campaign)
+    in_order = dict.fromkeys(DeliveryState, 0)
+    for kind, _reason, count in counts:
+        in_order[kind] += count
+    batches = batches_in_cells(campaign)
+    pace = pace_of(campaign, now=now)
     sendable = campaign.recipients or 0
-    pace = pace_of(campaign)
-    fewest = -(-sendable // BATCH_LIMIT)
+    one_call_a_sender = not is_direct(campaign.channel)
+    is_asked = one_call_a_sender or campaign.channel in available_channels()
     return {
         "campaign": campaign,
+        "channel_label": LABELS.get(campaign.channel, campaign.channel),
+        "is_wecom": one_call_a_sender,
         "steps": steps_of(campaign),
-        "progress": progress,
         "states": in_order,
+        "total": sum(in_order.values()),
+        "reasons": [
+            (kind, reason, count, ADVICE.get(reason, ""))
+            for kind, reason, count in counts
+            if reason
+        ],
         "stand": "-".join(str(count) for count in in_order.values()),
-        "cells": progress.batches[:CELLS_SHOWN],
-        "more_cells": len(progress.batches) - CELLS_SHOWN,
+        "batches": batches,
         "pace": pace,
-        "explanation": explain_batches(sendable, len(progress.batches), pace.senders, fewest),
-        "unclear": progress.batch_states.get(BatchState.UNCLEAR, 0),
-        "refused": [cell for cell in progress.batches if cell.state == BatchState.REFUSED][:5],
+        "explanation": explain_batches(
+            sendable, batches.total, pace.senders, -(-sendable // BATCH_LIMIT)
+        )
+        if one_call_a_sender
+        else "",
+        "unclear": batches.states.get(BatchState.UNCLEAR, 0),
+        "may_check": is_asked and _may_be_asked(campaign.channel),
+        "refused": refused_of(campaign, limit=5) if BatchState.REFUSED in batches.states else [],
+        "waited": waited_for(campaign, limit=WAITED_SHOWN)
+        if one_call_a_sender and BatchState.HANDED in batches.states
+        else [],
+        "rest": resting(campaign.channel, now=now) if state in LIVE else None,
         "is_live": state in LIVE,
+        "may_approve": state == CampaignState.REVIEW,
+        "may_clone": campaign.segment_id is not None,
+        "may_edit": state == CampaignState.DRAFT and not campaign.handover_id,
         "may_pause": CampaignState.PAUSED in CAMPAIGN_MOVES[state],
         "may_resume": state == CampaignState.PAUSED,
         "may_cancel": CampaignState.CANCELLED in CAMPAIGN_MOVES[state],
-        "may_unschedule": state == CampaignState.SCHEDULED,
-        "may_ask": state in {CampaignState.SENDING, CampaignState.WAITING, CampaignState.PAUSED},
-        "may_remind": state == CampaignState.WAITING,
+        "may_unschedule": state in {CampaignState.SCHEDULED, CampaignState.REVIEW},
+        "may_ask": one_call_a_sender
+        and state in {CampaignState.SENDING, CampaignState.WAITING, CampaignState.PAUSED},
+        "may_remind": one_call_a_sender and state == CampaignState.WAITING,
+        "may_send_again": state in OPEN,
     }
+
+
+def _may_be_asked(channel: str) -> bool:
+    return abilities_of(channel).recovery is Recovery.ASKABLE
+
+
+@login_required
+@require_GET
+def campaign_batches(request: HttpRequest, pk: int) -> HttpResponse:
+    """List the batches of a campaign page by page, of one state if asked."""
+    viewer = _marketer(request)
+    campaign = campaign_for(viewer, pk)
+    state = request.GET.get("state", "")
+    found = batches_of(viewer).filter(campaign=campaign).select_related("sender")
+    if state in BatchState.values:
+        found = found.filter(state=state)
+    if after := whole_number(request.GET.get("after")):
+        found = found.filter(seq__gt=after)
+    page = page_of(found.order_by("seq"), BATCHES_SIZE)
+    context = {
+        "campaign": campaign,
+        "rows": page.rows,
+        "last": page.last,
+        "state": state,
+        "states": BatchState.choices,
+    }
+    return render(request, "crm/campaign_batches.html", context)
+
+
+@login_required
+@require_POST
+def campaign_unclear(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Decide about what is unclear: ask the channel, send again, or write off."""
+    if verb not in DECISIONS:
+        raise Http404
+    act, done = DECISIONS[verb]
+    return _press(request, pk, act, str(done))
 
 
 @login_required
@@ -227,7 +258,7 @@ def campaign_audience(request: HttpRequest, pk: int) -> HttpResponse:
     """Return whom the campaign would reach if it were planned now."""
     viewer = _marketer(request)
     campaign = campaign_for(viewer, pk)
-    context = _audience(audience_of(campaign, viewer))
+    context = audience_context(audience_of(campaign, viewer), campaign.channel)
     return render(request, "crm/parts/_campaign_audience.html", context)
 
 
@@ -280,6 +311,36 @@ def campaign_resume(request: HttpRequest, pk: int) -> HttpResponse:
 def campaign_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Send nothing more."""
     return _press(request, pk, cancel_campaign, _("Cancelled. Nothing more goes out."))
+
+
+@login_required
+@require_POST
+def campaign_approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a campaign that waits for approval go out."""
+    return _press(request, pk, approve_campaign, _("Approved. It goes out at its time."))
+
+
+@login_required
+@require_POST
+def campaign_send_back(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a campaign that waits for approval a draft again, and say why."""
+    act = partial(send_back_campaign, reason=request.POST.get("reason", ""))
+    return _press(request, pk, act, _("Sent back; its maker is told why."))
+
+
+@login_required
+@require_POST
+def campaign_clone(request: HttpRequest, pk: int) -> HttpResponse:
+    """Draft another campaign like this one, and open it in the editor."""
+    viewer = _marketer(request)
+    campaign = campaign_for(viewer, pk)
+    try:
+        check_reach(campaign, viewer)
+        copy = clone_campaign(campaign, actor=viewer.staff, now=timezone.now())
+    except RuleBroken as error:
+        messages.error(request, str(error))
+        return redirect(_address(campaign))
+    return redirect("campaign_edit", pk=copy.pk)
 
 
 @login_required

@@ -30,6 +30,7 @@ from crm.access import (
     stores_of,
     viewer_of,
 )
+from crm.consent_queries import consent_sheet
 from crm.customer_queries import customer_file, story_of
 from crm.forms.customers import CustomerFilter
 from crm.forms.giving import GiveCustomerForm
@@ -240,6 +241,7 @@ def _page(
         "customer": customer,
         "task_form": task_form or CustomerTaskForm(),
         "file": customer_file(customer, viewer, now=timezone.now()),
+        "consent": consent_sheet(customer),
         "form": form,
         "before": before,
         "story": story_of(customer, before=before),

@@ -48,7 +48,7 @@ def rules(**values: object) -> None:
     change_messaging_rules(values, actor=None, now=NOON)
 
 
-def plan(now: datetime = NOON, **fields: object) -> Campaign:
+def plan(now: datetime = NOON, **fields: Any) -> Campaign:
     campaign = make_campaign("Spring", **fields)
     with transaction.atomic():
         freeze_audience(campaign, now=now)
@@ -73,7 +73,7 @@ def at_sending(campaign: Campaign, now: datetime = NOON) -> int:
     return skip_those_who_may_not(batch, now=now)
 
 
-def sent_before(customers: list[Customer], *, at: datetime = YESTERDAY, **fields: object) -> None:
+def sent_before(customers: list[Customer], *, at: datetime = YESTERDAY, **fields: Any) -> None:
     """Another campaign that these customers have got."""
     earlier = make_campaign(
         "Earlier", state=CampaignState.DONE, planned_at=at, closed_at=at, **fields

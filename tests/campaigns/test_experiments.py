@@ -18,7 +18,7 @@ from campaigns.actions.experiments import (
 )
 from campaigns.actions.pump import pump_campaign
 from campaigns.audience import preview_campaign
-from campaigns.enums import CampaignState, DeliveryReason, DeliveryState
+from campaigns.enums import CampaignState, DeliveryReason
 from campaigns.experiments import standing_of
 from campaigns.letters import Writer, recipients_in
 from campaigns.models import Batch, Campaign, Delivery, Engagement, Experiment
@@ -98,9 +98,7 @@ def test_letters_carry_the_words_of_their_batch():
     writer = Writer(campaign)
 
     for batch in Batch.objects.filter(campaign=campaign):
-        said = {
-            writer.letter(person).text for person in recipients_in([batch.pk], DeliveryState.QUEUED)
-        }
+        said = {writer.letter(person).text for person in recipients_in([batch.pk], "queued")}
         assert said == {"One" if batch.variant == 0 else "Two"}
 
 
@@ -113,7 +111,7 @@ def test_a_call_to_wecom_carries_one_wording():
     assert said == {(0, "One"), (1, "Two")}
 
 
-def try_out(rule: str = "reply", hours: int | None = 24, channel: str = "echo") -> Campaign:
+def on_trial(rule: str = "reply", hours: int | None = 24, channel: str = "echo") -> Campaign:
     campaign = plan(
         Trial(variants=TWO, test_share=50, winner_rule=rule, winner_after_hours=hours),
         channel=channel,
@@ -133,7 +131,7 @@ def replies(campaign: Campaign, variant: int, number: int) -> None:
 
 
 def test_the_rest_waits_for_the_winner():
-    campaign = try_out()
+    campaign = on_trial()
 
     held = Batch.objects.filter(campaign=campaign, state="held")
     assert held
@@ -145,7 +143,7 @@ def test_the_rest_waits_for_the_winner():
 
 
 def test_the_best_goes_to_the_rest():
-    campaign = try_out()
+    campaign = on_trial()
     replies(campaign, 0, 3)
     replies(campaign, 1, 9)
     later = NOW + timedelta(hours=24)
@@ -165,7 +163,7 @@ def test_the_best_goes_to_the_rest():
 
 
 def test_a_tie_asks_a_person_who_chooses():
-    campaign = try_out()
+    campaign = on_trial()
 
     decide_experiment(campaign.pk, now=NOW + timedelta(hours=24))
 
@@ -182,7 +180,7 @@ def test_a_tie_asks_a_person_who_chooses():
 
 
 def test_a_paused_campaign_may_have_its_winner_and_sends_later():
-    campaign = try_out(rule="hand", hours=None)
+    campaign = on_trial(rule="hand", hours=None)
     act.pause_campaign(campaign, actor=None, now=NOW)
 
     choose_winner(campaign, 0, actor=make_staff("Jin"), now=NOW)
@@ -191,7 +189,7 @@ def test_a_paused_campaign_may_have_its_winner_and_sends_later():
 
 
 def test_a_cancelled_campaign_has_no_winner_and_nothing_held():
-    campaign = try_out()
+    campaign = on_trial()
     act.cancel_campaign(campaign, actor=None, now=NOW)
 
     with pytest.raises(MovedOn):
@@ -202,7 +200,7 @@ def test_a_cancelled_campaign_has_no_winner_and_nothing_held():
 
 
 def test_a_difference_is_weighed():
-    campaign = try_out()
+    campaign = on_trial()
     replies(campaign, 0, 5)
     replies(campaign, 1, 30)
 

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from campaigns.actions import campaigns as act
@@ -21,6 +22,7 @@ from campaigns.channels import available_channels, direct_connector
 from campaigns.enums import BatchState, CampaignState, DeliveryReason
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.queries import delivery_counts
+from connectors.base import Answer, Outcome
 from contacts.actions.consent import opt_out
 from contacts.enums import IdentityKind
 from contacts.errors import RuleBroken
@@ -113,6 +115,20 @@ def test_everybody_gets_one_letter_of_their_own(gateway: Gateway) -> None:
     said = next(call for call in gateway.calls if call["to"] == str(chen.pk))
     assert said["text"] == "Dear Chen, Lin"
     assert said["key"] == f"liuke-{campaign.pk}-{chen.pk}"
+
+
+@pytest.mark.parametrize("per_call", [1, 200])
+def test_nobody_gets_it_twice_from_one_claim_to_the_next(
+    gateway: Gateway, settings: Any, per_call: int
+) -> None:
+    settings.CAMPAIGN_WEBHOOK_PER_CALL = per_call
+    people(1_500)
+
+    campaign = plan()
+    pump_campaign(campaign.pk)
+
+    assert states(campaign) == {"sent": 1_500}
+    assert not gateway.repeats
 
 
 def test_connections_are_kept(gateway: Gateway) -> None:
@@ -252,8 +268,11 @@ def test_pause_stops_drawing_and_resume_goes_on(gateway: Gateway) -> None:
 
     assert all(drawn)
     assert next(letters, "over") == "over"
+    for letter in filter(None, drawn):
+        turn._hear(Answer(letter.key, Outcome.TAKEN))
+    turn._write()
     turn._give_back()
-    assert states(campaign) == {"queued": 600}
+    assert states(campaign) == {"sent": 10, "queued": 590}
     assert set(Batch.objects.values_list("state", flat=True)) == {BatchState.WAITING}
     pump_campaign(campaign.pk)
     assert gateway.calls == []
@@ -279,18 +298,100 @@ def test_cancel_ends_what_was_not_drawn(gateway: Gateway) -> None:
 def test_a_batch_in_a_call_while_the_campaign_is_cancelled_ends_too(gateway: Gateway) -> None:
     people(30)
     campaign = plan()
-
-    def cancel(called: dict[str, Any]) -> int:
-        return 503
-
     turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
-    letters = turn._letters()
-    next(letters)
+    letter = next(turn._letters())
+    assert letter
     act.cancel_campaign(fresh(campaign), actor=None, now=timezone.now())
+    turn._hear(Answer(letter.key, Outcome.BUSY, retry_after=1.0))
     turn._give_back()
 
     assert states(campaign) == {"cancelled": 30}
     assert Batch.objects.get().state == BatchState.CANCELLED
+
+
+def test_whose_answer_was_lost_is_shown_when_the_campaign_is_cancelled(gateway: Gateway) -> None:
+    people(60)
+    turn = count()
+    gateway.act = lambda _called: "lose" if next(turn) % 5 == 0 else 503
+    campaign = plan()
+    pump_campaign(campaign.pk)
+    lost = len(gateway.taken)
+    assert lost
+
+    act.cancel_campaign(fresh(campaign), actor=None, now=timezone.now())
+    go_on(campaign)
+
+    assert states(campaign) == {"unclear": lost, "cancelled": 60 - lost}
+    shown = Delivery.objects.filter(state="unclear").values_list("customer_id", flat=True)
+    assert {f"liuke-{campaign.pk}-{pk}" for pk in shown} == gateway.taken.keys()
+    assert Batch.objects.get().state == BatchState.UNCLEAR
+    assert write_off(fresh(campaign), actor=None, now=timezone.now()) == lost
+    assert fresh(campaign).state == CampaignState.CANCELLED
+
+
+@pytest.mark.parametrize("cancelled_first", [True, False])
+def test_a_dead_workers_letters_are_shown_when_the_campaign_is_cancelled(
+    gateway: Gateway, *, cancelled_first: bool
+) -> None:
+    people(50)
+    campaign = plan()
+    turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
+    assert next(turn._letters())
+    later = timezone.now() + LEASE * 2
+
+    if not cancelled_first:
+        assert expire_leases(now=later) == 1
+    act.cancel_campaign(fresh(campaign), actor=None, now=timezone.now())
+    if cancelled_first:
+        assert expire_leases(now=later) == 1
+
+    assert states(campaign) == {"unclear": 50}
+    assert Batch.objects.get().state == BatchState.UNCLEAR
+
+
+def test_who_opts_out_while_unclear_is_not_sent_to_again(gateway: Gateway) -> None:
+    customers = people(10)
+    gateway.act = lambda called: "lose" if called["to"] == str(customers[2].pk) else 200
+    campaign = plan()
+    pump_campaign(campaign.pk)
+    assert states(campaign) == {"sent": 9, "unclear": 1}
+    assert Batch.objects.get().state == BatchState.WAITING
+    opt_out(customers[2], source="test", now=timezone.now())
+
+    go_on(campaign)
+
+    assert states(campaign) == {"sent": 9, "unclear": 1}
+    assert not gateway.repeats
+    assert Batch.objects.get().state == BatchState.UNCLEAR
+    assert fresh(campaign).state == CampaignState.WAITING
+
+
+def test_a_turn_that_breaks_off_sends_no_mail_twice(mails: MailServer) -> None:
+    customers = people(120, IdentityKind.EMAIL)
+    campaign = plan("email", wording=Wording(subject="Spring"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'broken off'; END $$"
+        )
+        cursor.execute(
+            "CREATE TRIGGER break_off BEFORE UPDATE ON campaigns_delivery FOR EACH ROW"
+            f" WHEN (NEW.customer_id = {customers[70].pk:d} AND NEW.state = 'sent')"
+            " EXECUTE FUNCTION break_off()"
+        )
+    with pytest.raises(DatabaseError, match="broken off"):
+        pump_campaign(campaign.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER break_off ON campaigns_delivery")
+    assert Batch.objects.get().state == BatchState.SENDING
+
+    assert expire_leases(now=timezone.now() + LONG_LEASE * 2) == 1
+    go_on(campaign)
+
+    assert len({to for to, _mail in mails.mails}) == len(mails.mails)
+    told = states(campaign)
+    assert told["sent"] + told["unclear"] == 120
+    assert told["unclear"]
 
 
 def test_opting_out_counts_until_the_letter_is_drawn(gateway: Gateway) -> None:
@@ -332,7 +433,8 @@ def test_a_dead_workers_letters_go_again_at_once_where_keys_are_honoured(gateway
     assert expire_leases(now=now) == 0
     assert expire_leases(now=now + LEASE * 2) == 1
 
-    assert states(campaign) == {"queued": 100}
+    assert states(campaign) == {"unclear": 100}
+    assert Batch.objects.get().state == BatchState.WAITING
     pump_campaign(campaign.pk)
     assert states(campaign) == {"sent": 100}
     turn._write()

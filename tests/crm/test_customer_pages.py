@@ -272,7 +272,7 @@ def test_the_page_takes_the_same_queries_for_any_history(
         CustomerTag.objects.create(customer=customer, tag=make_tag(f"Tag {index}"))
         make_follow(make_staff(f"Guide {index}"), customer)
 
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(24):
         hers.get(page_address(customer))
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, WelcomeState
 from campaigns.models import Batch, Campaign, Delivery, Welcome
+from contacts.actions.consent import opt_in, opt_out
 from contacts.enums import (
     CallbackState,
     CustomerState,
@@ -347,6 +348,22 @@ def sent_to_someone_who_had_opted_out():
     Customer.objects.filter(pk=zhao.pk).update(opted_out_at=NOON + timedelta(seconds=2))
 
 
+def sent_by_a_refused_channel():
+    batch = make_sending(2)
+    batch.deliveries.update(state=DeliveryState.SENT)
+    Batch.objects.filter(pk=batch.pk).update(claimed_at=NOON)
+    for delivery in batch.deliveries.all():
+        opt_out(delivery.customer, channel="wecom", source="test", now=NOON - timedelta(seconds=2))
+    zhao = batch.deliveries.order_by("slot")[1].customer
+    opt_in(zhao, purpose="campaign", source="test", now=NOON - timedelta(seconds=1))
+
+
+def marked_as_refusing_what_was_agreed_to():
+    chen = make_customer()
+    opt_in(chen, channel="email", source="test", now=NOON)
+    Customer.objects.filter(pk=chen.pk).update(opted_out_at=NOON)
+
+
 def welcome_sent_too_late():
     welcome = make_welcome(make_staff(), make_customer())
     Welcome.objects.filter(pk=welcome.pk).update(
@@ -463,6 +480,8 @@ def order_that_is_not_in_the_value():
         (handed_without_a_reference, [6]),
         (reference_of_two_batches, [0, 6]),
         (sent_to_someone_who_had_opted_out, [7]),
+        (sent_by_a_refused_channel, [7]),
+        (marked_as_refusing_what_was_agreed_to, [7]),
         (welcome_sent_too_late, [8]),
         (welcome_without_outcome, [8]),
         (callback_that_nobody_works_on, [9]),

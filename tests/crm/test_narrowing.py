@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.models import Campaign, Segment
+from campaigns.models import Campaign, CampaignDraft, Segment
 from campaigns.segments import customers_in
 from contacts.enums import Role, Scope
 from contacts.errors import RuleBroken
@@ -107,11 +107,13 @@ def test_a_marketer_of_a_store_who_stands_in_none_reaches_nobody(
         post(person, "segments/preview", body),
         post(person, "campaigns", {"name": "A", "text": "Hi"} | body),
         post(person, "campaigns", {"name": "A", "text": "Hi", "segment": kept.pk}),
-        sign_in(Client(), person).post("/campaigns/new/", WORDS),
-        sign_in(Client(), person).post("/campaigns/new/", WORDS | {"preview": "1"}),
     ]
+    screen = sign_in(Client(), person)
+    screen.post("/campaigns/new/", WORDS | {"go": "next"})
+    version = CampaignDraft.objects.get().version
+    answers.append(screen.post("/campaigns/new/check/", {"go": "save", "version": version}))
 
-    assert [answer.status_code for answer in answers] == [400] * 5
+    assert [answer.status_code for answer in answers] == [400] * 4
     assert not Campaign.objects.exists()
 
 
@@ -157,7 +159,9 @@ def test_an_own_campaign_from_wider_days_shows_and_schedules_no_more_than_today(
 
 def test_a_narrow_campaign_can_be_scheduled(home: Store) -> None:
     person = marketer(home, Scope.STORE)
-    sign_in(client := Client(), person).post("/campaigns/new/", WORDS)
+    sign_in(client := Client(), person).post("/campaigns/new/", WORDS | {"go": "next"})
+    version = CampaignDraft.objects.get().version
+    client.post("/campaigns/new/check/", {"go": "save", "version": version})
     campaign = Campaign.objects.get()
 
     answer = client.post(f"/campaigns/{campaign.pk}/schedule/", {"when": "now"})

@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from django.conf import settings
 from django.db import connection
 
+from config import embedded
 from config.places import ROOT, Places
 from config.processes import Program, end_group
+from config.pytest_plugin import _SERVERS
 from config.supervisor import Supervisor
 
 PATIENCE = 40.0  # seconds, on a machine that does other things as well
@@ -56,8 +59,9 @@ class Crew:
     def environment(self) -> Mapping[str, str]:
         """Where the tests' own database, broker and sandbox are."""
         database = urlsplit(os.environ["DATABASE_URL"])
-        wecom = [name for name in dir(settings) if name.startswith("WECOM_")]
-        values = {name: getattr(settings, name) for name in wecom}
+        outside = ("WECOM_", "CAMPAIGN_WEBHOOK_", "EMAIL_URL")
+        named = [name for name in dir(settings) if name.startswith(outside)]
+        values = {name: getattr(settings, name) for name in named}
         return {
             **{name: value for name, value in values.items() if isinstance(value, str)},
             "DATABASE_URL": database._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
@@ -103,3 +107,14 @@ class Crew:
         program = supervisor._program("work")
         command = (sys.executable, str(ROOT / "manage.py"), "work", "--every", "0.2")
         return replace(program, command=command)
+
+
+def restart_postgres(config: pytest.Config) -> None:
+    """End the run's server at once, without a checkpoint, and start it on the same files."""
+    servers = config.stash[_SERVERS]
+    old = next(entry for entry in servers._running if entry[0].name == "postgres")
+    end_group(old[1].pid, signal.SIGQUIT)
+    old[1].wait()
+    servers._running.remove(old)
+    program = embedded.postgres_program(servers.places, durable=False)
+    embedded.wait_for_postgres(servers.places, servers._run(program))

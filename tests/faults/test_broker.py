@@ -1,7 +1,6 @@
 """The broker forgets everything, or is gone for good: the database is the queue."""
 
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -12,8 +11,6 @@ from redis import Redis
 from campaigns.enums import BatchState, CampaignState, WelcomeState
 from campaigns.models import Campaign, Welcome, WelcomeRule
 from campaigns.tasks import send_batches
-from config import embedded
-from config.places import Places
 from config.processes import end_group
 from contacts.doorbell import ring
 from contacts.enums import CallbackState, ItemState
@@ -115,18 +112,6 @@ def test_everything_ends_although_the_broker_forgets_it(crew: Crew, day: Day) ->
     redis.close()
     crew.kill("scheduler", *workers, "web")
     end_exactly(day, handover)
-
-
-@pytest.fixture
-def lonely(crew: Crew, places: Places) -> Iterator[Crew]:
-    """A crew with a broker of its own, which the test may kill."""
-    process = embedded.valkey_program(places).start()
-    embedded.wait_for_valkey(places, lambda: process.poll() is None)
-    crew.redis_url = places.redis_url
-    crew.broker = process
-    yield crew
-    end_group(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def test_everything_ends_without_any_broker(lonely: Crew, day: Day) -> None:

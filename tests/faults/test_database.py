@@ -1,23 +1,17 @@
 """PostgreSQL goes down hard in the middle of a campaign, or of a handover, and comes back."""
 
-import signal
-from collections.abc import Iterator
-
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from campaigns.actions.batches import expire_leases
 from campaigns.enums import BatchState
-from config import embedded
-from config.processes import end_group
-from config.pytest_plugin import _SERVERS
 from contacts.actions.moving import CHUNK
 from contacts.actions.transfers import LEASE
 from contacts.enums import ItemState, RequestState
 from contacts.models import HandoverRequest
 from tests.builders import make_customers, make_staff
-from tests.faults.crew import Crew, until
+from tests.faults.crew import Crew, restart_postgres, until
 from tests.faults.stories import (
     LEASE_OVER,
     begin_campaign,
@@ -32,30 +26,6 @@ from tests.faults.stories import (
 from tests.sandboxed import Shop
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def durable(transactional_db: None) -> Iterator[None]:
-    """A commit is a commit, as in production; other tests do without for speed."""
-    name = connection.ops.quote_name(connection.settings_dict["NAME"])
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
-    connection.close()
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
-    connection.close()
-
-
-def restart_postgres(config: pytest.Config) -> None:
-    """End the run's server at once, without a checkpoint, and start it on the same files."""
-    servers = config.stash[_SERVERS]
-    old = next(entry for entry in servers._running if entry[0].name == "postgres")
-    end_group(old[1].pid, signal.SIGQUIT)
-    old[1].wait()
-    servers._running.remove(old)
-    program = embedded.postgres_program(servers.places, durable=False)
-    embedded.wait_for_postgres(servers.places, servers._run(program))
 
 
 def test_a_campaign_survives_a_restart_of_the_database(

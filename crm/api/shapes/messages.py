@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.models import Batch, Campaign, Content, Delivery, QuickReply, Segment
+from campaigns.models import Batch, Campaign, Content, Delivery, QuickReply
 from campaigns.queries import AudiencePreview, BatchCell, CampaignProgress
 from crm.api.shapes.people import StaffRef, StoreRef
 
@@ -31,17 +31,6 @@ class QuickReplyShape(serializers.ModelSerializer[QuickReply]):
         read_only_fields = fields
 
 
-class SegmentShape(serializers.ModelSerializer[Segment]):
-    """A saved rule over customers."""
-
-    rule = serializers.DictField(read_only=True)
-
-    class Meta:
-        model = Segment
-        fields = ("id", "name", "rule", "created_at")
-        read_only_fields = fields
-
-
 class PreviewShape(serializers.Serializer[AudiencePreview]):
     """Whom a campaign would reach at this moment, and whom not and why."""
 
@@ -49,6 +38,12 @@ class PreviewShape(serializers.Serializer[AudiencePreview]):
     batches = serializers.IntegerField()
     senders = serializers.IntegerField()
     skipped = serializers.DictField(child=serializers.IntegerField(), help_text="By reason.")
+    over_quota = serializers.IntegerField(
+        help_text="Of those reachable, whom WeCom would refuse: their receive limit is reached."
+    )
+    later = serializers.IntegerField(
+        help_text="Of those reachable, who get it when their quiet hours end."
+    )
 
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
@@ -62,7 +57,7 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
     class Meta:
         model = Campaign
         fields: tuple[str, ...] = (
-            "id", "name", "channel", "content", "segment", "handover", "state", "state_at",
+            "id", "name", "channel", "purpose", "skip_if_in_another", "content", "segment", "handover", "state", "state_at",
             "send_at", "send_until", "local_time", "zone", "scheduled_by", "asked_recipients",
             "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html", "created_by", "created_at",
         )  # fmt: skip

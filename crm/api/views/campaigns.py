@@ -22,14 +22,15 @@ from campaigns.actions.campaigns import (
     schedule_campaign,
 )
 from campaigns.actions.changes import change_campaign
-from campaigns.actions.contents import create_content, create_segment
+from campaigns.actions.contents import create_content
+from campaigns.actions.segments import create_segment
 from campaigns.actions.unclear import check_unclear, send_again, write_off
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
-from campaigns.queries import CampaignProgress, campaign_progress
+from campaigns.queries import AudiencePreview, CampaignProgress, campaign_progress
 from contacts.enums import Purpose, Role
-from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require
+from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require, segments_of
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.clocks import TimeInput, shown, wall_of
 from crm.api.filters import IdFilter
@@ -40,10 +41,19 @@ from crm.api.shapes.messages import (
     CampaignProgressShape,
     CampaignShape,
     DeliveryShape,
+    PreviewShape,
     RemindedShape,
 )
-from crm.api.views.messages import MESSAGE_LENGTH, RuleField
-from crm.audiences import check_reach, check_segment_reach, free_segment_name, narrowed
+from crm.api.views.messages import MESSAGE_LENGTH
+from crm.api.views.segments import RuleField
+from crm.audiences import (
+    audience_of,
+    check_reach,
+    check_segment_reach,
+    free_segment_name,
+    is_within_reach,
+    narrowed,
+)
 
 HTML_LENGTH = 100_000
 
@@ -78,6 +88,8 @@ class Campaigns(Listing, Verb):
         segment = IdField(required=False)
         rule = RuleField(required=False)
         channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
+        purpose = serializers.ChoiceField(choices=Purpose.choices, default="campaign")
+        skip_if_in_another = serializers.BooleanField(default=False)
         subject = serializers.CharField(max_length=200, default="", allow_blank=True)
         html = serializers.CharField(max_length=HTML_LENGTH, default="", allow_blank=True)
         send_until = MomentField(required=False)
@@ -106,6 +118,8 @@ class Campaigns(Listing, Verb):
             content=self._content(data),
             segment=self._segment(data),
             channel=data["channel"],
+            purpose=data["purpose"],
+            skip_if_in_another=data["skip_if_in_another"],
             wording=Wording(subject=data["subject"], html=data["html"]),
             send_until=data.get("send_until"),
             actor=self.actor,
@@ -120,10 +134,10 @@ class Campaigns(Listing, Verb):
     def _segment(self, data: dict[str, Any]) -> Segment:
         name = data["name"]
         if "segment" in data:
-            kept = pick(Segment.objects.all(), [data["segment"]], "segment")[0]
-            rule = narrowed(kept.rule, self.viewer)
-            if rule["all"] == (kept.rule or {}).get("all", []):
+            kept = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
+            if is_within_reach(kept.rule, self.viewer):
                 return kept
+            rule = narrowed(kept.rule, self.viewer)
             name = free_segment_name(name, now=self.now)
         else:
             rule = narrowed(data["rule"], self.viewer)
@@ -167,10 +181,22 @@ class CampaignPage(Reading):
         if "content" in data:
             data["content"] = pick(Content.objects.all(), [data["content"]], "content")[0]
         if "segment" in data:
-            data["segment"] = pick(Segment.objects.all(), [data["segment"]], "segment")[0]
+            data["segment"] = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
             check_segment_reach(data["segment"], self.viewer)
         change_campaign(campaign, data, actor=self.actor, now=self.now)
         return Response(self.show(self.row(pk)))
+
+
+class Audience(Reading):
+    """Count whom a campaign would reach if it were planned now."""
+
+    resource = "campaigns"
+    shape = PreviewShape
+
+    def row(self, pk: int) -> AudiencePreview:
+        """Return exact figures, and nothing is written."""
+        require(self.viewer, Role.MARKETER)
+        return audience_of(campaign_for(self.viewer, pk), self.viewer)
 
 
 class Progress(Reading):

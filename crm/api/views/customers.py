@@ -9,7 +9,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contacts.actions.consent import opt_out
 from contacts.actions.customers import tag_customer, untag_customer
 from contacts.actions.profiles import edit_customer, take_in_customer
 from contacts.enums import Gender, IdentityKind, Role
@@ -18,7 +17,7 @@ from contacts.models import Customer, Follow, Identity, Staff, Store, Tag, TagGr
 from crm.access import customer_for, customers_of, require, staff_of, stores_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
-from crm.api.inputs import BirthdayField, IdentityInput, address_from
+from crm.api.inputs import BirthdayField, IdentityInput, TimeZoneField, address_from
 from crm.api.shapes.people import (
     CustomerShape,
     FollowShape,
@@ -73,6 +72,7 @@ class DetailsInput(StrictInput):
     birthday = BirthdayField(required=False, allow_null=True)
     city = serializers.CharField(max_length=80, required=False, allow_blank=True)
     note = serializers.CharField(max_length=4000, required=False, allow_blank=True)
+    time_zone = TimeZoneField(required=False, allow_blank=True)
 
 
 class Customers(Listing, Verb):
@@ -198,26 +198,6 @@ class CustomerTags(CustomerPage, Verb):
             untag_customer(customer, tag, actor=self.actor, now=self.now)
         added = pick(tags, data["add"], "add")
         tag_customer(customer, added, actor=self.actor, now=self.now, source="api")
-        return self.row(pk)
-
-
-class OptOut(CustomerPage, Verb):
-    """Opt a customer out."""
-
-    http_method_names = ["post"]
-
-    class Input(StrictInput):
-        """Where the customer said so."""
-
-        source = serializers.CharField(  # type: ignore[assignment]  # a field of the request
-            max_length=40, default="api"
-        )
-
-    def act(self, data: dict[str, Any], pk: int) -> Customer:
-        """Send this customer no campaigns from now on."""
-        require(self.viewer, Role.GUIDE, Role.MANAGER, Role.MARKETER)
-        customer = customer_for(self.viewer, pk)
-        opt_out(customer, source=data["source"], now=self.now, actor=self.actor)
         return self.row(pk)
 
 

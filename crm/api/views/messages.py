@@ -1,4 +1,4 @@
-"""Contents and segments: what is said, and to whom."""
+"""Contents: what is said."""
 
 from typing import Any, ClassVar
 
@@ -6,21 +6,14 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 
-from campaigns.actions.contents import create_content, create_segment
-from campaigns.channels import LABELS
-from campaigns.models import Content, Segment
-from campaigns.queries import AudiencePreview, audience_preview
+from campaigns.actions.contents import create_content
+from campaigns.models import Content
 from contacts.enums import Role
 from crm.access import require
 from crm.api.base import Listing, Reading, StrictInput, Verb
-from crm.api.shapes.messages import ContentShape, PreviewShape, SegmentShape
-from crm.audiences import narrowed
+from crm.api.shapes.messages import ContentShape
 
 MESSAGE_LENGTH = 4000
-
-
-class RuleField(serializers.JSONField):
-    """``{"all": [{"field": "tag", "op": "any", "value": [3]}, …]}``; the action checks the rest."""
 
 
 class Contents(Listing, Verb):
@@ -62,68 +55,3 @@ class ContentPage(Reading):
         """Return the message."""
         require(self.viewer, Role.MARKETER, Role.MANAGER)
         return get_object_or_404(Content, pk=pk)
-
-
-class Segments(Listing, Verb):
-    """List the segments of the company."""
-
-    resource = "segments"
-    shape = SegmentShape
-    success = 201
-
-    class Input(StrictInput):
-        """A name, and the rule."""
-
-        example: ClassVar = {
-            "name": "Regulars",
-            "rule": {"all": [{"field": "tag", "op": "any", "value": [3]}]},
-        }
-
-        name = serializers.CharField(max_length=120)
-        rule = RuleField()
-
-    def rows(self) -> QuerySet[Segment]:
-        """Return all segments, to those who use them."""
-        require(self.viewer, Role.MARKETER, Role.MANAGER)
-        return Segment.objects.all()
-
-    def act(self, data: dict[str, Any]) -> Segment:
-        """Save a segment: a rule over customers.
-
-        Every condition has to hold. Fields and operators: `tag` any, all, none; `store` and
-        `owner` in; `gender` is; `last_interaction` within_days, before_days.
-        """
-        require(self.viewer, Role.MARKETER)
-        return create_segment(**data, actor=self.actor, now=self.now)
-
-
-class SegmentPage(Reading):
-    """Read one segment."""
-
-    resource = "segments"
-    shape = SegmentShape
-
-    def row(self, pk: int) -> Segment:
-        """Return the segment."""
-        require(self.viewer, Role.MARKETER, Role.MANAGER)
-        return get_object_or_404(Segment, pk=pk)
-
-
-class Preview(Verb):
-    """Preview an audience."""
-
-    resource = "segments"
-    shape = PreviewShape
-
-    class Input(StrictInput):
-        """The rule, and the channel."""
-
-        example: ClassVar = {"rule": {"all": [{"field": "tag", "op": "any", "value": [3]}]}}
-
-        rule = RuleField()
-        channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
-
-    def act(self, data: dict[str, Any]) -> AudiencePreview:
-        """Count whom a campaign of yours to this rule would reach now, and whom not and why."""
-        require(self.viewer, Role.MARKETER)
-        return audience_preview(narrowed(data["rule"], self.viewer), channel=data["channel"])

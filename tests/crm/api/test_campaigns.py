@@ -106,6 +106,7 @@ def test_an_audience_is_previewed(client):
 
     assert answer.json() == {
         "reachable": 2, "batches": 1, "senders": 1, "skipped": {"no_address": 1},
+        "over_quota": 0, "later": 0,
     }  # fmt: skip
 
 

@@ -168,7 +168,7 @@ def test_a_bad_change_changes_nothing(api, lin, change):
 
 
 KEYS = {
-    "id", "name", "gender", "birthday", "city", "note", "store", "owner", "identities", "tags",
+    "id", "name", "gender", "birthday", "city", "note", "time_zone", "store", "owner", "identities", "tags",
     "last_interaction_at", "last_order_at", "spent", "opted_out_at", "state", "created_at",
 }  # fmt: skip
 

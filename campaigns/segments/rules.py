@@ -1,0 +1,109 @@
+"""From a rule to a query: groups within groups, and segments within segments."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campaigns.segments.fields import OPERATORS, segments_named
+from campaigns.segments.values import ids
+from contacts.errors import RuleBroken
+from contacts.models import Customer
+
+MOST_CONDITIONS = 100
+DEEPEST = 5
+"""Groups within groups, and segments within segments."""
+
+GROUPS = frozenset({"all", "any", "not"})
+
+
+def check_rule(rule: object) -> None:
+    """Raise ``RuleBroken``, saying what to change, if the rule is not one we can run."""
+    _Builder(timezone.now()).build(rule)
+
+
+def customers_in(rule: object, *, now: datetime | None = None) -> QuerySet[Customer]:
+    """Return the active customers whom the rule describes; an empty rule describes everybody."""
+    described = _Builder(now or timezone.now()).build(rule)
+    found: QuerySet[Customer] = Customer.objects.active().filter(described)
+    return found
+
+
+class _Builder:
+    """Builds one rule; counts its conditions, and knows within which segments it is."""
+
+    def __init__(self, now: datetime, within: tuple[int, ...] = ()) -> None:
+        self._now = now
+        self._within = within
+        self._conditions = 0
+
+    def build(self, rule: object, depth: int = 0) -> Q:
+        if rule in ({}, None):
+            return Q()
+        if not isinstance(rule, dict):
+            raise RuleBroken(_('A segment rule looks like {"all": [ … conditions … ]}.'))
+        if depth > DEEPEST:
+            raise RuleBroken(_("Groups lie at most %(n)s deep.") % {"n": DEEPEST})
+        if len(rule) == 1 and (kind := next(iter(rule))) in GROUPS:
+            return self._group(kind, rule[kind], depth)
+        if "field" in rule:
+            return self._condition(rule)
+        raise RuleBroken(_('A segment rule looks like {"all": [ … conditions … ]}.'))
+
+    def _group(self, kind: str, members: object, depth: int) -> Q:
+        if kind == "not":
+            if not isinstance(members, dict) or not members:
+                raise RuleBroken(_("Say what customers must not be."))
+            return ~self.build(members, depth + 1)
+        if not isinstance(members, list):
+            raise RuleBroken(_('A segment rule looks like {"all": [ … conditions … ]}.'))
+        if not all(isinstance(member, dict) and member for member in members):
+            raise RuleBroken(_("Each condition has a field, an operator and a value."))
+        joined = Q()
+        for member in members:
+            built = self.build(member, depth + 1)
+            joined = joined & built if kind == "all" else joined | built
+        return joined
+
+    def _condition(self, condition: Mapping[str, Any]) -> Q:
+        self._conditions += 1
+        if self._conditions > MOST_CONDITIONS:
+            raise RuleBroken(
+                _("A segment holds at most %(n)s conditions.") % {"n": MOST_CONDITIONS}
+            )
+        if extra := set(condition) - {"field", "op", "value"}:
+            raise RuleBroken(
+                _("A condition has no part “%(name)s”.") % {"name": sorted(map(str, extra))[0][:40]}
+            )
+        field, name = condition.get("field"), condition.get("op")
+        operator = OPERATORS.get((field, name)) if _are_words(field, name) else None  # type: ignore[arg-type]
+        if operator is None:
+            raise RuleBroken(
+                _("A segment cannot ask for “%(field)s %(op)s”.")
+                % {"field": str(field)[:40], "op": str(name)[:40]}
+            )
+        value = operator.read(condition.get("value"))
+        if field == "segment":
+            return self._segments(value, wanted=name == "in")
+        return operator.build(value, self._now)
+
+    def _segments(self, value: object, *, wanted: bool) -> Q:
+        """Members of other segments. A segment that leads back to itself is refused."""
+        pks = ids(value)
+        if set(pks) & set(self._within):
+            raise RuleBroken(_("This segment leads back to itself."))
+        if len(self._within) >= DEEPEST:
+            raise RuleBroken(_("Segments lie at most %(n)s within each other.") % {"n": DEEPEST})
+        joined = Q(pk__in=[])
+        for segment in segments_named(pks):
+            inner = _Builder(self._now, (*self._within, segment.pk))
+            described = inner.build(segment.rule)
+            joined |= Q(pk__in=Customer.objects.filter(described).order_by().values("pk"))
+        return joined if wanted else ~joined
+
+
+def _are_words(*words: object) -> bool:
+    return all(isinstance(word, str) for word in words)

@@ -1,0 +1,58 @@
+"""Words with which people end messages, or have them again, by answering one."""
+
+import re
+import unicodedata
+from enum import StrEnum
+
+from django.conf import settings
+
+STOP = frozenset(
+    {
+        "t",
+        "td",
+        "退订",
+        "退訂",
+        "取消订阅",
+        "取消訂閱",
+        "stop",
+        "stopall",
+        "unsubscribe",
+        "quit",
+        "optout",
+    }
+)
+START = frozenset({"start", "unstop", "开通", "恢复订阅"})
+
+_QUOTE = re.compile(
+    r"\s*(>|On .+ wrote:|-{2,} ?(Original|Forwarded)|_{5,}|From:|发件人|在.+写道:|-{2,} ?原始)",
+    re.IGNORECASE,
+)
+_AROUND = " \t\r\n.,!;:'\"()[]-\u3001\u3002\u3010\u3011\u2018\u2019\u201c\u201d"
+
+
+class Wish(StrEnum):
+    """What an answer asks for."""
+
+    STOP = "stop"
+    START = "start"
+
+
+def wish_in(answer: str) -> Wish | None:
+    """Return what the answer asks for, if it is one such word and nothing else.
+
+    Width, case and the signs around it do not matter; what is quoted below, as mail programmes
+    do, is left out. "Please do not stop" is no wish.
+    """
+    word = _own_words(unicodedata.normalize("NFKC", answer)).strip(_AROUND).casefold()
+    if word in STOP or word in {extra.casefold() for extra in settings.STOP_WORDS}:
+        return Wish.STOP
+    return Wish.START if word in START else None
+
+
+def _own_words(answer: str) -> str:
+    own = []
+    for line in answer.splitlines():
+        if _QUOTE.match(line):
+            break
+        own.append(line)
+    return "\n".join(own)

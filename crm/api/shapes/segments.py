@@ -1,0 +1,56 @@
+"""Shapes of segments, of what their rules may ask for, and of previews."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns.models import Segment
+from campaigns.segments import Field, Operator
+from crm.api.shapes.people import StaffRef
+
+
+class SegmentShape(serializers.ModelSerializer[Segment]):
+    """A saved rule over customers, or a static list of them."""
+
+    rule = serializers.DictField(read_only=True)
+    created_by = StaffRef(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Segment
+        fields = (
+            "id", "name", "rule", "is_static", "shared", "created_by", "created_at", "changed_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class SegmentPreviewShape(serializers.Serializer[dict[str, Any]]):
+    """Whom a rule describes, whom a campaign would reach at this moment, and whom not and why."""
+
+    customers = serializers.IntegerField()
+    is_exact = serializers.BooleanField()
+    sample = serializers.ListField(child=serializers.IntegerField())
+    reachable = serializers.IntegerField(source="audience.reachable")
+    batches = serializers.IntegerField(source="audience.batches")
+    senders = serializers.IntegerField(source="audience.senders")
+    skipped = serializers.DictField(
+        child=serializers.IntegerField(), source="audience.skipped", help_text="By reason."
+    )
+
+
+class OperatorShape(serializers.Serializer[Operator]):
+    """One way to ask."""
+
+    name = serializers.CharField()
+    kind = serializers.CharField(help_text="What the value looks like.")
+    choices = serializers.SerializerMethodField(help_text="The words to choose from, if any.")
+
+    def get_choices(self, operator: Operator) -> list[str]:
+        """Return the words."""
+        return [word for word, _label in operator.choices]
+
+
+class FieldShape(serializers.Serializer[Field]):
+    """One thing that is known of customers."""
+
+    name = serializers.CharField()
+    operators = OperatorShape(many=True)

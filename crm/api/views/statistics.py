@@ -1,0 +1,76 @@
+"""What became of a campaign: its funnel, in all and by batch, guide, store and variant, and its links."""
+
+from typing import Any, ClassVar
+
+from campaigns.tracking import queries
+from campaigns.tracking.tallies import Dimension
+from crm.access import campaign_for
+from crm.api.base import Reading
+from crm.api.shapes.statistics import FunnelsShape, LinksShape, StatisticsShape
+
+
+class Statistics(Reading):
+    """Read how far the recipients of a campaign got, people and machines apart."""
+
+    resource = "campaigns"
+    shape = StatisticsShape
+
+    def row(self, pk: int) -> dict[str, Any]:
+        """Return the figures."""
+        campaign = campaign_for(self.viewer, pk)
+        return {
+            "counted_at": queries.counted_at(campaign),
+            "funnel": queries.funnel(campaign),
+            "hours": queries.hours(campaign),
+        }
+
+
+class StatisticsBy(Reading):
+    """Read the same for each part of the recipients."""
+
+    resource = "campaigns"
+    shape = FunnelsShape
+    dimension: ClassVar[Dimension]
+
+    def row(self, pk: int) -> dict[str, Any]:
+        """Return the figures."""
+        campaign = campaign_for(self.viewer, pk)
+        return {
+            "counted_at": queries.counted_at(campaign),
+            "results": queries.funnels_by(campaign, self.dimension),
+        }
+
+
+class StatisticsByBatch(StatisticsBy):
+    """Read how far recipients got, batch by batch."""
+
+    dimension = Dimension.BATCH
+
+
+class StatisticsByGuide(StatisticsBy):
+    """Read how far recipients got, guide by guide: who sent it, or answers for the customer."""
+
+    dimension = Dimension.GUIDE
+
+
+class StatisticsByStore(StatisticsBy):
+    """Read how far recipients got, store by store."""
+
+    dimension = Dimension.STORE
+
+
+class StatisticsByVariant(StatisticsBy):
+    """Read how far recipients got, wording by wording."""
+
+    dimension = Dimension.VARIANT
+
+
+class Links(Reading):
+    """Read how often the links of a campaign were followed."""
+
+    resource = "campaigns"
+    shape = LinksShape
+
+    def row(self, pk: int) -> dict[str, Any]:
+        """Return the figures."""
+        return {"results": queries.links(campaign_for(self.viewer, pk))}

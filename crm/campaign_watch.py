@@ -1,0 +1,231 @@
+"""What the page of a running campaign shows: cells, pace, who is waited for, what went wrong."""
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, Count, F, Max, Min, Q, Sum, When
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from campaigns.enums import BatchState, DeliveryReason
+from campaigns.models import Batch, Campaign, ChannelPace
+
+CELLS = 400
+"""As many cells a page shows at most; each stands for several batches when there are more."""
+
+LATELY = timedelta(seconds=60)
+
+_WORST_FIRST = (
+    BatchState.UNCLEAR,
+    BatchState.REFUSED,
+    BatchState.SENDING,
+    BatchState.WAITING,
+    BatchState.HELD,
+    BatchState.HANDED,
+    BatchState.CANCELLED,
+    BatchState.DONE,
+)
+
+ADVICE: dict[str, Any] = {
+    DeliveryReason.NO_ADDRESS: gettext_lazy(
+        "Ask for it at the next visit, or use another channel."
+    ),
+    DeliveryReason.DEAD_ADDRESS: gettext_lazy("Ask for a new address; mail to this one came back."),
+    "bounced": gettext_lazy("Ask for a new address; this one will not be used again."),
+    DeliveryReason.NO_CONSENT: gettext_lazy("Ask them whether they want to hear from you."),
+    DeliveryReason.NO_SENDER: gettext_lazy("Assign these customers to a guide who works in WeCom."),
+    DeliveryReason.SENDER_LEFT: gettext_lazy("Hand their customers over, then send to them again."),
+    DeliveryReason.NOT_CONFIRMED: gettext_lazy("Remind the guides earlier next time."),
+    DeliveryReason.CHANNEL_ERROR: gettext_lazy("Read what the channel said above, and correct it."),
+    DeliveryReason.INVALID: gettext_lazy("The channel does not take this address: correct it."),
+    DeliveryReason.RECEIVE_LIMIT: gettext_lazy("They have had as many as WeCom allows; try later."),
+    DeliveryReason.NOT_A_FRIEND: gettext_lazy("They have removed the guide; use another channel."),
+    DeliveryReason.MISSED: gettext_lazy("The time until which it could be sent had passed."),
+    "undelivered": gettext_lazy("The gateway could not deliver it; try another channel."),
+}
+"""What can be done about a reason; of the others nothing has to be done."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """One batch, or several that follow each other."""
+
+    first: int
+    last: int
+    states: dict[BatchState, int] = field(default_factory=dict)
+    size: int = 0
+
+    @property
+    def state(self) -> BatchState:
+        """The state that most needs a look; what is done comes last."""
+        return min(self.states, key=_WORST_FIRST.index)
+
+    @property
+    def words(self) -> str:
+        """The cell in a sentence."""
+        stand = ", ".join(
+            f"{state.label} {n}" if self.first < self.last else str(state.label)
+            for state, n in self.states.items()
+        )
+        name = f"{self.first}-{self.last}" if self.first < self.last else str(self.first)
+        return _("Batch %(name)s, %(size)s recipients: %(stand)s") % {
+            "name": name,
+            "size": self.size,
+            "stand": stand,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """All batches of a campaign as cells, and how many are in which state."""
+
+    cells: list[Cell]
+    per_cell: int
+    states: dict[BatchState, int]
+
+    @property
+    def total(self) -> int:
+        """How many batches there are."""
+        return sum(self.states.values())
+
+
+def batches_in_cells(campaign: Campaign) -> Batches:
+    """Gather the batches into at most ``CELLS`` cells: two queries, whatever their number."""
+    number = Batch.objects.filter(campaign=campaign).aggregate(n=Max("seq"))["n"] or 0
+    per_cell = max(1, -(-number // CELLS))
+    rows = (
+        Batch.objects.filter(campaign=campaign)
+        .annotate(cell=(F("seq") - 1) / per_cell)
+        .values_list("cell", "state")
+        .annotate(n=Count("pk"), size=Sum("size"), first=Min("seq"), last=Max("seq"))
+        .order_by("cell", "state")
+    )
+    cells: dict[int, Cell] = {}
+    states: dict[BatchState, int] = {}
+    for place, raw, count, size, first, last in rows:
+        state = BatchState(raw)
+        cell = cells.setdefault(place, Cell(first, last))
+        cell.first, cell.last = min(cell.first, first), max(cell.last, last)
+        cell.states[state] = count
+        cell.size += size
+        states[state] = states.get(state, 0) + count
+    return Batches(list(cells.values()), per_cell, states)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a campaign's recipients went to the channel, and what is left of them."""
+
+    senders: int
+    handed: int = 0
+    seconds: int = 0
+    lately: int = 0
+    left: int = 0
+
+    @property
+    def per_second(self) -> int:
+        """Recipients a second within the last minute."""
+        return round(self.lately / LATELY.seconds)
+
+    @property
+    def per_minute(self) -> int:
+        """Recipients within the last minute."""
+        return self.lately
+
+    @property
+    def time_left(self) -> str:
+        """How long the rest takes at the pace of the last minute; empty if nobody can say."""
+        if not self.lately or not self.left:
+            return ""
+        seconds = math.ceil(self.left * LATELY.seconds / self.lately)
+        if seconds < LATELY.seconds:
+            return _("less than a minute left")
+        minutes = math.ceil(seconds / 60)
+        return ngettext("about %(n)s minute left", "about %(n)s minutes left", minutes) % {
+            "n": minutes
+        }
+
+    def __str__(self) -> str:
+        if not self.handed:
+            return ""
+        if self.seconds < LATELY.seconds:
+            said = ngettext(
+                "%(handed)s handed over in %(n)s second",
+                "%(handed)s handed over in %(n)s seconds",
+                self.seconds,
+            )
+            return said % {"handed": self.handed, "n": self.seconds}
+        rate = round(self.handed * 60 / self.seconds)
+        return _("%(handed)s handed over, %(n)s a minute") % {"handed": self.handed, "n": rate}
+
+
+def pace_of(campaign: Campaign, *, now: datetime) -> Pace:
+    """Measure from the first claim to the last batch that the channel has taken: one query."""
+    taken = Coalesce("handed_at", Case(When(state=BatchState.DONE, then="done_at")))
+    gone = Q(taken__isnull=False)
+    figures = (
+        Batch.objects.filter(campaign=campaign)
+        .annotate(taken=taken)
+        .aggregate(
+            senders=Count("sender", distinct=True),
+            handed=Sum("size", filter=gone, default=0),
+            first=Min("claimed_at", filter=gone),
+            last=Max("taken"),
+            lately=Sum("size", filter=Q(taken__gt=now - LATELY), default=0),
+            left=Sum(
+                "size",
+                filter=Q(state__in=[BatchState.HELD, BatchState.WAITING, BatchState.SENDING]),
+                default=0,
+            ),
+        )
+    )
+    first: datetime | None = figures["first"]
+    last: datetime | None = figures["last"]
+    seconds = max(1, math.ceil((last - first).total_seconds())) if first and last else 0
+    if not seconds:
+        return Pace(figures["senders"], left=figures["left"])
+    return Pace(figures["senders"], figures["handed"], seconds, figures["lately"], figures["left"])
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Somebody who has not confirmed yet."""
+
+    name: str
+    batches: int
+    recipients: int
+    since: datetime | None
+    reminders: int
+
+
+def waited_for(campaign: Campaign, *, limit: int) -> list[Waited]:
+    """List who has not confirmed, the longest first: one query."""
+    rows = (
+        Batch.objects.filter(campaign=campaign, state=BatchState.HANDED, confirmed_at=None)
+        .exclude(sender=None)
+        .values("sender", "sender__name")
+        .annotate(n=Count("pk"), sizes=Sum("size"), since=Min("handed_at"), most=Max("reminders"))
+        .order_by("since", "sender")[:limit]
+    )
+    return [
+        Waited(row["sender__name"], row["n"], row["sizes"], row["since"], row["most"])
+        for row in rows
+    ]
+
+
+def refused_of(campaign: Campaign, *, limit: int) -> list[tuple[str, int]]:
+    """List what the channel said of the batches it refused, the most frequent first: one query."""
+    return list(
+        Batch.objects.filter(campaign=campaign, state=BatchState.REFUSED)
+        .values_list("error")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "error")[:limit]
+    )
+
+
+def resting(channel: str, *, now: datetime) -> ChannelPace | None:
+    """Return the pace of a channel that rests after trouble, else nothing."""
+    return ChannelPace.objects.filter(channel=channel, rest_until__gt=now).first()

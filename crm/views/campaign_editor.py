@@ -1,0 +1,363 @@
+"""The campaign editor: one page a step, and a draft that keeps everything typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from campaigns.actions.campaigns import schedule_campaign
+from campaigns.actions.drafts import draft_of, drop_draft, follow_campaign, keep_draft
+from campaigns.actions.rewriting import base_of
+from campaigns.channels import abilities_of, available_channels
+from campaigns.enums import CampaignState
+from campaigns.models import Campaign, CampaignDraft
+from campaigns.models.campaigns import BATCH_LIMIT
+from campaigns.queries import AudiencePreview, audience_preview
+from contacts.enums import Purpose, Role
+from contacts.errors import MovedOn, RuleBroken
+from crm.access import Viewer, campaign_for, require, viewer_of
+from crm.audiences import check_reach
+from crm.campaign_queries import explain_batches
+from crm.forms.campaigns import (
+    COUNTED_FIELDS,
+    EDITOR_STEPS,
+    CampaignForm,
+    EditorStep,
+    ScheduleForm,
+    typed_of,
+)
+from crm.paging import whole_number
+
+SEVERAL = ("tags", "stores")
+"""Inputs that hold several values."""
+
+COUNTING = ("audience", "options")
+"""Steps beside which the audience is counted while it is chosen."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Who edits what, and everything that was typed so far."""
+
+    viewer: Viewer
+    campaign: Campaign | None
+    draft: CampaignDraft | None
+    typed: dict[str, list[str]]
+    window: str
+
+    @property
+    def version(self) -> int:
+        """The version of the draft that this page shows."""
+        return self.draft.version if self.draft else 0
+
+    @property
+    def data(self) -> MultiValueDict[str, str]:
+        """Everything typed, as a form takes it."""
+        return MultiValueDict(self.typed)
+
+    @property
+    def initial(self) -> dict[str, Any]:
+        """Everything typed, to be shown without judging it."""
+        return {
+            name: list(values) if name in SEVERAL else (values[-1] if values else "")
+            for name, values in self.typed.items()
+        }
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether somebody else has changed the campaign since this draft of it began."""
+        return bool(self.campaign and self.draft and self.draft.base != base_of(self.campaign))
+
+    def address(self, step: str) -> str:
+        """Return the address of a step."""
+        if self.campaign is None:
+            return reverse("campaign_new_step", args=[step])
+        return reverse("campaign_edit_step", args=[self.campaign.pk, step])
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def campaign_new(request: HttpRequest, step: str = "message") -> HttpResponse:
+    """Show or keep one step of a new campaign."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MARKETER)
+    return _edit(request, viewer, None, step)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def campaign_edit(request: HttpRequest, pk: int, step: str = "message") -> HttpResponse:
+    """Show or keep one step of changing a campaign that is a draft."""
+    viewer = viewer_of(request)
+    require(viewer, Role.MARKETER)
+    campaign = campaign_for(viewer, pk)
+    if campaign.state != CampaignState.DRAFT or campaign.handover_id:
+        messages.warning(request, _("Only a draft can be changed."))
+        return redirect("campaign_page", pk=pk)
+    return _edit(request, viewer, campaign, step)
+
+
+def _edit(
+    request: HttpRequest, viewer: Viewer, campaign: Campaign | None, name: str
+) -> HttpResponse:
+    step = next((step for step in EDITOR_STEPS if step.name == name), None)
+    if step is None:
+        raise Http404
+    desk = _desk(request, viewer, campaign)
+    if request.method == "POST":
+        return _take(request, desk, step, request.POST.get("go", ""))
+    return _counted(request, desk) if "count" in request.GET else _page(request, desk, step)
+
+
+def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpResponse:
+    """Keep what was typed on a step, then do what was pressed."""
+    if go == "discard":
+        return _discard(request, desk)
+    if step.fields:
+        desk.typed |= {
+            field: [_storable(text) for text in request.POST.getlist(field)]
+            for field in step.fields
+        }
+        try:
+            _keep(request, desk)
+        except MovedOn as error:
+            return _elsewhere(request, desk, step, str(error))
+    if go == "keep":
+        return _kept(request, desk, step)
+    if go in {"save", "schedule"}:
+        return _finish(request, desk, at_once=go == "schedule")
+    return _move(request, desk, step, go)
+
+
+def _storable(text: str) -> str:
+    """Leave out what no database stores: NUL, lone surrogates."""
+    return text.replace("\0", "").encode(errors="ignore").decode()
+
+
+def _discard(request: HttpRequest, desk: Desk) -> HttpResponse:
+    drop_draft(desk.viewer.staff, desk.campaign)
+    messages.success(request, _("What was typed is thrown away."))
+    return (
+        redirect("campaign_page", desk.campaign.pk) if desk.campaign else redirect("campaign_list")
+    )
+
+
+def _desk(request: HttpRequest, viewer: Viewer, campaign: Campaign | None) -> Desk:
+    draft = draft_of(viewer.staff, campaign)
+    typed: dict[str, list[str]] = (
+        dict(typed_of(campaign)) if campaign else {"track_clicks": ["on"], "track_opens": ["on"]}
+    )
+    if draft:
+        typed |= draft.fields
+    window = request.POST.get("window", "")[:32] or token_hex(8)
+    return Desk(viewer, campaign, draft, typed, window)
+
+
+def _keep(request: HttpRequest, desk: Desk) -> None:
+    desk.draft = keep_draft(
+        desk.viewer.staff,
+        desk.campaign,
+        desk.typed,
+        seen=whole_number(request.POST.get("version")) or 0,
+        window=desk.window,
+        now=timezone.now(),
+    )
+
+
+def _elsewhere(request: HttpRequest, desk: Desk, step: EditorStep, why: str) -> HttpResponse:
+    """Say that another window has saved; the page keeps what was typed here beside it."""
+    context = {"desk": desk, "elsewhere": why, "here": desk.address(step.name)}
+    if request.headers.get("HX-Request"):
+        seen = whole_number(request.POST.get("version")) or 0
+        context |= {"version": seen}
+        return render(request, "crm/parts/_draft_kept.html", context, status=409)
+    return _page(request, desk, step, status=409, elsewhere=why)
+
+
+def _kept(request: HttpRequest, desk: Desk, step: EditorStep) -> HttpResponse:
+    context = {"desk": desk, "version": desk.version, "here": desk.address(step.name)}
+    if step.name in COUNTING:
+        context |= {"count_too": True, **_audience(desk)}
+    return render(request, "crm/parts/_draft_kept.html", context)
+
+
+def _move(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpResponse:
+    """Go to another step; forward only when this one is sound, back and sideways always."""
+    names = [step.name for step in EDITOR_STEPS]
+    here = names.index(step.name)
+    if go not in {*names, "next"}:
+        return redirect(desk.address(step.name))
+    if go == "next":
+        if _errors_on(desk, step):
+            return _page(request, desk, step, status=400, judged=True)
+        go = names[min(here + 1, len(names) - 1)]
+    return redirect(desk.address(go))
+
+
+def _errors_on(desk: Desk, step: EditorStep) -> dict[str, Any]:
+    """Return what is wrong with the inputs of one step."""
+    form = _schedule(desk) if step.name == "when" else CampaignForm(desk.viewer, desk.data)
+    return {name: form.errors[name] for name in form.errors if name in step.fields}
+
+
+def _schedule(desk: Desk) -> ScheduleForm:
+    data = desk.data
+    data.setdefault("when", "now")
+    return ScheduleForm(timezone.now(), data)
+
+
+def _page(
+    request: HttpRequest,
+    desk: Desk,
+    step: EditorStep,
+    *,
+    status: int = 200,
+    judged: bool = False,
+    elsewhere: str = "",
+    refusal: str = "",
+) -> HttpResponse:
+    names = [step.name for step in EDITOR_STEPS]
+    here = names.index(step.name)
+    now = timezone.now()
+    form = (
+        CampaignForm(desk.viewer, desk.data)
+        if judged
+        else CampaignForm(desk.viewer, initial=desk.initial)
+    )
+    schedule = (
+        _schedule(desk) if judged else ScheduleForm(now, initial={"when": "now"} | desk.initial)
+    )
+    context = {
+        "desk": desk,
+        "version": desk.version,
+        "step": step,
+        "steps": [
+            {"step": one, "number": n + 1, "url": desk.address(one.name), "is_here": n == here}
+            for n, one in enumerate(EDITOR_STEPS)
+        ],
+        "before": names[here - 1] if here else "",
+        "form": form,
+        "schedule": schedule,
+        "here": desk.address(step.name),
+        "elsewhere": elsewhere,
+        "refusal": refusal,
+        "limits": {name: abilities_of(name).text_bytes for name in available_channels()},
+        "zone": timezone.get_current_timezone_name(),
+        "part": f"crm/parts/_editor_{step.name}.html",
+    }
+    if step.name in COUNTING:
+        context |= _audience(desk)
+    if step.name == "check":
+        context |= _check(desk)
+    return render(request, "crm/campaign_editor.html", context, status=status)
+
+
+def _check(desk: Desk) -> dict[str, Any]:
+    """Judge everything typed: what is wrong, step by step, or what will go out."""
+    form, schedule = CampaignForm(desk.viewer, desk.data), _schedule(desk)
+    wrong = []
+    for step in EDITOR_STEPS[:-1]:
+        judged = schedule if step.name == "when" else form
+        errors = [
+            (judged.fields[name].label, error)
+            for name in step.fields
+            for error in judged.errors.get(name, [])
+        ]
+        if errors:
+            wrong.append({"step": step, "url": desk.address(step.name), "errors": errors})
+    return {"checked": form, "checked_time": schedule, "wrong": wrong}
+
+
+def _counted(request: HttpRequest, desk: Desk) -> HttpResponse:
+    """Return whom everything typed so far would reach."""
+    return render(request, "crm/parts/_campaign_audience.html", _audience(desk))
+
+
+def _audience(desk: Desk) -> dict[str, Any]:
+    """Count whom it would reach; what is wrong elsewhere does not matter here."""
+    form = CampaignForm(desk.viewer, desk.data)
+    wrong = {name: form.errors[name] for name in COUNTED_FIELDS if name in form.errors}
+    wrong.pop("channel", None)
+    if wrong:
+        return {"cannot_count": True, "why": _said(form, wrong)}
+    channel = form.cleaned_data.get("channel") or "wecom"
+    try:
+        audience = audience_preview(
+            form.rule(),
+            channel=channel,
+            purpose=form.cleaned_data.get("purpose") or Purpose.CAMPAIGN,
+            skip_if_in_another=bool(form.cleaned_data.get("skip_if_in_another")),
+        )
+    except RuleBroken as error:
+        return {"cannot_count": True, "why": [str(error)]}
+    return audience_context(audience, channel)
+
+
+def audience_context(audience: AudiencePreview, channel: str) -> dict[str, Any]:
+    """What a page needs to show a counted audience."""
+    abilities = abilities_of(channel)
+    return {
+        "audience": audience,
+        "batch_limit": BATCH_LIMIT,
+        "has_senders": not abilities.direct,
+        "explanation": explain_batches(
+            audience.reachable, audience.batches, audience.senders, audience.fewest_batches
+        )
+        if abilities.one_sender_per_call and not abilities.direct
+        else "",
+    }
+
+
+def _said(form: CampaignForm, wrong: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{form.fields[name].label}: {error}" for name, errors in wrong.items() for error in errors
+    ]
+
+
+def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:
+    """Write the campaign, and let it go out if asked; refused, everything stays as typed."""
+    now = timezone.now()
+    form, schedule = CampaignForm(desk.viewer, desk.data), _schedule(desk)
+    check = EDITOR_STEPS[-1]
+    if request.POST.get("version") != str(desk.version):
+        why = _("This draft was changed in another window. Look through it once more.")
+        return _page(request, desk, check, status=409, elsewhere=why)
+    if not form.is_valid() or (at_once and not schedule.is_valid()):
+        return _page(request, desk, check, status=400)
+    try:
+        with transaction.atomic():
+            base = desk.draft.base if desk.draft and desk.campaign else {}
+            base = base or (base_of(desk.campaign) if desk.campaign else {})
+            campaign = form.write(desk.campaign, base=base, now=now)
+            if at_once:
+                check_reach(campaign, desk.viewer)
+                schedule_campaign(
+                    campaign,
+                    send_at=schedule.cleaned_data["send_at"],
+                    actor=desk.viewer.staff,
+                    now=now,
+                )
+                drop_draft(desk.viewer.staff, desk.campaign)
+            elif desk.draft:
+                follow_campaign(desk.draft, campaign)
+    except RuleBroken as error:
+        return _page(request, desk, check, status=400, refusal=str(error))
+    except MovedOn as error:
+        return _page(request, desk, check, status=409, refusal=str(error))
+    if at_once:
+        later = schedule.cleaned_data["send_at"] > now
+        messages.success(request, _("Scheduled.") if later else _("It goes out now."))
+    else:
+        messages.success(request, _("Kept as a draft. Nothing goes out yet."))
+    return redirect("campaign_page", pk=campaign.pk)

@@ -1,0 +1,73 @@
+"""The addresses that SMS gateways and mail providers call: verify, store, answer."""
+
+import hmac
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from connectors.base import Receipt
+from connectors.told import NotTheirs, Senseless, Told, read_mail, read_sms
+from crm.actions.told import store_receipts
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT = 1_000_000
+
+
+@csrf_exempt  # the caller proves itself with a signature or the key
+@require_POST
+def sms_told(request: HttpRequest) -> HttpResponse:
+    """Store what the SMS gateway tells of messages, and what people answered."""
+    if not settings.SMS_URL:
+        return HttpResponse(status=404)
+
+    def read(told: Told, now: datetime) -> list[Receipt]:
+        return read_sms(told, sms_url=settings.SMS_URL, now=now)
+
+    return _store(request, "sms", read)
+
+
+@csrf_exempt  # the caller proves itself with the key
+@require_POST
+def mail_told(request: HttpRequest) -> HttpResponse:
+    """Store what the mail provider tells of letters, and what people answered."""
+    return _store(request, "mail", lambda told, now: read_mail(told, now=now))
+
+
+def _store(
+    request: HttpRequest, provider: str, read: Callable[[Told, datetime], list[Receipt]]
+) -> HttpResponse:
+    """Whatever is not proven to be the provider's gets an empty 403 and leaves no trace."""
+    now = timezone.now()
+    raw = request.read(BODY_LIMIT + 1)
+    if len(raw) > BODY_LIMIT:
+        return HttpResponse(status=413)
+    told = Told(
+        url=f"{settings.PUBLIC_URL}{request.get_full_path()}",
+        body=raw,
+        headers=request.headers,
+        has_key=_has_key(request),
+    )
+    try:
+        receipts = read(told, now)
+    except NotTheirs:
+        logger.warning("a call about %s was refused: not signed", provider)
+        return HttpResponse(status=403)
+    except Senseless:
+        logger.warning("a call about %s was refused: malformed", provider)
+        return HttpResponse(status=400)
+    store_receipts(provider, receipts, raw=raw, now=now)
+    return HttpResponse()
+
+
+def _has_key(request: HttpRequest) -> bool:
+    """Without ``LIUKE_CALLBACK_KEY`` nobody has it."""
+    given = request.GET.get("key", "")
+    wanted = settings.CALLBACK_KEY
+    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())

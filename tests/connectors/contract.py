@@ -1,0 +1,107 @@
+"""What the tests of the contract need of a channel of letters: how to open it a far side that obeys.
+
+A channel joins by ``CASES`` in ``tests/connectors/<its folder>/far_side.py``.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from connectors.base import DirectConnector, Outcome, Recovery
+
+
+class Scene(Enum):
+    """What a far side does with a letter."""
+
+    TAKE = "take"
+    BUSY = "busy"
+    REFUSE = "refuse"
+    """Refuse it, for its address, and repeat the address in the words."""
+
+    BREAK = "break"
+    """Fail in a way that says nothing of the letter."""
+
+    LOSE = "lose"
+    """Take it and hang up without a word."""
+
+    HALF = "half"
+    """Take it and hang up in the middle of saying so."""
+
+    GARBAGE = "garbage"
+    HUGE = "huge"
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """A letter as it came in at the far side."""
+
+    key: str
+    to: str
+    text: str
+
+
+@dataclass
+class FarSide:
+    """What the tests tell a far side, and what it tells them."""
+
+    connect: Callable[[], DirectConnector]
+    scene: Scene = Scene.TAKE
+    by_address: dict[str, Scene] = field(default_factory=dict)
+    got: list[Got] = field(default_factory=list)
+    wait: float = 0.0
+
+    def scene_of(self, address: str) -> Scene:
+        """What to do with a letter to this address."""
+        return self.by_address.get(address, self.scene)
+
+    def connections(self) -> int:
+        """How many connections there have been."""
+        return 0
+
+    def still_open(self) -> int:
+        """How many of them are open."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A channel under test. ``expected`` holds where it may be surer than its recovery says."""
+
+    name: str
+    open: Callable[[], AbstractContextManager[FarSide]]
+    recovery: Recovery
+    address: Callable[[int], str]
+    in_flight: int
+    scenes: frozenset[Scene] = frozenset(Scene)
+    expected: Mapping[Scene, frozenset[Outcome]] = field(default_factory=dict)
+    has_connections: bool = True
+    carries_keys: bool = True
+
+    def outcomes(self, scene: Scene) -> frozenset[Outcome]:
+        """What a letter may be said to be after a scene, and nothing else."""
+        not_known = Outcome.BUSY if self.recovery is Recovery.KEYED else Outcome.UNCLEAR
+        usual = {
+            Scene.TAKE: {Outcome.TAKEN},
+            Scene.BUSY: {Outcome.BUSY},
+            Scene.REFUSE: {Outcome.REFUSED},
+            Scene.BREAK: {not_known},
+            Scene.LOSE: {not_known},
+            Scene.HALF: {not_known},
+            Scene.GARBAGE: {not_known, Outcome.TAKEN},
+            Scene.HUGE: {not_known, Outcome.TAKEN},
+        }
+        return self.expected.get(scene, frozenset(usual[scene]))
+
+
+def all_cases() -> list[Case]:
+    """Every channel that there is a far side for."""
+    here = Path(__file__).parent
+    names = sorted(path.parent.name for path in here.glob("*/far_side.py"))
+    return [
+        case
+        for name in names
+        for case in importlib.import_module(f"tests.connectors.{name}.far_side").CASES
+    ]
