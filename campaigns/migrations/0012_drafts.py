@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0011_tracking_tallies"),
+        ("campaigns", "0011_segments"),
         ("contacts", "0019_consent_and_caps"),
     ]
 

@@ -17,10 +17,10 @@ from campaigns.models import Campaign, Experiment
 from campaigns.models.experiments import LETTERS, MOST_VARIANTS
 from contacts.enums import Role
 from crm.access import campaign_for, campaigns_of, require
-from crm.api.base import IdsField, StrictInput, Verb, pick
+from crm.api.base import IdsField, Reading, StrictInput, Verb, pick
 from crm.api.clocks import TimeInput, shown, wall_of
 from crm.api.shapes.lifecycle import ComparisonShape, ExperimentShape, ScheduledShape
-from crm.api.views.campaigns import HTML_LENGTH, CampaignVerb, Reading
+from crm.api.views.campaigns import HTML_LENGTH, CampaignVerb
 from crm.api.views.messages import MESSAGE_LENGTH
 
 

@@ -23,7 +23,7 @@ from crm.access import require, series_for, series_of
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.shapes.lifecycle import SeriesRunShape, SeriesShape
 from crm.api.views.campaigns import HTML_LENGTH
-from crm.api.views.messages import RuleField
+from crm.api.views.segments import RuleField
 from crm.audiences import check_segment_reach
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0011_tracking_tallies"),
+        ("campaigns", "0010_tracking_tallies"),
         ("contacts", "0020_campaign_notices"),
     ]
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0010_lifecycle"),
+        ("campaigns", "0009_lifecycle"),
     ]
 
     operations = [

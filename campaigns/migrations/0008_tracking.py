@@ -8,7 +8,7 @@ ENGAGEMENTS = ["opened", "clicked", "replied", "opted_out", "converted"]
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0008_eligibility"),
+        ("campaigns", "0007_eligibility"),
         ("contacts", "0019_consent_and_caps"),
     ]
 

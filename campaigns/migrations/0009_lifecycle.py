@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0009_tracking"),
+        ("campaigns", "0008_tracking"),
         ("contacts", "0020_campaign_notices"),
     ]
 
