@@ -59,7 +59,7 @@ class Split:
 
 def split_of(campaign: Campaign) -> Split:
     """Return how the campaign's audience is split: one query, or two where it is."""
-    if campaign.pk is None:
+    if campaign._state.adding:
         return Split(0)
     experiment = Experiment.objects.filter(campaign=campaign).first()
     if experiment is None:

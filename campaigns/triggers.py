@@ -25,7 +25,7 @@ def whose_day_it_is(customers: QuerySet[Customer], campaign: Campaign) -> QueryS
 
     Of a campaign that belongs to no series, or to one that just repeats, they are all.
     """
-    if campaign.pk is None:
+    if campaign._state.adding:
         return customers
     run = SeriesRun.objects.filter(campaign=campaign).select_related("series").first()
     if run is None or run.series.kind == SeriesKind.REPEAT:

@@ -198,7 +198,7 @@ def test_an_audience_that_grew_beyond_the_limit_is_asked_about(tao, jin, lin):
 def test_words_that_changed_since_are_approved_anew(tao, jin, lin):
     limit(0)
     campaign = approved(tao, jin)
-    Content.objects.filter(pk=campaign.content_id).update(text="Something else")
+    Content.objects.filter(campaigns=campaign).update(text="Something else")
 
     act.plan_campaign(campaign.pk, now=TOMORROW)
 

@@ -18,7 +18,7 @@ from campaigns.actions.experiments import (
 )
 from campaigns.actions.pump import pump_campaign
 from campaigns.audience import preview_campaign
-from campaigns.enums import CampaignState, DeliveryReason
+from campaigns.enums import CampaignState, DeliveryReason, DeliveryState
 from campaigns.experiments import standing_of
 from campaigns.letters import Writer, recipients_in
 from campaigns.models import Batch, Campaign, Delivery, Engagement, Experiment
@@ -88,7 +88,7 @@ def test_the_control_group_gets_nothing_and_says_so():
     campaign = plan(Trial(control_share=50), people=100)
 
     control = Delivery.objects.filter(campaign=campaign, reason="control")
-    assert set(control.values_list("state", "batch", "variant")) == {("skipped", None, None)}
+    assert {(row.state, row.batch_id, row.variant) for row in control} == {("skipped", None, None)}
     assert campaign.skipped == control.count()
     assert campaign.recipients == 100 - control.count()
 
@@ -98,7 +98,9 @@ def test_letters_carry_the_words_of_their_batch():
     writer = Writer(campaign)
 
     for batch in Batch.objects.filter(campaign=campaign):
-        said = {writer.letter(person).text for person in recipients_in([batch.pk], "queued")}
+        said = {
+            writer.letter(person).text for person in recipients_in([batch.pk], DeliveryState.QUEUED)
+        }
         assert said == {"One" if batch.variant == 0 else "Two"}
 
 

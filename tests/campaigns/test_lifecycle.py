@@ -1,6 +1,7 @@
 """Times, pauses, changes and copies of campaigns, in every state and when two people press at once."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -100,8 +101,8 @@ def test_a_scheduled_campaign_is_moved_to_another_time():
 
 # --- every button in every state -----------------------------------------------------------------
 
-REVIEW = {"asked_recipients": 1, "send_at": TOMORROW}
-STATES = {
+REVIEW: dict[str, Any] = {"asked_recipients": 1, "send_at": TOMORROW}
+STATES: dict[str, dict[str, Any]] = {
     "draft": {},
     "review": REVIEW,
     "scheduled": {"send_at": TOMORROW},
@@ -130,7 +131,7 @@ PRESSED = {
 
 
 def press(button: str, campaign: Campaign) -> None:
-    who = {"actor": None, "now": NOW}
+    who: dict[str, Any] = {"actor": None, "now": NOW}
     {
         "schedule": lambda: act.schedule_campaign(campaign, send_at=TOMORROW, **who),
         "reschedule": lambda: act.reschedule_campaign(

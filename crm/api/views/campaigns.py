@@ -144,25 +144,28 @@ class Campaigns(Listing, Verb):
         return create_segment(name=name, rule=rule, actor=self.actor, now=self.now)
 
 
+class CampaignChange(StrictInput):
+    """What is to be different."""
+
+    example: ClassVar = {"name": "Spring, again"}
+
+    name = serializers.CharField(max_length=120, required=False)
+    content = IdField(required=False)
+    segment = IdField(required=False)
+    purpose = serializers.ChoiceField(choices=Purpose.choices, required=False)
+    skip_if_in_another = serializers.BooleanField(required=False)
+    subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    html = serializers.CharField(max_length=HTML_LENGTH, required=False, allow_blank=True)
+    send_until = MomentField(required=False, allow_null=True)
+
+
 class CampaignPage(Reading):
     """Read one campaign."""
 
     resource = "campaigns"
     shape = CampaignShape
 
-    class Change(StrictInput):
-        """What is to be different."""
-
-        example: ClassVar = {"name": "Spring, again"}
-
-        name = serializers.CharField(max_length=120, required=False)
-        content = IdField(required=False)
-        segment = IdField(required=False)
-        purpose = serializers.ChoiceField(choices=Purpose.choices, required=False)
-        skip_if_in_another = serializers.BooleanField(required=False)
-        subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
-        html = serializers.CharField(max_length=HTML_LENGTH, required=False, allow_blank=True)
-        send_until = MomentField(required=False, allow_null=True)
+    Change = CampaignChange
 
     def row(self, pk: int) -> Campaign:
         """Return the campaign."""

@@ -172,7 +172,9 @@ class SplitCampaign(Verb):
             "control_share": 5,
         }
 
-        variants = VariantInput(many=True, default=list, max_length=MOST_VARIANTS)
+        variants = serializers.ListField(
+            child=VariantInput(), default=list, max_length=MOST_VARIANTS
+        )
         control_share = serializers.IntegerField(min_value=0, max_value=50, default=0)
         test_share = serializers.IntegerField(min_value=1, max_value=99, required=False)
         winner_rule = serializers.ChoiceField(

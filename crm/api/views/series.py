@@ -88,28 +88,31 @@ class SeriesList(Listing, Verb):
         return create_series(data, actor=self.actor, now=self.now)
 
 
+class SeriesChange(StrictInput):
+    """What is to be different from the next run on."""
+
+    example: ClassVar = {"at_time": "11:00"}
+
+    name = serializers.CharField(max_length=80, required=False)
+    content = IdField(required=False)
+    segment = IdField(required=False)
+    purpose = serializers.ChoiceField(choices=Purpose.choices, required=False)
+    subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    html = serializers.CharField(max_length=HTML_LENGTH, required=False, allow_blank=True)
+    rule = RuleField(required=False)
+    zone = serializers.CharField(max_length=64, required=False)
+    at_time = serializers.TimeField(required=False)
+    starts_on = serializers.DateField(required=False)
+    until = serializers.DateField(required=False, allow_null=True)
+
+
 class SeriesPage(Reading):
     """Read one series."""
 
     resource = "series"
     shape = SeriesShape
 
-    class Change(StrictInput):
-        """What is to be different from the next run on."""
-
-        example: ClassVar = {"at_time": "11:00"}
-
-        name = serializers.CharField(max_length=80, required=False)
-        content = IdField(required=False)
-        segment = IdField(required=False)
-        purpose = serializers.ChoiceField(choices=Purpose.choices, required=False)
-        subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
-        html = serializers.CharField(max_length=HTML_LENGTH, required=False, allow_blank=True)
-        rule = RuleField(required=False)
-        zone = serializers.CharField(max_length=64, required=False)
-        at_time = serializers.TimeField(required=False)
-        starts_on = serializers.DateField(required=False)
-        until = serializers.DateField(required=False, allow_null=True)
+    Change = SeriesChange
 
     def row(self, pk: int) -> Series:
         """Return the series."""

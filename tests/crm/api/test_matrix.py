@@ -143,7 +143,7 @@ MATRIX = {
     "POST campaign-check": (403, 403, 403, 403, 400, 400),
     "POST campaign-send-again": (403, 403, 403, 403, 400, 400),
     "PATCH campaign": (403, 403, 403, 403, 200, 200),
-    "POST campaign-reschedule": (403, 403, 403, 403, 409, 409),
+    "POST campaign-reschedule": (403, 403, 403, 403, 400, 400),
     "POST campaign-unschedule": (403, 403, 403, 403, 409, 409),
     "POST campaign-approve": (403, 403, 403, 403, 400, 409),
     "POST campaign-send-back": (403, 403, 403, 403, 400, 409),

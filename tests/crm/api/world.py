@@ -208,7 +208,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "PATCH webhook": {"events": ["*"]},
         "POST webhook-replay": {"events": [ids["told"]]},
         "PATCH campaign": {"name": "Autumn"},
-        "POST campaign-reschedule": {"send_at": "2999-12-01T10:00:00+08:00"},
+        "POST campaign-reschedule": {"send_at": "2150-12-01T10:00:00+08:00"},
         "POST campaign-send-back": {"reason": "Too many"},
         "POST campaign-compare": {"ids": [ids["campaign"]]},
         "POST campaign-split": {"control_share": 10},
