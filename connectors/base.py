@@ -43,6 +43,7 @@ class Abilities:
     """
     has_subject: bool = False
     has_html: bool = False
+    attachment_kinds: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

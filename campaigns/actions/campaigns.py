@@ -21,13 +21,14 @@ from campaigns.enums import (
     DeliveryReason,
     DeliveryState,
 )
+from campaigns.html import clean_html
 from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Segment, Variant
 from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tallies import begin_counting
-from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
+from connectors.base import Abilities, ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.enums import Purpose
@@ -51,6 +52,10 @@ class Wording:
 
     subject: str = ""
     html: str = ""
+
+    def __post_init__(self) -> None:
+        """Keep nothing of the HTML that has no place in a mail."""
+        object.__setattr__(self, "html", clean_html(self.html))
 
 
 def create_campaign(
@@ -110,6 +115,7 @@ def check_words(content: Content, channel: str, wording: Wording) -> None:
         raise RuleBroken(_("An e-mail needs a subject."))
     if (wording.subject and not abilities.has_subject) or (wording.html and not abilities.has_html):
         raise RuleBroken(_("This channel takes neither subject nor HTML."))
+    _check_attachments(content, abilities)
     personal = used_in(content.text) - SENDER_PLACEHOLDERS
     if personal and not abilities.personal_text:
         raise RuleBroken(
@@ -118,6 +124,22 @@ def check_words(content: Content, channel: str, wording: Wording) -> None:
             )
             % {"word": min(personal)}
         )
+
+
+def _check_attachments(content: Content, abilities: Abilities) -> None:
+    """Refuse what the channel cannot send now, rather than batch after batch later."""
+    for item in content.attachments:
+        if item.get("kind") not in abilities.attachment_kinds:
+            raise RuleBroken(
+                _("This channel cannot send attachments of the kind “%(kind)s”.")
+                % {"kind": str(item.get("kind"))[:20]}
+            )
+        if not str(item.get("url", "")).startswith(("http://", "https://")):
+            raise RuleBroken(_("An attachment needs the address where it lies."))
+        if item["kind"] == "link" and not 0 < len(str(item.get("title", "")).encode()) <= 128:
+            raise RuleBroken(_("A link card needs a title of at most 128 bytes."))
+        if len(str(item.get("description", "")).encode()) > 512:
+            raise RuleBroken(_("The description of a link card takes at most 512 bytes."))
 
 
 def schedule_campaign(

@@ -12,6 +12,7 @@ from campaigns.actions.approvals import UNAPPROVED
 from campaigns.actions.campaigns import Wording, check_words
 from campaigns.actions.moves import move
 from campaigns.enums import CampaignState
+from campaigns.html import clean_html
 from campaigns.models import Campaign, Experiment, Variant
 from campaigns.segments import check_rule
 from contacts.actions.history import record
@@ -61,7 +62,7 @@ def change_campaign(
         raise RuleBroken(_("An announcement says what its handover says."))
     with open_for_change(campaign, "campaign.changed", actor=actor, now=now):
         for field, value in changes.items():
-            setattr(campaign, field, value)
+            setattr(campaign, field, clean_html(value) if field == "html" else value)
         _check(campaign, now=now)
         campaign.name = campaign.name.strip()[:LONGEST_NAME]
         campaign.save(update_fields=[*changes])

@@ -14,6 +14,7 @@ from campaigns.actions.changes import open_for_change
 from campaigns.channels import is_direct
 from campaigns.enums import BatchState, CampaignState, WinnerRule
 from campaigns.experiments import standing_of
+from campaigns.html import clean_html
 from campaigns.models import Batch, Campaign, Content, Experiment, Variant
 from campaigns.models.experiments import LETTERS, MOST_VARIANTS
 from campaigns.tasks import send_batches
@@ -41,6 +42,10 @@ class VariantWords:
     text: str
     subject: str = ""
     html: str = ""
+
+    def __post_init__(self) -> None:
+        """Keep nothing of the HTML that has no place in a mail."""
+        object.__setattr__(self, "html", clean_html(self.html))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

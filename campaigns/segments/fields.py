@@ -155,7 +155,7 @@ def _attribute_number(lookup: str) -> Build:
 
 def _orders() -> type[Model]:
     """Orders belong to the app above, which hangs them on customers."""
-    model: type[Model] = Customer._meta.get_field("orders").related_model  # type: ignore[assignment]
+    model: type[Model] = Customer._meta.get_field("orders").related_model
     return model
 
 

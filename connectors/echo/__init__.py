@@ -21,6 +21,7 @@ class EchoConnector:
         text_bytes=100_000,
         needs_confirmation=False,
         direct=True,
+        attachment_kinds=("link", "image", "video", "file"),
     )
 
     def send(self, letters: Iterable[Letter | None]) -> Iterator[Answer]:

@@ -51,6 +51,7 @@ class WebhookChannel:
             direct=True,
             has_subject=True,
             has_html=True,
+            attachment_kinds=("link", "image", "video", "file"),
         )
         self._secrets = [secret] if secret else []
         self._per_call = per_call

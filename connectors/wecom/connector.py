@@ -62,6 +62,7 @@ class WeComConnector:
         personal_text=False,
         text_bytes=attach.MAX_TEXT_BYTES,
         needs_confirmation=True,
+        attachment_kinds=("link", "image"),
         address_kinds=("wecom:external_userid",),
     )
 

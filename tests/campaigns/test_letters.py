@@ -617,5 +617,50 @@ def test_what_a_channel_would_not_take_is_not_drafted(
     assert not Campaign.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("channel", "item", "why"),
+    [
+        ("email", {"kind": "link", "title": "Shop", "url": "https://shop.example"}, "cannot send"),
+        ("wecom", {"kind": "video", "url": "https://shop.example/v.mp4"}, "cannot send"),
+        ("wecom", {"kind": "link", "title": "x" * 129, "url": "https://shop.example"}, "title"),
+        ("wecom", {"kind": "link", "title": "Shop", "url": "javascript:alert(1)"}, "address"),
+    ],
+)
+def test_attachments_that_a_channel_cannot_send_are_refused_at_once(
+    mails: MailServer, channel: str, item: dict[str, str], why: str
+) -> None:
+    content = make_content("Hi", attachments=[item])
+    wording = Wording(subject="Spring") if channel == "email" else None
+
+    with pytest.raises(RuleBroken, match=why):
+        act.create_campaign(
+            name="Spring",
+            content=content,
+            segment=make_segment(),
+            channel=channel,
+            wording=wording,
+            actor=None,
+            now=timezone.now(),
+        )
+
+    assert not Campaign.objects.exists()
+
+
+def test_html_keeps_what_a_mail_needs_and_nothing_that_runs() -> None:
+    dirty = (
+        '<p style="color:red;position:fixed">Dear {customer}</p><script>alert(1)</script>'
+        '<a href="{unsubscribe}" onclick="x()">out</a><a href="javascript:x()">in</a>'
+        '<img src="https://shop.example/a.png" onerror="x()"><iframe src="https://x"></iframe>'
+    )
+
+    clean = Wording(html=dirty).html
+
+    assert clean == (
+        '<p style="color:red">Dear {customer}</p><a href="{unsubscribe}">out</a><a>in</a>'
+        '<img src="https://shop.example/a.png">'
+    )
+    assert Wording(html=clean).html == clean
+
+
 def test_only_channels_that_are_set_up_are_there(gateway: Gateway) -> None:
     assert available_channels() == ["wecom", "webhook", "echo"]

@@ -1,6 +1,7 @@
 """The calendar of campaigns: which day, whose, and what of odd addresses."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +21,7 @@ def marketer(client: Client) -> Client:
     return sign_in(client, make_staff("Yan", role=Role.MARKETER))
 
 
-def scheduled(name: str, *moment: int, **fields: object) -> None:
+def scheduled(name: str, *moment: int, **fields: Any) -> None:
     at = datetime(*moment, tzinfo=SHANGHAI)  # type: ignore[misc, arg-type]
     make_campaign(name, state=CampaignState.SCHEDULED, send_at=at, **fields)
 

@@ -456,7 +456,7 @@ def test_who_did_not_get_it_is_a_file(marketer: Client, yan: Staff):
 
     answer = marketer.post(f"/campaigns/{campaign.pk}/recipients.csv?state=not_got")
 
-    lines = answer.getvalue().decode().splitlines()  # type: ignore[attr-defined]
+    lines = answer.getvalue().decode().splitlines()
     assert len(lines) == 3
     assert all(line.startswith("'=1+1,") for line in lines[1:])
     entry = HistoryEntry.objects.get(action="recipients.exported")
