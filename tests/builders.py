@@ -407,8 +407,10 @@ def make_campaign(
     """A campaign, a draft unless ``state`` says otherwise, with the figures its state needs."""
     values = {"state": CampaignState.DRAFT, "state_at": NOON} | fields
     state = values["state"]
-    if state == CampaignState.SCHEDULED:
+    if state in {CampaignState.SCHEDULED, CampaignState.REVIEW}:
         values.setdefault("send_at", NOON)
+    if state == CampaignState.REVIEW:
+        values.setdefault("asked_recipients", 1)
     if state not in {
         CampaignState.DRAFT,
         CampaignState.REVIEW,

@@ -17,6 +17,9 @@ MOST_CONDITIONS = 100
 DEEPEST = 5
 """Groups within groups, and segments within segments."""
 
+EVERYBODY, NOBODY = Q(pk__isnull=False), Q(pk__in=[])
+"""An empty ``Q`` would not do: it vanishes from what it is joined with."""
+
 GROUPS = frozenset({"all", "any", "not"})
 
 
@@ -62,7 +65,7 @@ class _Builder:
             raise RuleBroken(_('A segment rule looks like {"all": [ … conditions … ]}.'))
         if not all(isinstance(member, dict) and member for member in members):
             raise RuleBroken(_("Each condition has a field, an operator and a value."))
-        joined = Q()
+        joined = EVERYBODY if kind == "all" else NOBODY
         for member in members:
             built = self.build(member, depth + 1)
             joined = joined & built if kind == "all" else joined | built

@@ -34,6 +34,7 @@ FATES = {
     "campaigns.Series.created_by": HANDED_ON,
     "campaigns.QuickReply.owner": HANDED_ON,
     "campaigns.Post.created_by": HANDED_ON,
+    "campaigns.CampaignDraft.staff": "unfinished words; kept for a re-hire, and nobody else sees them",
     "campaigns.Segment.created_by": HANDED_ON,
     "contacts.GroupChat.owner": HANDED_ON,
     "contacts.GroupChat.left_by": STAYS,

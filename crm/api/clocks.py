@@ -10,9 +10,11 @@ from rest_framework.exceptions import ValidationError
 from campaigns.calendar import WallTime
 from campaigns.models import Campaign
 from crm.api.base import StrictInput
-from crm.api.inputs import MomentField
+from crm.api.inputs import YEARS, MomentField
 
 LOCAL = "%Y-%m-%dT%H:%M"
+LONGEST = 19
+"""Characters: seconds may be told, and do not count."""
 
 
 class LocalTimeField(serializers.CharField):
@@ -22,16 +24,20 @@ class LocalTimeField(serializers.CharField):
         """Return the naive time; raises ``ValidationError``."""
         text = super().to_internal_value(data)
         try:
-            return datetime.strptime(text[:16], LOCAL)  # noqa: DTZ007 -- the zone comes beside it
+            shown = text[:16] if len(text) <= LONGEST else ""
+            told = datetime.strptime(shown, LOCAL)  # noqa: DTZ007 -- the zone comes beside it
         except ValueError as error:
             raise ValidationError(_("Write a local time like 2026-12-01T10:00.")) from error
+        if told.year not in YEARS:
+            raise ValidationError(_("This time is out of range."))
+        return told
 
 
 class TimeInput(StrictInput):
     """When: a moment (`send_at`), or what a clock shows (`local_time`) in a `zone`."""
 
     send_at = MomentField(required=False)
-    local_time = LocalTimeField(required=False, max_length=19)
+    local_time = LocalTimeField(required=False)
     zone = serializers.CharField(required=False, max_length=64)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from contacts.actions.customers import Address
 from contacts.enums import IdentityKind
 from crm.api.base import StrictInput
 
-_YEARS = range(1900, 2200)
+YEARS = range(1900, 2200)
 _CRM = re.compile(r"crm:(?P<system>[\w-]{1,40}):(?P<value>.+)", re.DOTALL)
 
 
@@ -27,7 +27,7 @@ class MomentField(serializers.DateTimeField):
     def to_internal_value(self, value: Any) -> datetime:
         """Return the time; raises ``ValidationError``."""
         moment = super().to_internal_value(value)
-        if moment.year not in _YEARS:
+        if moment.year not in YEARS:
             raise ValidationError(_("This time is out of range."))
         return moment
 
@@ -38,7 +38,7 @@ class BirthdayField(serializers.DateField):
     def to_internal_value(self, value: Any) -> date:
         """Return the day; raises ``ValidationError``."""
         day = super().to_internal_value(value)
-        if day.year not in _YEARS or day > timezone.localdate():
+        if day.year not in YEARS or day > timezone.localdate():
             raise ValidationError(_("This day is out of range."))
         return day
 

@@ -145,6 +145,7 @@ urlpatterns = [
         segments.SegmentCustomers.as_view(),
         name="segment-customers",
     ),
+    path("segments/<int:pk>/archive", segments.ArchiveSegment.as_view(), name="segment-archive"),
     path("segments/<int:pk>/freeze", segments.FreezeSegment.as_view(), name="segment-freeze"),
     path("segments/<int:pk>/members", segments.SegmentMembers.as_view(), name="segment-members"),
     path("campaigns", campaigns.Campaigns.as_view(), name="campaigns"),

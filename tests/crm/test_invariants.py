@@ -342,7 +342,7 @@ def reference_of_two_batches():
 def sent_to_someone_who_had_opted_out():
     batch = make_sending(2)
     batch.deliveries.update(state=DeliveryState.SENT)
-    Batch.objects.filter(pk=batch.pk).update(claimed_at=NOON)
+    Batch.objects.filter(pk=batch.pk).update(claimed_at=NOON, sender=make_staff("Hao"))
     chen, zhao = (delivery.customer for delivery in batch.deliveries.order_by("slot"))
     Customer.objects.filter(pk=chen.pk).update(opted_out_at=NOON - timedelta(seconds=2))
     Customer.objects.filter(pk=zhao.pk).update(opted_out_at=NOON + timedelta(seconds=2))
@@ -351,7 +351,7 @@ def sent_to_someone_who_had_opted_out():
 def sent_by_a_refused_channel():
     batch = make_sending(2)
     batch.deliveries.update(state=DeliveryState.SENT)
-    Batch.objects.filter(pk=batch.pk).update(claimed_at=NOON)
+    Batch.objects.filter(pk=batch.pk).update(claimed_at=NOON, sender=make_staff("Hao"))
     for delivery in batch.deliveries.all():
         opt_out(delivery.customer, channel="wecom", source="test", now=NOON - timedelta(seconds=2))
     zhao = batch.deliveries.order_by("slot")[1].customer

@@ -35,6 +35,8 @@ class SegmentPreviewShape(serializers.Serializer[dict[str, Any]]):
     skipped = serializers.DictField(
         child=serializers.IntegerField(), source="audience.skipped", help_text="By reason."
     )
+    over_quota = serializers.IntegerField(source="audience.over_quota")
+    later = serializers.IntegerField(source="audience.later")
 
 
 class OperatorShape(serializers.Serializer[Operator]):

@@ -89,9 +89,9 @@ class SegmentPage(Reading):
 
     resource = "segments"
     shape = SegmentShape
-    http_method_names = ["get", "patch", "delete", "head", "options"]
+    http_method_names = ["get", "patch", "head", "options"]
 
-    class Input(StrictInput):
+    class Change(StrictInput):
         """What is to change."""
 
         name = serializers.CharField(max_length=120, required=False)
@@ -107,16 +107,10 @@ class SegmentPage(Reading):
         """Change a segment: campaigns that are planned keep the audience they have."""
         require(self.viewer, Role.MARKETER)
         segment = self.row(pk)
-        checked = self.Input(data=request.data)
+        checked = self.Change(data=request.data)
         checked.is_valid(raise_exception=True)
         change_segment(segment, actor=self.actor, now=self.now, **checked.validated_data)
         return Response(self.show(self.row(pk)))
-
-    def delete(self, request: Request, pk: int) -> Response:
-        """Archive a segment: it leaves the lists; what uses it goes on."""
-        require(self.viewer, Role.MARKETER)
-        archive_segment(self.row(pk), actor=self.actor, now=self.now)
-        return Response(status=204)
 
 
 class Preview(Verb):
@@ -176,6 +170,19 @@ class SegmentCustomers(Listing):
         segment = segment_for(self.viewer, self.kwargs["pk"])
         described = customers_in(segment.rule, now=timezone.now()).order_by().values("pk")
         return customers_of(self.viewer, Role.MARKETER).filter(pk__in=described)
+
+
+class ArchiveSegment(SegmentPage, Verb):
+    """Archive a segment."""
+
+    http_method_names = ["post"]
+
+    def act(self, data: dict[str, Any], pk: int) -> Segment:
+        """Take a segment out of the lists; what uses it goes on."""
+        require(self.viewer, Role.MARKETER)
+        segment = self.row(pk)
+        archive_segment(segment, actor=self.actor, now=self.now)
+        return segment
 
 
 class FreezeSegment(SegmentPage, Verb):

@@ -118,7 +118,7 @@ MATRIX = {
     "POST segment-preview": (403, 403, 403, 403, 200, 200),
     "GET segment": (403, 403, 200, 200, 200, 200),
     "PATCH segment": (403, 403, 403, 403, 200, 200),
-    "DELETE segment": (403, 403, 403, 403, 204, 204),
+    "POST segment-archive": (403, 403, 403, 403, 200, 200),
     "GET segment-fields": (403, 403, 200, 200, 200, 200),
     "GET segment-customers": (403, 403, 403, 403, 200, 200),
     "POST segment-freeze": (403, 403, 403, 403, 201, 201),
