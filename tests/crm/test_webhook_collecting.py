@@ -441,7 +441,7 @@ _MADE_UP = {
     ("campaign.", ""): [state.value for state in CampaignState],
     ("post.", ""): [state.value for state in PostState],
     ("task.", ""): [TaskState.DONE.value, TaskState.DROPPED.value],
-    ("", ".exported"): ["customers", "handover_items", "losses", "staff_file"],
+    ("", ".exported"): ["customers", "handover_items", "losses", "recipients", "staff_file"],
 }
 """What stands where an action is put together, by what stands around it."""
 
