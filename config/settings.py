@@ -310,7 +310,9 @@ CAMPAIGN_WEBHOOK_URL = env.text("CAMPAIGN_WEBHOOK_URL", "")
 CAMPAIGN_WEBHOOK_SECRET = env.text("CAMPAIGN_WEBHOOK_SECRET", "")
 CAMPAIGN_WEBHOOK_PER_CALL = env.number("CAMPAIGN_WEBHOOK_PER_CALL", 1, least=1)
 CHANNEL_RATES = {  # letters a second; 0: as many as the channel takes
-    name: env.number(f"LIUKE_RATE_{name.upper()}", 0) for name in ("email", "sms", "webhook")
+    "email": env.number("LIUKE_RATE_EMAIL", 0),
+    "sms": env.number("LIUKE_RATE_SMS", 0),
+    "webhook": env.number("LIUKE_RATE_WEBHOOK", 0),
 }
 PUBLIC_URL = env.text("LIUKE_PUBLIC_URL", f"http://{LIUKE_BIND}").rstrip("/")
 STOP_WORDS = env.words("LIUKE_STOP_WORDS")  # beside those that end messages everywhere

@@ -82,7 +82,7 @@ class Case:
 
     def outcomes(self, scene: Scene) -> frozenset[Outcome]:
         """What a letter may be said to be after a scene, and nothing else."""
-        not_known = Outcome.BUSY if self.recovery is Recovery.KEYED else Outcome.UNCLEAR
+        not_known = Outcome.UNCLEAR
         usual = {
             Scene.TAKE: {Outcome.TAKEN},
             Scene.BUSY: {Outcome.BUSY},
