@@ -226,7 +226,7 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
     """
     with transaction.atomic():
         campaign = (
-            Campaign.objects.select_for_update(of=("self",))
+            Campaign.objects.select_for_update(of=("self",), skip_locked=True)
             .select_related("content", "segment", "handover")
             .filter(pk=campaign_id, state=CampaignState.SCHEDULED, send_at__lte=now)
             .first()

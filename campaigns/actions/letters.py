@@ -230,6 +230,11 @@ class _Claimed:
     in_doubt: bool = False
     not_before: datetime | None = None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether a letter of it may go again: not drawn, busy, or of unknown fate."""
+        return bool(self.in_doubt or self.left or self.wait)
+
 
 @dataclass(slots=True)
 class Turn:
@@ -479,7 +484,7 @@ class Turn:
             "batches": batches,
             "campaign": self.campaign.pk,
             "nexts": [_next_attempt(one, now) for one in settled],
-            "again": [self._is_keyed and bool(one.in_doubt or one.left) for one in settled],
+            "again": [self._is_keyed and one.has_more for one in settled],
             "askable": self.connector.abilities.recovery is Recovery.ASKABLE,
             "look_at": now + LOOK_EVERY,
         }

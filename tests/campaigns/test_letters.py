@@ -203,6 +203,23 @@ def test_lost_answers_do_not_double_where_the_key_is_honoured(gateway: Gateway) 
     assert len(gateway.taken) == 60
 
 
+def test_an_unclear_letter_that_meets_a_busy_gateway_goes_again(gateway: Gateway) -> None:
+    people(3)
+    campaign = plan()
+    gateway.act = lambda _called: "lose"
+    pump_campaign(campaign.pk)
+    assert states(campaign) == {"unclear": 3}
+    gateway.act = lambda _called: 503
+    go_on(campaign)
+    assert states(campaign) == {"unclear": 3}
+    gateway.act = lambda _called: 200
+
+    go_on(campaign)
+
+    assert states(campaign) == {"sent": 3}
+    assert len(gateway.taken) == 3
+
+
 def test_a_channel_that_takes_nothing_rests_ever_longer(gateway: Gateway) -> None:
     people(300)
     gateway.act = lambda _called: 503
