@@ -84,6 +84,14 @@ class Segments(Listing, Verb):
         return create_list(name=data["name"], customers=customers, **given)
 
 
+class SegmentChange(StrictInput):
+    """What is to change."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    rule = RuleField(required=False)
+    shared = serializers.BooleanField(required=False)
+
+
 class SegmentPage(Reading):
     """Read one segment."""
 
@@ -91,12 +99,7 @@ class SegmentPage(Reading):
     shape = SegmentShape
     http_method_names = ["get", "patch", "head", "options"]
 
-    class Change(StrictInput):
-        """What is to change."""
-
-        name = serializers.CharField(max_length=120, required=False)
-        rule = RuleField(required=False)
-        shared = serializers.BooleanField(required=False)
+    Change = SegmentChange
 
     def row(self, pk: int) -> Segment:
         """Return the segment."""
