@@ -82,6 +82,7 @@ class _Builder:
                 _("A condition has no part “%(name)s”.") % {"name": sorted(map(str, extra))[0][:40]}
             )
         field, name = condition.get("field"), condition.get("op")
+        # Both are words by then, which the type checker cannot see through the helper.
         operator = OPERATORS.get((field, name)) if _are_words(field, name) else None  # type: ignore[arg-type]
         if operator is None:
             raise RuleBroken(

@@ -63,6 +63,7 @@ def number(value: object) -> int:
 
 
 def amount(value: object) -> Decimal:
+    # A number by then; a bool is none, which is why ``isinstance`` would not do.
     sound = type(value) in {int, float} and 0 <= value <= LARGEST  # type: ignore[operator]
     if not sound:
         raise RuleBroken(_("Give an amount of at least 0."))
