@@ -72,6 +72,7 @@ def test_no_reference_to_a_colleague_is_ever_deleted_or_emptied_with_them() -> N
         if on_delete and on_delete.__name__ == "CASCADE":
             assert name in {
                 "contacts.RoleGrant.staff",
+                "campaigns.CampaignDraft.staff",
                 "campaigns.WelcomeRule.staff",
                 "crm.SavedAnswer.staff",
             }

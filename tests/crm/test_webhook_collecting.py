@@ -38,7 +38,7 @@ from tests.builders import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE = 60.0
+PATIENCE = 600.0
 
 
 def depart(staff, customers=0):
@@ -46,7 +46,10 @@ def depart(staff, customers=0):
 
 
 def collect():
-    """Collect, once nobody else writes who began before us: other tests share the server."""
+    """Collect, once nobody else writes who began before us: other tests share the server.
+
+    A slow test is one transaction, and some last for minutes.
+    """
     quiet()
     return collect_events(now=NOON)
 
