@@ -211,3 +211,19 @@ class WelcomeState(TextChoices):
     FAILED = "failed", _("failed")
     UNCLEAR = "unclear", _("unclear")
     NO_RULE = "no_rule", _("no welcome set up")
+
+
+class MediaKind(TextChoices):
+    """What a file that goes with a message is."""
+
+    IMAGE = "image", _("picture")
+    VIDEO = "video", _("video")
+    FILE = "file", _("file")
+
+
+class MediaUse(TextChoices):
+    """What a file is uploaded to a channel for: what is right for one is refused for another."""
+
+    MESSAGE = "message", _("message")
+    COVER = "cover", _("cover of a mini-program card")
+    MOMENT = "moment", _("moment")

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 
+from campaigns.attachments import in_public_form
 from campaigns.enums import DeliveryState
 from campaigns.models import Campaign, Variant
 from campaigns.models.campaigns import BATCH_LIMIT
@@ -95,7 +96,7 @@ class Writer:
             )
             for wording in wordings
         }
-        self._attachments: list[dict[str, Any]] = campaign.attachments
+        self._attachments: list[dict[str, Any]] = in_public_form(campaign.attachments)
 
     def letter(self, person: Recipient) -> Letter:
         """Write the letter of one recipient; the same words and key on every attempt."""

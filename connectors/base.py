@@ -44,6 +44,19 @@ class Abilities:
     has_subject: bool = False
     has_html: bool = False
     attachment_kinds: Sequence[str] = ()
+    keeps_media: bool = False
+    """Whether files are uploaded to it beforehand, and named by its own reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file for a channel that keeps media: ``kind`` is image, video or file."""
+
+    kind: str
+    name: str
+    content: bytes
+    media_type: str
+    for_moments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,10 @@ class ChannelRefused(Exception):
     """The channel definitely refused the whole call; the message says why. Nothing was sent."""
 
 
+class AttachmentGone(ChannelBusy):
+    """Nothing was sent: the channel does not know a file any more. Upload it again."""
+
+
 class ChannelUnclear(Exception):
     """The call may or may not have been carried out."""
 
@@ -156,6 +173,12 @@ class Connector(Protocol):
 
     def cancel(self, reference: str) -> None:
         """Withdraw what has not been confirmed. Raises ``ChannelBusy`` or ``ChannelRefused``."""
+
+    def upload(self, file: Upload) -> str:
+        """Give the channel a file and return its reference there, good for three days.
+
+        Twice is harmless. Raises ``ChannelBusy`` or ``ChannelRefused``.
+        """
 
 
 @dataclass(frozen=True, slots=True)

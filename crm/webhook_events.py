@@ -367,7 +367,10 @@ OF_ACTION = {action: event for event in EVENTS.values() for action in event.reco
 PRIVATE = frozenset(
     {
         "code.created",
+        "content.archived",
         "content.created",
+        "content.revised",
+        "content.test_sent",
         "customers.exported",
         "recipients.exported",
         "finding.dismissed",
@@ -378,6 +381,8 @@ PRIVATE = frozenset(
         "loss.reason",
         "loss.win_back",
         "losses.exported",
+        "media.archived",
+        "media.uploaded",
         "messaging_rules.changed",
         "pool.rule_changed",
         "pool.rule_dropped",

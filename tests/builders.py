@@ -16,8 +16,27 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.enums import CampaignState, DeliveryState, PostKind, SeriesKind, SeriesState
-from campaigns.models import Batch, Campaign, Content, Delivery, Post, Segment, Series, Welcome
+from campaigns.enums import (
+    CampaignState,
+    DeliveryState,
+    MediaKind,
+    PostKind,
+    SeriesKind,
+    SeriesState,
+)
+from campaigns.models import (
+    Batch,
+    Campaign,
+    Content,
+    Delivery,
+    Folder,
+    MediaBody,
+    MediaFile,
+    Post,
+    Segment,
+    Series,
+    Welcome,
+)
 from contacts.enums import (
     Channel,
     CustomerState,
@@ -70,6 +89,12 @@ from crm.sealing import seal
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
 """The moment at which everything in a test happens, unless it says otherwise: a Monday."""
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63382167030002d401237262d8760000000049454e44ae426082"
+)
+"""A picture of one point."""
 
 WEBHOOK_SECRET = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 
@@ -387,8 +412,26 @@ def make_chat_item(
 def make_content(
     text: str = "Hello, this is {guide}: our spring coats are here.", **fields: Any
 ) -> Content:
-    """A message."""
+    """A message; with the name of a folder it is in the library."""
+    if folder := fields.pop("folder", ""):
+        fields["folder"] = Folder.objects.get_or_create(name=folder)[0]
     return Content.objects.create(**{"name": "Spring coats", "text": text} | fields)
+
+
+def make_media(name: str = "coat.png", content: bytes = PIXEL, **fields: Any) -> MediaFile:
+    """A file that goes with messages, by default a small picture."""
+    digest = sha256(f"{name}{next(_numbers)}".encode()).hexdigest()
+    values = {
+        "kind": MediaKind.IMAGE,
+        "media_type": "image/png",
+        "size": len(content),
+        "digest": digest,
+        "token": digest[:22],
+        "created_at": NOON,
+    } | fields
+    media = MediaFile.objects.create(name=name, **values)
+    MediaBody.objects.create(media=media, content=content)
+    return media
 
 
 def make_segment(rule: dict[str, Any] | None = None, **fields: Any) -> Segment:

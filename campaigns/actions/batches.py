@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.letters import take_over_letters
+from campaigns.actions.media import send_with_files
 from campaigns.actions.unclear import look_up_letters
 from campaigns.channels import connector_for, is_direct
 from campaigns.eligibility import quiet_until, skip_those_who_may_not
@@ -23,7 +24,13 @@ from campaigns.models import Batch, Campaign, Delivery, Variant
 from campaigns.placeholders import fill
 from campaigns.restraint import restraint_on
 from campaigns.tasks import send_batches
-from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
+from connectors.base import (
+    ChannelBusy,
+    ChannelRefused,
+    ChannelUnclear,
+    Handed,
+    Parcel,
+)
 from contacts.doorbell import ring
 from contacts.errors import broken_constraint
 from contacts.models import Company, Staff
@@ -106,7 +113,7 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
         _write_handed(batch, Handed(reference=""), now=now)
         return
     try:
-        handed = connector.send(parcel)
+        handed = send_with_files(connector, parcel, batch.campaign.attachments, now=now)
     except ChannelBusy as busy:
         again = now + timedelta(seconds=busy.retry_after)
         _put_back(batch, str(busy), until=again, now=now)
@@ -119,7 +126,7 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
 
 
 def parcel_of(batch: Batch) -> Parcel:
-    """Build what is sent for a batch; the same words and addresses on every attempt."""
+    """Build what is sent for a batch, but for its attachments; the same on every attempt."""
     sender = batch.sender
     still_ours = [DeliveryState.QUEUED, DeliveryState.UNCLEAR, DeliveryState.HANDED]
     addresses = Delivery.objects.filter(batch=batch, state__in=still_ours).order_by("slot")
@@ -128,7 +135,6 @@ def parcel_of(batch: Batch) -> Parcel:
         sender=(sender.wecom_userid or "") if sender else "",
         text=_words(batch),
         addresses=list(addresses.values_list("address", flat=True)),
-        attachments=batch.campaign.attachments,
     )
 
 

@@ -12,6 +12,7 @@ from campaigns.actions.moves import move as _move
 from campaigns.actions.moves import move_at_any_moment
 from campaigns.actions.stopping import stop_waiting
 from campaigns.approval import outgrown, recipients_to_ask_about
+from campaigns.attachments import check_for_channel
 from campaigns.audience import freeze_audience
 from campaigns.calendar import WallTime
 from campaigns.channels import abilities_of, available_channels, connector_for
@@ -28,7 +29,7 @@ from campaigns.segments import check_rule
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tallies import begin_counting
-from connectors.base import Abilities, ChannelBusy, ChannelRefused, ChannelUnclear, Connector
+from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.enums import Purpose
@@ -115,7 +116,7 @@ def check_words(content: Content, channel: str, wording: Wording) -> None:
         raise RuleBroken(_("An e-mail needs a subject."))
     if (wording.subject and not abilities.has_subject) or (wording.html and not abilities.has_html):
         raise RuleBroken(_("This channel takes neither subject nor HTML."))
-    _check_attachments(content, abilities)
+    check_for_channel(content.attachments, abilities)
     personal = used_in(content.text) - SENDER_PLACEHOLDERS
     if personal and not abilities.personal_text:
         raise RuleBroken(
@@ -124,22 +125,6 @@ def check_words(content: Content, channel: str, wording: Wording) -> None:
             )
             % {"word": min(personal)}
         )
-
-
-def _check_attachments(content: Content, abilities: Abilities) -> None:
-    """Refuse what the channel cannot send now, rather than batch after batch later."""
-    for item in content.attachments:
-        if item.get("kind") not in abilities.attachment_kinds:
-            raise RuleBroken(
-                _("This channel cannot send attachments of the kind “%(kind)s”.")
-                % {"kind": str(item.get("kind"))[:20]}
-            )
-        if not str(item.get("url", "")).startswith(("http://", "https://")):
-            raise RuleBroken(_("An attachment needs the address where it lies."))
-        if item["kind"] == "link" and not 0 < len(str(item.get("title", "")).encode()) <= 128:
-            raise RuleBroken(_("A link card needs a title of at most 128 bytes."))
-        if len(str(item.get("description", "")).encode()) > 512:
-            raise RuleBroken(_("The description of a link card takes at most 512 bytes."))
 
 
 def schedule_campaign(

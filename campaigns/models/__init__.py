@@ -1,9 +1,10 @@
 """Messages: what is said, to whom, and what became of it."""
 
 from campaigns.models.campaigns import Batch, Campaign, ChannelPace, Delivery, Tally
-from campaigns.models.contents import Content
+from campaigns.models.contents import Content, Folder
 from campaigns.models.drafts import CampaignDraft
 from campaigns.models.experiments import Experiment, Variant
+from campaigns.models.media import ChannelMedia, MediaBody, MediaFile
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
 from campaigns.models.rules import MessagingRules
@@ -16,12 +17,16 @@ __all__ = [
     "Batch",
     "Campaign",
     "CampaignDraft",
+    "ChannelMedia",
     "ChannelPace",
     "Content",
     "Delivery",
     "Engagement",
     "EngagementTally",
     "Experiment",
+    "Folder",
+    "MediaBody",
+    "MediaFile",
     "MessagingRules",
     "Post",
     "PostShare",

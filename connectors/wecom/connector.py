@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from connectors.base import (
     Abilities,
+    AttachmentGone,
     ChannelBusy,
     ChannelMisconfigured,
     ChannelRefused,
@@ -20,8 +21,10 @@ from connectors.base import (
     Progress,
     Recovery,
     Result,
+    Upload,
 )
 from connectors.wecom.api import attachments as attach
+from connectors.wecom.api.media import MediaFile, MediaKind, upload_for_moments, upload_media
 from connectors.wecom.api.messages import (
     MessageTemplate,
     SendStatus,
@@ -40,6 +43,9 @@ from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear
 
 AROUND = timedelta(minutes=10)
 """How far WeCom's clock may be behind ours when a message is looked for by its time."""
+
+UPLOAD_AGAIN = 5.0
+NO_SUCH_MEDIA = 40007
 
 T = TypeVar("T")
 
@@ -62,7 +68,8 @@ class WeComConnector:
         personal_text=False,
         text_bytes=attach.MAX_TEXT_BYTES,
         needs_confirmation=True,
-        attachment_kinds=("link", "image"),
+        attachment_kinds=("link", "image", "mini_program", "video", "file"),
+        keeps_media=True,
         address_kinds=("wecom:external_userid",),
     )
 
@@ -130,6 +137,10 @@ class WeComConnector:
         """Withdraw the task if the sender has not confirmed it."""
         asking(lambda: cancel_groupmsg_send(self._connected(), reference))
 
+    def upload(self, file: Upload) -> str:
+        """Give WeCom a file that goes with a message."""
+        return uploading(self._connected(), file)
+
     def _reached_by(
         self, client: WeComClient, msg_id: str, sender: str, wanted: set[str]
     ) -> set[str]:
@@ -182,6 +193,8 @@ def sending(call: Callable[[], T]) -> T:
     except ConfigProblem as problem:
         raise ChannelMisconfigured(str(problem), retry_after=problem.retry_after) from problem
     except (Refused, ValueError) as refused:
+        if isinstance(refused, Refused) and refused.errcode == NO_SUCH_MEDIA:
+            raise AttachmentGone(str(refused), retry_after=UPLOAD_AGAIN) from refused
         raise ChannelRefused(str(refused)) from refused
     except Unclear as unclear:
         raise ChannelUnclear(str(unclear)) from unclear
@@ -201,6 +214,26 @@ def asking(call: Callable[[], T]) -> T:
         raise ChannelUnclear(str(unclear)) from unclear
 
 
+def uploading(client: WeComClient, file: Upload) -> str:
+    """Upload a file for messages or moments, with its failures in the channel's words.
+
+    An upload whose answer was lost is simply made again.
+    """
+    kind = MediaKind(file.kind)
+    media = MediaFile(file.name, file.content, file.media_type)
+    put = upload_for_moments if file.for_moments else upload_media
+
+    def call() -> str:
+        return put(client, kind, media).media_id
+
+    try:
+        return asking(call)
+    except ValueError as error:
+        raise ChannelRefused(str(error)) from error
+    except ChannelUnclear as unclear:
+        raise ChannelBusy(str(unclear), retry_after=UPLOAD_AGAIN) from unclear
+
+
 def in_wecoms_form(item: Mapping[str, Any]) -> attach.Attachment:
     """Turn our own shape of an attachment into WeCom's. Raises ``ValueError`` for unknown ones."""
     match item.get("kind"):
@@ -211,7 +244,27 @@ def in_wecoms_form(item: Mapping[str, Any]) -> attach.Attachment:
                 description=item.get("description", ""),
                 picture_url=item.get("picture_url", ""),
             )
+        case "mini_program":
+            return attach.mini_program(
+                item["title"],
+                item["app_id"],
+                item["page"],
+                picture_media_id=item["reference"],
+            )
         case "image":
-            return attach.uploaded_image(item["url"])
+            return attach.image(item["reference"])
+        case "video":
+            return attach.video(item["reference"])
+        case "file":
+            return attach.file(item["reference"])
         case kind:
             raise ValueError(f"WeCom cannot send an attachment of kind {kind!r}")
+
+
+def in_moments_form(item: Mapping[str, Any]) -> attach.Attachment:
+    """Turn an attachment into the form of moments: their links have an uploaded picture."""
+    if item.get("kind") != "link":
+        return in_wecoms_form(item)
+    return attach.moment_link(
+        item["title"], item["url"], picture_media_id=item.get("reference", "")
+    )

@@ -16,6 +16,7 @@ from connectors.base import (
     Progress,
     Recovery,
     Result,
+    Upload,
 )
 from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from connectors.wecom.api.messages import (
@@ -39,7 +40,15 @@ from connectors.wecom.api.moments import (
     get_moment_task_result,
 )
 from connectors.wecom.client import WeComClient
-from connectors.wecom.connector import AROUND, FATES, asking, in_wecoms_form, sending
+from connectors.wecom.connector import (
+    AROUND,
+    FATES,
+    asking,
+    in_moments_form,
+    in_wecoms_form,
+    sending,
+    uploading,
+)
 from connectors.wecom.error_table import ErrorKind
 from connectors.wecom.errors import Busy, Refused
 
@@ -120,6 +129,10 @@ class WeComGroups:
         """Withdraw the task if it is not confirmed."""
         asking(lambda: cancel_groupmsg_send(self._client, reference))
 
+    def upload(self, file: Upload) -> str:
+        """Give WeCom a file that goes with a message."""
+        return uploading(self._client, file)
+
     def _chats_of(self, msg_id: str, sender: str) -> set[str]:
         try:
             rows = get_groupmsg_send_result(self._client, msg_id, sender)
@@ -150,7 +163,7 @@ class WeComMoments:
             lambda: add_moment_task(
                 self._client,
                 text=parcel.text,
-                attachments=[in_wecoms_form(item) for item in parcel.attachments],
+                attachments=[in_moments_form(item) for item in parcel.attachments],
                 user_ids=parcel.addresses,
                 tag_ids=parcel.tags,
             )
@@ -210,6 +223,10 @@ class WeComMoments:
                 cancel_moment_task(self._client, moment_id)
 
         asking(withdraw)
+
+    def upload(self, file: Upload) -> str:
+        """Give WeCom a file that goes with a moment."""
+        return uploading(self._client, file)
 
     def _job(self, reference: str) -> MomentJob:
         return get_moment_task_result(self._client, reference.removeprefix(JOB))

@@ -29,6 +29,7 @@ from crm.access.comparisons import (
     reconciliations_of,
     refusal_to_repair,
 )
+from crm.access.contents import content_for, contents_of, library_of, media_for, media_of
 from crm.access.customers import (
     customer_for,
     customer_to_claim,
@@ -63,6 +64,8 @@ __all__ = [
     "campaigns_of",
     "chats_of",
     "colleagues_of",
+    "content_for",
+    "contents_of",
     "customer_for",
     "customer_to_claim",
     "customers_of",
@@ -72,8 +75,11 @@ __all__ = [
     "handover_for",
     "handovers_of",
     "history_of",
+    "library_of",
     "loss_for",
     "losses_of",
+    "media_for",
+    "media_of",
     "not_in_your_stores",
     "notices_of",
     "offered_in_pool",

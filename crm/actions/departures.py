@@ -68,6 +68,7 @@ FATES = {
     "contacts.Loss.owner": STAYS,
     "contacts.StaffFile.uploaded_by": STAYS,
     "contacts.StaffFileRow.staff": STAYS,
+    "campaigns.MediaFile.uploaded_by": STAYS,
     "campaigns.Welcome.staff": STAYS,
     "crm.Webhook.created_by": "stays; all administrators are told what becomes of it",
 }

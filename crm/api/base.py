@@ -80,7 +80,11 @@ class ApiView(GenericAPIView[Any]):
         check_address(request._request)
         super().initial(request, *args, **kwargs)
         if request.method not in SAFE_METHODS:
-            len(request._request.body)  # reads it all: too large a body is refused here
+            self.check_body(request)
+
+    def check_body(self, request: Request) -> None:
+        """Refuse too large a body, by reading it all. Raises ``RequestDataTooBig``."""
+        len(request._request.body)
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any

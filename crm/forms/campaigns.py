@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.actions.campaigns import Wording, create_campaign
 from campaigns.actions.changes import change_campaign
 from campaigns.actions.rewriting import rewrite_campaign
+from campaigns.attachments import check_for_channel
 from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, Content, Segment
 from campaigns.segments import MOST_DAYS
@@ -23,6 +24,7 @@ from contacts.errors import RuleBroken
 from contacts.models import Store, Tag
 from crm.access import Viewer, stores_of
 from crm.audiences import free_segment_name, narrowed
+from crm.forms.attachments import INPUTS, attachments_typed, inputs_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -41,10 +43,18 @@ class EditorStep:
     label: "StrPromise"
     icon: str
     fields: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
+    """Inputs that are no fields of the form: lists that one of them is read from."""
 
 
 EDITOR_STEPS = (
-    EditorStep("message", _("Message"), "message", ("name", "channel", "subject", "text", "html")),
+    EditorStep(
+        "message",
+        _("Message"),
+        "message",
+        ("name", "channel", "subject", "text", "html", "attachments"),
+        tuple(INPUTS),
+    ),
     EditorStep(
         "audience", _("Audience"), "users", ("saved", "tags", "stores", "gender", "not_met_days")
     ),
@@ -81,7 +91,9 @@ class CampaignForm(forms.Form):
         label=_("Message"),
         widget=forms.Textarea(attrs={"rows": 8}),
         strip=True,
+        required=False,
     )
+    attachments = forms.Field(label=_("Attachments"), required=False)
     tags = forms.TypedMultipleChoiceField(
         label=_("Carries any of these tags"),
         coerce=int,
@@ -177,9 +189,16 @@ class CampaignForm(forms.Form):
         """Refuse what the channel would refuse, and say by how much a text is too long."""
         cleaned = super().clean() or self.cleaned_data
         channel, text = cleaned.get("channel"), cleaned.get("text")
+        cleaned["attachments"] = attachments_typed(dict(self.data.lists()))  # type: ignore[attr-defined]  # a MultiValueDict
+        if not text and not cleaned["attachments"]:
+            self.add_error("text", gettext("Write a text, or add an attachment."))
         if not channel:
             return cleaned
         abilities = abilities_of(channel)
+        try:
+            check_for_channel(cleaned["attachments"], abilities)
+        except RuleBroken as error:
+            self.add_error("attachments", str(error))
         size = len((text or "").encode())
         if size > abilities.text_bytes:
             self.add_error(
@@ -243,7 +262,7 @@ class CampaignForm(forms.Form):
         data = self.cleaned_data
         rule = self.rule()
         with transaction.atomic():
-            content = _content(campaign, data["name"], data["text"], now=now)
+            content = _content(campaign, data, now=now)
             segment = _segment(campaign, data["name"], rule, now=now)
             parts: dict[str, Any] = {
                 "name": data["name"],
@@ -268,12 +287,13 @@ class CampaignForm(forms.Form):
             return written
 
 
-def _content(campaign: Campaign | None, name: str, text: str, *, now: datetime) -> Content:
+def _content(campaign: Campaign | None, data: Mapping[str, Any], *, now: datetime) -> Content:
     """Return the campaign's content if it says this already, else a new one."""
-    if campaign and campaign.content and campaign.content.text == text:
-        return campaign.content
-    kept = campaign.content.attachments if campaign and campaign.content else []
-    return Content.objects.create(name=name, text=text, attachments=kept, created_at=now)
+    said = {"text": data["text"], "attachments": data["attachments"]}
+    kept = campaign.content if campaign else None
+    if kept and {"text": kept.text, "attachments": kept.attachments} == said:
+        return kept
+    return Content.objects.create(name=data["name"], **said, created_at=now)
 
 
 def _segment(
@@ -303,6 +323,7 @@ def typed_of(campaign: Campaign) -> dict[str, list[str]]:
         "track_opens": ["on"] if campaign.track_opens else [],
         "conversion_days": [str(campaign.conversion_days)],
         "send_until": [until.strftime(LOCAL_TIME[0])] if until else [],
+        **inputs_of(campaign.content.attachments if campaign.content else []),
     }
     conditions = (campaign.segment.rule or {}).get("all", []) if campaign.segment else []
     inputs = {

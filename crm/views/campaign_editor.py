@@ -27,6 +27,7 @@ from campaigns.queries import AudiencePreview, audience_preview
 from contacts.enums import Purpose, Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, require, viewer_of
+from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_reach
 from crm.campaign_queries import explain_batches
 from crm.forms.campaigns import (
@@ -38,6 +39,8 @@ from crm.forms.campaigns import (
     typed_of,
 )
 from crm.paging import whole_number
+from crm.views.campaign_preview import preview_part, send_test_of
+from crm.views.contents import attachment_context
 
 SEVERAL = ("tags", "stores")
 """Inputs that hold several values."""
@@ -117,6 +120,8 @@ def _edit(
     desk = _desk(request, viewer, campaign)
     if request.method == "POST":
         return _take(request, desk, step, request.POST.get("go", ""))
+    if "preview" in request.GET:
+        return preview_part(request, viewer, desk.data)
     return _counted(request, desk) if "count" in request.GET else _page(request, desk, step)
 
 
@@ -127,7 +132,7 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
     if step.fields:
         desk.typed |= {
             field: [_storable(text) for text in request.POST.getlist(field)]
-            for field in step.fields
+            for field in (*step.fields, *step.more)
         }
         try:
             _keep(request, desk)
@@ -135,9 +140,35 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
             return _elsewhere(request, desk, step, str(error))
     if go == "keep":
         return _kept(request, desk, step)
+    if is_about_attachments(go):
+        return _attach(request, desk, step, go)
+    if go == "test":
+        return _send_test(request, desk, step)
     if go in {"save", "schedule"}:
         return _finish(request, desk, at_once=go == "schedule")
     return _move(request, desk, step, go)
+
+
+def _attach(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpResponse:
+    """Add an attachment, or take one away; everything else stays as typed."""
+    try:
+        desk.typed |= after_button(go, desk.typed, request, desk.viewer, now=timezone.now())
+        _keep(request, desk, seen=desk.version)
+    except RuleBroken as error:
+        return _page(request, desk, step, status=400, refusal=str(error))
+    except MovedOn as error:
+        return _elsewhere(request, desk, step, str(error))
+    return redirect(desk.address(step.name))
+
+
+def _send_test(request: HttpRequest, desk: Desk, step: EditorStep) -> HttpResponse:
+    """Send what is typed to oneself."""
+    try:
+        address = send_test_of(desk.viewer, desk.data, now=timezone.now())
+    except RuleBroken as error:
+        return _page(request, desk, step, status=400, refusal=str(error))
+    messages.success(request, _("A test is on its way to %(address)s.") % {"address": address})
+    return redirect(desk.address(step.name))
 
 
 def _storable(text: str) -> str:
@@ -164,12 +195,14 @@ def _desk(request: HttpRequest, viewer: Viewer, campaign: Campaign | None) -> De
     return Desk(viewer, campaign, draft, typed, window)
 
 
-def _keep(request: HttpRequest, desk: Desk) -> None:
+def _keep(request: HttpRequest, desk: Desk, *, seen: int | None = None) -> None:
+    if seen is None:
+        seen = whole_number(request.POST.get("version")) or 0
     desk.draft = keep_draft(
         desk.viewer.staff,
         desk.campaign,
         desk.typed,
-        seen=whole_number(request.POST.get("version")) or 0,
+        seen=seen,
         window=desk.window,
         now=timezone.now(),
     )
@@ -189,7 +222,9 @@ def _kept(request: HttpRequest, desk: Desk, step: EditorStep) -> HttpResponse:
     context = {"desk": desk, "version": desk.version, "here": desk.address(step.name)}
     if step.name in COUNTING:
         context |= {"count_too": True, **_audience(desk)}
-    return render(request, "crm/parts/_draft_kept.html", context)
+    answer = render(request, "crm/parts/_draft_kept.html", context)
+    answer["HX-Trigger"] = "draft-kept"
+    return answer
 
 
 def _move(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpResponse:
@@ -256,6 +291,8 @@ def _page(
         "zone": timezone.get_current_timezone_name(),
         "part": f"crm/parts/_editor_{step.name}.html",
     }
+    if step.name == "message":
+        context |= attachment_context(desk.viewer, desk.typed)
     if step.name in COUNTING:
         context |= _audience(desk)
     if step.name == "check":

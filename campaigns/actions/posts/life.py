@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.actions.campaigns import LATEST_START
+from campaigns.attachments import check_attachments
 from campaigns.enums import POST_MOVES, BatchState, PostKind, PostState, TargetState
 from campaigns.models import Content, Post, PostShare, PostTarget
 from campaigns.models.campaigns import BATCH_LIMIT
@@ -61,6 +62,7 @@ def _check_content(kind: PostKind, content: Content) -> None:
     text, attachments = content.text, content.attachments
     if not text.strip() and not attachments:
         raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
+    check_attachments(attachments)
     if used_in(text):
         raise RuleBroken(
             _("A post has the same words for everybody: {%(word)s} cannot be filled.")

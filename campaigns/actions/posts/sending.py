@@ -21,9 +21,10 @@ from campaigns.actions.batches import (
     MOST_ATTEMPTS,
     TOO_YOUNG,
 )
+from campaigns.actions.media import send_with_files
 from campaigns.actions.posts.life import AT_WORK, advance_post, plan_post
 from campaigns.channels import post_connector
-from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
+from campaigns.enums import BatchState, DeliveryReason, MediaUse, PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Handed, Parcel
 from contacts.errors import broken_constraint
@@ -88,8 +89,10 @@ def send_share(share: PostShare, *, now: datetime) -> None:
     if not parcel.addresses:
         _write_handed(share, Handed(reference=""), now=now)
         return
+    use = MediaUse.MESSAGE if share.post.kind == PostKind.GROUP else MediaUse.MOMENT
     try:
-        handed = post_connector(share.post.kind).send(parcel)
+        connector = post_connector(share.post.kind)
+        handed = send_with_files(connector, parcel, share.post.attachments, use=use, now=now)
     except ChannelBusy as busy:
         _put_back(share, busy, now=now)
     except ChannelRefused as refused:
@@ -101,14 +104,13 @@ def send_share(share: PostShare, *, now: datetime) -> None:
 
 
 def parcel_of(share: PostShare) -> Parcel:
-    """Build what is sent for a share; the same on every attempt."""
+    """Build what is sent for a share, but for its attachments; the same on every attempt."""
     targets = PostTarget.objects.filter(share=share, state__in=OPEN).order_by("slot")
     return Parcel(
         key=f"liuke-post-{share.post_id}-{share.seq}",
         sender=(share.sender.wecom_userid or "") if share.sender else "",
         text=share.post.text,
         addresses=list(targets.values_list("address", flat=True)),
-        attachments=share.post.attachments,
         tags=share.post.channel_tags,
     )
 

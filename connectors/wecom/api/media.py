@@ -1,4 +1,4 @@
-"""Files (WeCom docs 90253, 90256)."""
+"""Files (WeCom docs 90253, 90256, 95098)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +46,15 @@ def upload_media(client: WeComClient, kind: MediaKind, file: MediaFile) -> Media
     _require_size(file, LARGEST[kind])
     sent = (file.name, file.content, file.mime_type)
     answer = client.upload("media/upload", sent, params={"type": kind.value})
+    return Media(text(answer, "media_id"), moment(answer, "created_at"))
+
+
+def upload_for_moments(client: WeComClient, kind: MediaKind, file: MediaFile) -> Media:
+    """Upload a picture or a video to attach to moments, which take no other files (docs 95098)."""
+    _require_size(file, LARGEST[kind])
+    sent = (file.name, file.content, file.mime_type)
+    params = {"media_type": kind.value, "attachment_type": "1"}
+    answer = client.upload("media/upload_attachment", sent, params=params)
     return Media(text(answer, "media_id"), moment(answer, "created_at"))
 
 

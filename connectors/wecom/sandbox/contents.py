@@ -31,10 +31,12 @@ def read_content(world: World, body: Json, at: float) -> Content:
     return Content(text, attachments)
 
 
-def check_media(world: World, media_id: str, at: float) -> None:
+def check_media(world: World, media_id: str, at: float, *, for_moments: bool = False) -> None:
     media = world.media.get(media_id)
     if media is None or media["expires_at"] <= at:
         raise Refusal(40007)
+    if media.get("for_moments", False) != for_moments:
+        raise Refusal(41072, breach="media uploaded for another purpose")
 
 
 def _check_image(world: World, part: Json, at: float) -> None:

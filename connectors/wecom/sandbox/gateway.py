@@ -65,6 +65,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", CONTACT + "groupchat/transfer"): groups.transfer,
     ("POST", CONTACT + "groupchat/onjob_transfer"): groups.onjob_transfer,
     ("POST", "media/upload"): media.upload,
+    ("POST", "media/upload_attachment"): media.upload_attachment,
     ("POST", "media/uploadimg"): media.uploadimg,
     ("GET", "user/get"): people.get_user,
     ("GET", "user/simplelist"): people.simplelist,

@@ -28,6 +28,22 @@ def upload(world: World, call: Call) -> Json:
     return {"type": kind, "media_id": media_id, "created_at": str(int(call.at))}
 
 
+def upload_attachment(world: World, call: Call) -> Json:
+    """A media_id for moments alone, valid for three days."""
+    kind = call.query.get("media_type", "")
+    if kind not in {"image", "video"}:
+        raise Refusal(40004, kind)
+    if call.query.get("attachment_type") != "1":
+        raise Refusal(40058, "attachment_type")
+    _check_size(call, MAX_BYTES[kind])
+    media_id = world.new_id("moment-media-")
+    expires_at = call.at + VALID_SECONDS
+    world.media[media_id] = {
+        **call.body, "type": kind, "expires_at": expires_at, "for_moments": True,
+    }  # fmt: skip
+    return {"type": kind, "media_id": media_id, "created_at": str(int(call.at))}
+
+
 def uploadimg(world: World, call: Call) -> Json:
     """An address for pic_url that never expires; at most 1,000 a day."""
     _check_size(call, MAX_BYTES["image"])

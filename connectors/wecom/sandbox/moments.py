@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from connectors.wecom.sandbox import fields
 from connectors.wecom.sandbox.clock import DAY
-from connectors.wecom.sandbox.contents import CHECKS
+from connectors.wecom.sandbox.contents import CHECKS, check_media
 from connectors.wecom.sandbox.errors import Refusal
 from connectors.wecom.sandbox.people import staff_at_work
 from connectors.wecom.sandbox.state import Call, Json, Moment, World
@@ -165,8 +165,16 @@ def _read(world: World, body: Json, at: float) -> _Content:
     if not (all(kind == "image" for kind in kinds) or kinds in (["video"], ["link"])):
         raise Refusal(41065, "kinds", breach="moment with mixed attachments")
     for kind, item in zip(kinds, attachments, strict=True):
-        CHECKS[kind](world, fields.record(item, kind), at)
+        _check(world, kind, fields.record(item, kind), at)
     return _Content(text, attachments)
+
+
+def _check(world: World, kind: str, part: Json, at: float) -> None:
+    if kind == "link":
+        CHECKS["link"](world, part, at)
+    media_id = fields.text(part, "media_id")
+    if media_id or kind != "link":
+        check_media(world, media_id, at, for_moments=True)
 
 
 def _may_publish(world: World, userid: str) -> bool:

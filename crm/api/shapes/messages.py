@@ -4,18 +4,58 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.models import Batch, Campaign, Content, Delivery, QuickReply
+from campaigns.attachments import media_url
+from campaigns.models import Batch, Campaign, Content, Delivery, MediaFile, QuickReply
+from campaigns.previews import Preview
 from campaigns.queries import AudiencePreview, BatchCell, CampaignProgress
 from crm.api.shapes.people import StaffRef, StoreRef
 
 
 class ContentShape(serializers.ModelSerializer[Content]):
-    """A message: text with placeholders, and attachments."""
+    """A message: text with placeholders, and attachments. With a folder it is in the library.
+
+    `replaces` is the version before this one.
+    """
+
+    folder = serializers.CharField(source="folder.name", allow_null=True, read_only=True)
 
     class Meta:
         model = Content
-        fields = ("id", "name", "text", "attachments", "created_at")
+        fields = (
+            "id", "name", "text", "attachments", "folder", "version", "replaces", "created_at",
+            "archived_at",
+        )  # fmt: skip
         read_only_fields = fields
+
+
+class MediaShape(serializers.ModelSerializer[MediaFile]):
+    """A file that goes with messages; `url` is its address for everybody who knows it."""
+
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = MediaFile
+        fields = (
+            "id", "kind", "name", "media_type", "size", "width", "height", "url", "created_at",
+            "archived_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_url(self, media: MediaFile) -> str:
+        """Return the public address."""
+        return media_url(media)
+
+
+class MessagePreviewShape(serializers.Serializer[Preview]):
+    """A message as one customer gets it."""
+
+    text = serializers.CharField()
+    attachments = serializers.ListField(child=serializers.DictField())
+    size = serializers.IntegerField(help_text="Bytes of the text.")
+    parts = serializers.IntegerField(help_text="Parts that an SMS takes; 0 elsewhere.")
+    unfilled = serializers.ListField(
+        child=serializers.CharField(), help_text="Placeholders that the channel cannot fill."
+    )
 
 
 class QuickReplyShape(serializers.ModelSerializer[QuickReply]):

@@ -1,19 +1,59 @@
-"""Contents: what is said."""
+"""Contents: what is said, and the library that keeps it."""
 
 from typing import Any, ClassVar
 
+import django_filters
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 
-from campaigns.actions.contents import create_content
+from campaigns.actions.contents import (
+    LONGEST_TEXT,
+    archive_content,
+    create_content,
+    revise_content,
+)
+from campaigns.actions.trial_sends import send_trial
+from campaigns.attachments import MOST, check_for_channel
+from campaigns.channels import abilities_of, available_channels
 from campaigns.models import Content
+from campaigns.previews import Preview, Words, preview_for
 from contacts.enums import Role
-from crm.access import require
-from crm.api.base import Listing, Reading, StrictInput, Verb
-from crm.api.shapes.messages import ContentShape
+from contacts.errors import RuleBroken
+from contacts.models import Customer
+from crm.access import content_for, contents_of, customers_of, require
+from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
+from crm.api.shapes.messages import ContentShape, MessagePreviewShape
 
 MESSAGE_LENGTH = 4000
+
+
+class ContentInput(StrictInput):
+    """A name to find it by, the text with placeholders like {guide}, and what goes with it.
+
+    An attachment is `{"kind": "link", "title", "url", "description"?, "picture"?}`,
+    `{"kind": "image" | "video" | "file", "media"}` or
+    `{"kind": "mini_program", "title", "app_id", "page", "cover"}`; `media`, `picture` and `cover`
+    are ids of files. With a `folder` the message is in the library.
+    """
+
+    example: ClassVar = {
+        "name": "Spring coats",
+        "text": "Our spring coats are here. Yours, {guide}",
+        "attachments": [{"kind": "link", "title": "Coats", "url": "https://example.com/coats"}],
+    }
+
+    name = serializers.CharField(max_length=120)
+    text = serializers.CharField(max_length=LONGEST_TEXT, allow_blank=True, default="")
+    attachments = serializers.ListField(
+        child=serializers.DictField(), max_length=MOST, default=list
+    )
+    folder = serializers.CharField(max_length=80, allow_blank=True, default="")
+
+
+class ContentFilters(django_filters.FilterSet):
+    """How messages can be narrowed down."""
+
+    folder = django_filters.CharFilter(field_name="folder__name")
 
 
 class Contents(Listing, Verb):
@@ -21,23 +61,13 @@ class Contents(Listing, Verb):
 
     resource = "contents"
     shape = ContentShape
+    filterset_class = ContentFilters
     success = 201
-
-    class Input(StrictInput):
-        """A name to find it by, and the text, with placeholders like {guide}."""
-
-        example: ClassVar = {
-            "name": "Spring coats",
-            "text": "Our spring coats are here. Yours, {guide}",
-        }
-
-        name = serializers.CharField(max_length=120)
-        text = serializers.CharField(max_length=MESSAGE_LENGTH)
+    Input = ContentInput
 
     def rows(self) -> QuerySet[Content]:
         """Return all messages, to those who write them."""
-        require(self.viewer, Role.MARKETER, Role.MANAGER)
-        return Content.objects.all()
+        return contents_of(self.viewer).select_related("folder")
 
     def act(self, data: dict[str, Any]) -> Content:
         """Write a message."""
@@ -53,5 +83,91 @@ class ContentPage(Reading):
 
     def row(self, pk: int) -> Content:
         """Return the message."""
-        require(self.viewer, Role.MARKETER, Role.MANAGER)
-        return get_object_or_404(Content, pk=pk)
+        return content_for(self.viewer, pk)
+
+
+class ContentVerb(Verb):
+    """Do something with one message."""
+
+    resource = "contents"
+    shape = ContentShape
+
+    def row(self, pk: int) -> Content:
+        """Return the message, to those who write."""
+        require(self.viewer, Role.MARKETER)
+        return content_for(self.viewer, pk)
+
+
+class ReviseContent(ContentVerb):
+    """Write the next version of a message in the library."""
+
+    success = 201
+    Input = ContentInput
+
+    def act(self, data: dict[str, Any], pk: int) -> Content:
+        """Write it; 409 if somebody else has written one since. Campaigns keep the one they have."""
+        return revise_content(self.row(pk), **data, actor=self.actor, now=self.now)
+
+
+class ArchiveContent(ContentVerb):
+    """Put a message of the library away."""
+
+    def act(self, data: dict[str, Any], pk: int) -> Content:
+        """Put it away; what was sent with it stays."""
+        content = self.row(pk)
+        archive_content(content, actor=self.actor, now=self.now)
+        return content
+
+
+class PreviewInput(StrictInput):
+    """For which channel and customer; without a customer nothing personal is filled in."""
+
+    example: ClassVar = {"channel": "wecom"}
+
+    channel = serializers.CharField(max_length=20, default="wecom")
+    customer = IdField(required=False)
+
+    def validate_channel(self, name: str) -> str:
+        """One that is set up here."""
+        if name not in available_channels():
+            raise serializers.ValidationError(", ".join(available_channels()))
+        return name
+
+
+class PreviewContent(ContentVerb):
+    """Show a message as one customer gets it."""
+
+    shape = MessagePreviewShape
+    Input = PreviewInput
+
+    def act(self, data: dict[str, Any], pk: int) -> Preview:
+        """Fill in the words; nothing is sent."""
+        return self.preview(data, pk)
+
+    def preview(self, data: dict[str, Any], pk: int) -> Preview:
+        """Return the message as the customer would get it. Raises ``RuleBroken``."""
+        content = self.row(pk)
+        words = Words(data["channel"], content.text, attachments=content.attachments)
+        abilities = abilities_of(words.channel)
+        check_for_channel(words.attachments, abilities)
+        return preview_for(self._customer(data), words, personal=abilities.personal_text)
+
+    def _customer(self, data: dict[str, Any]) -> Customer | None:
+        if "customer" not in data:
+            return None
+        found = customers_of(self.viewer, Role.MARKETER).select_related("owner", "store")
+        return pick(found, [data["customer"]], "customer")[0]
+
+
+class SendTest(PreviewContent):
+    """Send a message to yourself."""
+
+    calls_outside = True
+
+    def act(self, data: dict[str, Any], pk: int) -> Preview:
+        """Send it to your own address in the channel; at most twenty an hour."""
+        preview = self.preview(data, pk)
+        if data["channel"] == "email":
+            raise RuleBroken("An e-mail has a subject: test it in the campaign editor.")
+        send_trial(preview, channel=data["channel"], to=self.actor, now=self.now)
+        return preview

@@ -24,6 +24,7 @@ from tests.builders import (
     make_identity,
     make_interaction,
     make_loss,
+    make_media,
     make_order,
     make_post,
     make_segment,
@@ -74,7 +75,11 @@ def make_world() -> World:
     make_customer(f"Resting {CANARY}", store=store)
     wei = make_departed(store=store)
     handover = make_handover(wei, customers=[pooled], customer_message=CANARY)
-    tag, content, segment = make_tag(), make_content("Hello from {guide}"), make_segment()
+    tag, content, segment = (
+        make_tag(),
+        make_content("Hello from {guide}", folder="Autumn"),
+        make_segment(),
+    )
     campaign = make_campaign(
         CANARY, content=content, segment=segment, created_by=people["marketer"]
     )
@@ -95,7 +100,7 @@ def make_world() -> World:
         ),
         "webhook": webhook, "told": told, "file": file, "reply": reply, "store": store, "lin": lin, "mei": mei, "customer": chen,
         "handover": handover, "sun": make_staff("Sun", store=store),
-        "item": handover.items.get(), "tag": tag, "content": content, "segment": segment,
+        "item": handover.items.get(), "tag": tag, "content": content, "media": make_media(CANARY), "segment": segment,
         "campaign": campaign, "code": code, "finding": finding, "task": task,
         "chat": make_chat_item(handover, name=CANARY),
         "post": make_post(CANARY, content=make_content("Hello all"), created_by=people["marketer"]),
@@ -122,7 +127,7 @@ class Route:
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
                  "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task", "posts": "post",
-                 "webhooks": "webhook", "series": "series"}  # fmt: skip
+                 "webhooks": "webhook", "series": "series", "media": "media"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -200,6 +205,10 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         },
         "POST posts": {"kind": "group", "name": "Coats", "text": "New coats"},
         "POST contents": {"name": "Coats", "text": "New coats"},
+        "POST content-revise": {"name": "Coats", "text": "Newer coats", "folder": "Autumn"},
+        "POST content-preview": {"channel": "echo", "customer": ids["customer"]},
+        "POST content-test": {"channel": "echo"},
+        "POST media": {"name": "coat.pdf", "content": "JVBERi0xLjQKJSVFT0YK"},
         "PATCH segment": {"name": "Regulars"},
         "POST segment-freeze": {"name": "Frozen"},
         "POST segments": {"name": "Regulars", "rule": rule},

@@ -1,0 +1,75 @@
+"""What one customer would get: the words filled in as the engine fills them."""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from campaigns.attachments import Attachment, in_public_form
+from campaigns.html import clean_html
+from campaigns.placeholders import SENDER_PLACEHOLDERS, fill, used_in
+from connectors.sms.parts import parts_of
+from contacts.models import Company, Customer
+
+EXAMPLE_TOKEN = "example"  # noqa: S105  # leads nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a marketer has typed for a channel."""
+
+    channel: str
+    text: str
+    subject: str = ""
+    html: str = ""
+    attachments: Sequence[Attachment] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The message of one customer, its size in bytes and, for SMS, in parts."""
+
+    text: str
+    subject: str
+    html: str
+    attachments: list[dict[str, Any]]
+    size: int
+    parts: int
+    unfilled: list[str]
+    """Placeholders that the channel cannot fill: it sends one text to many."""
+
+
+def preview_for(customer: Customer | None, words: Words, *, personal: bool) -> Preview:
+    """Fill the words for a customer; without one, all placeholders have their fallbacks.
+
+    ``personal`` says whether the channel writes to each customer by themselves.
+    """
+    values = _values(customer)
+    if not personal:
+        values = {name: value for name, value in values.items() if name in SENDER_PLACEHOLDERS}
+    text = fill(words.text, values)
+    escaped = {name: html.escape(value) for name, value in values.items()}
+    return Preview(
+        text=text,
+        subject=fill(words.subject, values),
+        html=fill(clean_html(words.html), escaped),
+        attachments=in_public_form(words.attachments),
+        size=len(text.encode()),
+        parts=parts_of(text) if words.channel == "sms" else 0,
+        unfilled=[] if personal else sorted(used_in(words.text) - SENDER_PLACEHOLDERS),
+    )
+
+
+def _values(customer: Customer | None) -> dict[str, str]:
+    company = Company.objects.first()
+    values = {
+        "company": company.short_name if company else "",
+        "unsubscribe": f"{settings.PUBLIC_URL}/u/{EXAMPLE_TOKEN}",
+    }
+    if customer:
+        values["customer"] = customer.name
+        values["guide"] = customer.owner.name if customer.owner else ""
+        values["store"] = customer.store.name
+    return values

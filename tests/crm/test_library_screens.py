@@ -1,0 +1,263 @@
+"""The library, the files and the preview, as a marketer uses them."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from campaigns.models import Campaign, CampaignDraft, Content, MediaFile
+from contacts.enums import Role, Scope
+from contacts.models import HistoryEntry
+from tests.builders import (
+    PIXEL,
+    make_company,
+    make_content,
+    make_customer,
+    make_media,
+    make_staff,
+    make_store,
+    sign_in,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tao():
+    return make_staff("Tao", role=Role.MARKETER, email="tao@example.com")
+
+
+def a_file(name="coat.png", content=PIXEL):
+    return SimpleUploadedFile(name, content, content_type="image/png")
+
+
+# --- the library ---------------------------------------------------------------------------------
+
+
+def test_a_message_is_written_changed_and_put_away(client, tao):
+    sign_in(client, tao)
+    typed = {"name": "Coats", "folder": "Autumn", "text": "Hello {customer|friend}", "go": "save"}
+
+    client.post(reverse("content_new"), typed)
+    first = Content.objects.get()
+    client.post(reverse("content_edit", args=[first.pk]), typed | {"text": "Hi"})
+    second = Content.objects.get(replaces=first)
+    page = client.get(reverse("content_list")).content.decode()
+
+    assert page.count("Coats") == 1
+    assert reverse("content_page", args=[second.pk]) in page
+    client.post(reverse("content_archive", args=[second.pk]))
+    assert "Coats" not in client.get(reverse("content_list")).content.decode()
+
+
+def test_somebody_who_comes_second_keeps_what_they_typed(client, tao):
+    first = make_content("Old", folder="Autumn")
+    make_content("Theirs", folder="Autumn", replaces=first, version=2)
+    typed = {"name": "Coats", "folder": "Autumn", "text": "My own words", "go": "save"}
+
+    answer = sign_in(client, tao).post(reverse("content_edit", args=[first.pk]), typed)
+
+    assert answer.status_code == 409
+    assert "My own words" in answer.content.decode()
+
+
+def test_what_is_wrong_is_said_and_nothing_typed_is_lost(client, tao):
+    typed = {"name": "", "folder": "Autumn", "text": "My own words", "go": "save"}
+    typed |= {"att_kind": "link", "att_title": "Coats", "att_url": "ftp://e.com"}
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed)
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "My own words" in page
+    assert "ftp://e.com" in page
+    assert not Content.objects.exists()
+
+
+def test_files_and_cards_are_added_and_taken_away_without_scripts(client, tao):
+    sign_in(client, tao)
+    typed = {"name": "Coats", "folder": "Autumn", "text": "My own words"}
+
+    with_file = client.post(
+        reverse("content_new"), typed | {"go": "attach-new", "new_file": a_file()}
+    )
+    media = MediaFile.objects.get()
+    rows = {"att_kind": ["image"], "att_media": [str(media.pk)]}
+    with_card = client.post(reverse("content_new"), typed | rows | {"go": "attach-link"})
+    without = client.post(reverse("content_new"), typed | rows | {"go": "detach-1"})
+
+    assert "My own words" in with_file.content.decode()
+    assert [row["file"] for row in with_file.context["attachments"]] == [media]
+    assert [row["kind"] for row in with_card.context["attachments"]] == ["image", "link"]
+    assert without.context["attachments"] == []
+
+
+def test_a_file_that_is_none_is_refused_and_nothing_typed_is_lost(client, tao):
+    typed = {"name": "Coats", "folder": "Autumn", "text": "My own words", "go": "attach-new"}
+
+    answer = sign_in(client, tao).post(
+        reverse("content_new"), typed | {"new_file": a_file("x.html", b"<script>alert(1)</script>")}
+    )
+
+    assert answer.status_code == 400
+    assert "My own words" in answer.content.decode()
+    assert not MediaFile.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["content_new", "media_list"])
+def test_only_marketers_write(client, name):
+    assert sign_in(client, make_staff("Lin")).get(reverse(name)).status_code == 403
+    hua = make_staff("Hua", role=Role.MANAGER)
+    assert sign_in(client, hua).post(reverse(name), {"go": "save"}).status_code == 403
+
+
+def test_managers_read_the_library_and_change_nothing(client):
+    content = make_content(folder="Autumn")
+    sign_in(client, make_staff("Hua", role=Role.MANAGER))
+
+    assert client.get(reverse("content_page", args=[content.pk])).status_code == 200
+    for name in ("content_archive", "content_use"):
+        assert client.post(reverse(name, args=[content.pk])).status_code == 403
+    content.refresh_from_db()
+    assert content.archived_at is None
+
+
+def test_a_campaign_begins_with_a_message_of_the_library(client, tao):
+    media = make_media()
+    content = make_content(
+        "Hello", folder="Autumn", attachments=[{"kind": "image", "media": media.pk}]
+    )
+    sign_in(client, tao)
+
+    answer = client.post(reverse("content_use", args=[content.pk]), follow=True)
+
+    assert "Hello" in answer.content.decode()
+    assert [row["file"] for row in answer.context["attachments"]] == [media]
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_a_file_is_brought_shown_and_put_away(client, tao):
+    sign_in(client, tao)
+    client.post(reverse("media_list"), {"new_file": a_file()})
+    media = MediaFile.objects.get()
+    assert media.name in client.get(reverse("media_list")).content.decode()
+
+    client.post(reverse("media_archive", args=[media.pk]))
+
+    assert media.name not in client.get(reverse("media_list")).content.decode()
+
+
+def test_the_public_address_gives_the_file_and_runs_nothing(client):
+    media = make_media()
+    answer = client.get(reverse("media_file", args=[media.token, media.name]))
+
+    assert answer.content == PIXEL
+    assert answer["Content-Type"] == "image/png"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer["Content-Security-Policy"]
+    again = client.get(
+        reverse("media_file", args=[media.token, media.name]),
+        headers={"if-none-match": answer["ETag"]},
+    )
+    assert again.status_code == 304
+
+
+def test_documents_are_for_saving(client):
+    media = make_media("list.pdf", b"%PDF-1.4", kind="file", media_type="application/pdf")
+    answer = client.get(reverse("media_file", args=[media.token, "list.pdf"]))
+    assert answer["Content-Disposition"].startswith("attachment")
+
+
+def test_nobody_finds_a_file_by_guessing(client):
+    assert client.get(reverse("media_file", args=["x" * 22, "coat.png"])).status_code == 404
+    assert client.get("/f/%00/coat.png").status_code == 404
+
+
+# --- in the campaign editor ----------------------------------------------------------------------
+
+
+def editor(step="message"):
+    return reverse("campaign_new_step", args=[step])
+
+
+def typed(**more):
+    return {
+        "name": "Spring",
+        "channel": "echo",
+        "text": "Hello {customer|friend} of {store}",
+        "version": "0",
+        "window": "w",
+    } | more
+
+
+def test_an_attachment_is_kept_in_the_draft_and_goes_with_the_campaign(client, tao, redis):
+    sign_in(client, tao)
+    client.post(editor(), typed(go="attach-new", new_file=a_file()))
+    media = MediaFile.objects.get()
+    draft = CampaignDraft.objects.get()
+    assert draft.fields["att_media"] == [str(media.pk)]
+
+    client.post(editor("check"), {"go": "save", "version": str(draft.version), "window": "w"})
+
+    campaign = Campaign.objects.get()
+    assert campaign.content.attachments == [{"kind": "image", "media": media.pk}]
+
+
+def test_an_attachment_that_the_channel_does_not_take_is_said_on_the_step(client, tao, redis):
+    sign_in(client, tao)
+    rows = {"att_kind": "mini_program", "att_title": "Shop", "att_app_id": "wx1", "att_page": "p"}
+    answer = client.post(editor(), typed(go="next", **rows, att_media=str(make_media().pk)))
+
+    assert answer.status_code == 400
+    assert answer.context["form"].errors["attachments"]
+
+
+def test_the_preview_is_that_of_a_real_customer(client, tao, redis):
+    make_company()
+    make_customer("Chen <b>", owner=make_staff("Lin"))
+    make_customer("Zhao")
+    sign_in(client, tao)
+    client.post(editor(), typed(go="keep"))
+
+    page = client.get(editor(), {"preview": "1", "who": "chen"}).content.decode()
+
+    assert "Hello Chen &lt;b&gt; of" in page
+    assert "Hello Zhao of" in client.get(editor(), {"preview": "1"}).content.decode()
+
+
+def test_the_preview_reaches_no_further_than_the_marketer(client, redis):
+    here, far = make_store("Here"), make_store("Far")
+    tao = make_staff("Tao", role=Role.MARKETER, scope=Scope.STORE, store=here)
+    make_customer("Chen", store=far)
+    sign_in(client, tao)
+    client.post(editor(), typed(go="keep"))
+
+    for who in ("", "chen"):
+        page = client.get(editor(), {"preview": "1", "who": who}).content.decode()
+        assert "Hello friend of" in page
+        assert "Chen" not in page.replace('value="chen"', "")
+
+
+def test_a_test_goes_to_oneself_and_not_more_than_twenty_an_hour(client, tao, redis):
+    sign_in(client, tao)
+    client.post(editor(), typed(go="keep"))
+    version = str(CampaignDraft.objects.get().version)
+
+    for _time in range(20):
+        client.post(editor(), typed(go="test", version=version))
+        version = str(CampaignDraft.objects.get().version)
+    answer = client.post(editor(), typed(go="test", version=version))
+
+    assert answer.status_code == 400
+    assert "20" in answer.context["refusal"]
+    assert HistoryEntry.objects.filter(action="content.test_sent", actor=tao).count() == 20
+
+
+def test_a_test_without_an_address_says_so(client, redis):
+    tao = make_staff("Tao", role=Role.MARKETER, wecom_userid=None)
+    sign_in(client, tao)
+    answer = client.post(editor(), typed(go="test", channel="wecom", text="Hello"))
+
+    assert answer.status_code == 400
+    assert not HistoryEntry.objects.filter(action="content.test_sent").exists()
