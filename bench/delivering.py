@@ -27,6 +27,7 @@ from campaigns.actions.campaigns import (
 from campaigns.models import Campaign, Content, Delivery, MessagingRules, Segment
 from campaigns.queries import delivery_counts
 from config.places import ROOT
+from config.supervisor import BULK_WORKERS
 from connectors.base import Letter
 from connectors.smtp.channel import MailChannel
 from connectors.webhook.channel import WebhookChannel
@@ -148,13 +149,13 @@ def _plan(channel: str, stores: int) -> Campaign:
 
 
 def _deliver(channel: str, stores: int, environment: dict[str, str]) -> tuple[float, float]:
-    """Send a campaign in a worker process; return recipients a second, and its memory in MiB."""
+    """Send a campaign; return recipients a second, and the memory of the larger worker in MiB."""
     with _set_up(environment):
         campaign = _plan(channel, stores)
-        with _worker(campaign, environment) as worker:
+        with _workers(campaign, environment) as workers:
             began = time.perf_counter()
-            _go(worker)
-            peak = float(worker.communicate()[0])
+            _go(workers)
+            peak = max(float(worker.communicate()[0]) for worker in workers)
             seconds = time.perf_counter() - began
     sent = Delivery.objects.filter(campaign=campaign, state="sent").count()
     if sent != campaign.recipients:
@@ -167,8 +168,8 @@ def _pause(url: str) -> Figure:
     environment = {"CAMPAIGN_WEBHOOK_URL": url}
     with _set_up(environment):
         campaign = _plan("webhook", 4)
-        with _worker(campaign, environment) as worker:
-            _go(worker)
+        with _workers(campaign, environment) as workers:
+            _go(workers)
             time.sleep(2)
             campaign.refresh_from_db()
             pause_campaign(campaign, actor=None, now=timezone.now())
@@ -178,7 +179,6 @@ def _pause(url: str) -> Figure:
                 time.sleep(0.02)
                 if (now := _calls(url)) != calls:
                     calls, last = now, time.perf_counter()
-            worker.kill()
     return Figure("pause takes effect", last - began, "s", at_most=2)
 
 
@@ -193,28 +193,37 @@ def _set_up(environment: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _worker(campaign: Campaign, environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "bench.worker", str(campaign.pk)],
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if worker.stdout is None or worker.stdout.readline() != "ready\n":
-        raise SystemExit("the worker did not start")
+def _workers(
+    campaign: Campaign, environment: dict[str, str]
+) -> Iterator[list["subprocess.Popen[str]"]]:
+    """As many processes as `manage.py up` has for campaigns, ready to begin."""
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.worker", str(campaign.pk)],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _number in range(BULK_WORKERS)
+    ]
     try:
-        yield worker
+        for worker in workers:
+            if worker.stdout is None or worker.stdout.readline() != "ready\n":
+                raise SystemExit("a worker did not start")
+        yield workers
     finally:
-        worker.kill()
-        worker.wait()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
 
 
-def _go(worker: "subprocess.Popen[str]") -> None:
-    if worker.stdin is not None:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
+def _go(workers: list["subprocess.Popen[str]"]) -> None:
+    for worker in workers:
+        if worker.stdin is not None:
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
 
 
 def _bare_http(url: str, letters: int) -> float:

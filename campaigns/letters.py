@@ -39,7 +39,7 @@ ORDER BY mine.batch_id, mine.slot
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recipient:
     """Whom a letter is for, as the engine reads them in one query a claim."""
 

@@ -27,6 +27,8 @@ from config.wheels import CannotStart
 GRACE = 3.0  # seconds for web and workers to end by themselves; work cut off is picked up again
 SERVER_GRACE = 1.5  # seconds for PostgreSQL and Valkey after that: all is gone within five
 STEADY = 60.0  # seconds after which a child counts as healthy and its next fall as its first
+BULK_WORKERS = 2
+THREADS = "16"  # of each worker
 LONGEST_PAUSE = 30.0  # seconds between two starts of a child that keeps falling
 
 
@@ -164,21 +166,22 @@ class Supervisor:
     def _workers(self) -> list[Program]:
         """Workers on threads: their work is waiting for the channel and for PostgreSQL.
 
-        Two processes keep both cores busy, a thread costs no memory worth naming, and after a
-        `kill -9` there is one process to replace. Some threads of the bulk queue may sleep while
-        WeCom pauses an endpoint; there are enough of them for everything else to go on.
+        A thread costs no memory worth naming, but the threads of a process share one core: two
+        processes send letters while each waits for the other's writes. Some threads of the bulk
+        queue may sleep while WeCom pauses an endpoint; there are enough for everything else.
         """
         celery = ("celery", "--app", "config", "--quiet")
         quiet = ("--loglevel", "INFO", "--without-gossip", "--without-mingle")
-        threads = {"realtime": "16", "bulk": "16"}
+        more = {f"bulk-{number}": "bulk" for number in range(2, BULK_WORKERS + 1)}
+        names = {"realtime": "realtime", "bulk": "bulk", **more}
         workers = [
             self._program(
-                f"worker-{queue}",
+                f"worker-{name}",
                 *celery,
-                *("worker", "--queues", queue, "--hostname", f"{queue}@%h"),
-                *("--pool", "threads", "--concurrency", count, *quiet),
+                *("worker", "--queues", queue, "--hostname", f"{name}@%h"),
+                *("--pool", "threads", "--concurrency", THREADS, *quiet),
             )
-            for queue, count in threads.items()
+            for name, queue in names.items()
         ]
         schedule = str(self.places.data / "scheduler.db")
         scheduler = self._program(

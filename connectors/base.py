@@ -181,9 +181,11 @@ class Connector(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Letter:
-    """One message to one person on its way through a direct channel.
+    """One message to one person on its way through a direct channel; nobody changes it.
+
+    Not frozen, as answers are not: making one would take four times as long.
 
     ``key`` is the same on every attempt at the same recipient, at most 64 ASCII characters, and
     is what an answer names. ``unsubscribe_url``, where there is one, ends all further messages
@@ -215,7 +217,7 @@ class Outcome(StrEnum):
     """The channel may or may not have it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What became of one letter.
 

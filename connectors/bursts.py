@@ -54,7 +54,7 @@ class Broken(Enum):
     """It may have been carried out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One POST, and the keys of the letters that it carries."""
 
@@ -63,7 +63,7 @@ class Call:
     headers: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What came back: a ``status`` and at most 256 KiB of a body, or ``broken`` and why."""
 

@@ -1,7 +1,8 @@
 """What an HTTP reply means for the letters of a call, where a gateway has no better words."""
 
-import json
 from typing import Any
+
+import orjson
 
 from connectors.base import Answer, Outcome
 from connectors.bursts import Broken, Reply
@@ -48,8 +49,8 @@ def _rest(key: str, reply: Reply, *, why: str) -> Answer:
 def fields_in(body: bytes) -> dict[str, Any]:
     """Read a JSON object; anything else reads as an empty one."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = orjson.loads(body)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

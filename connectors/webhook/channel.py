@@ -5,12 +5,13 @@ honours our keys: what it has got once it acknowledges again and does not send a
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+import orjson
 
 from connectors.base import Abilities, Answer, Letter, Outcome, Recovery
 from connectors.bursts import Burst, Call, Reply
@@ -79,7 +80,7 @@ class WebhookChannel:
     def _call_of_one(self, letter: Letter | None) -> Call | None:
         if letter is None:
             return None
-        body = json.dumps(_fields(letter), ensure_ascii=False).encode()
+        body = orjson.dumps(_fields(letter))
         return Call((letter.key,), body, self._headers(letter.key, body))
 
     def _calls_of_many(self, letters: Iterable[Letter | None]) -> Iterator[Call | None]:
@@ -100,9 +101,7 @@ class WebhookChannel:
 
     def _call_of_many(self, letters: Sequence[Letter]) -> Call:
         keys = tuple(letter.key for letter in letters)
-        body = json.dumps(
-            {"messages": [_fields(letter) for letter in letters]}, ensure_ascii=False
-        ).encode()
+        body = orjson.dumps({"messages": [_fields(letter) for letter in letters]})
         together = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:40]
         return Call(keys, body, self._headers(f"liuke-many-{together}", body))
 
@@ -116,9 +115,12 @@ class WebhookChannel:
 
 def _fields(letter: Letter) -> dict[str, Any]:
     fields: dict[str, Any] = {"key": letter.key, "to": letter.address, "text": letter.text}
-    for name in ("subject", "html", "unsubscribe_url"):
-        if value := getattr(letter, name):
-            fields[name] = value
+    if letter.subject:
+        fields["subject"] = letter.subject
+    if letter.html:
+        fields["html"] = letter.html
+    if letter.unsubscribe_url:
+        fields["unsubscribe_url"] = letter.unsubscribe_url
     if letter.attachments:
         fields["attachments"] = [dict(item) for item in letter.attachments]
     return fields
