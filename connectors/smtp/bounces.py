@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
@@ -205,7 +206,7 @@ def _header(mail: Message, name: str) -> str:
     value = str(mail.get(name, ""))[:4000]
     try:
         return str(make_header(decode_header(value)))
-    except (ValueError, LookupError):  # a charset that is none, base64 that is none
+    except (ValueError, LookupError, MessageError):  # a charset that is none, base64 that is none
         return value
 
 
