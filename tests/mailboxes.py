@@ -53,7 +53,7 @@ class _Handler(socketserver.StreamRequestHandler):
     server: "_FarSide"
 
     def setup(self) -> None:
-        if self.server.tls is not None:
+        if self.server.tls is not None and not self.server.starts_plain:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
         box = self.server.mailbox
@@ -63,6 +63,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def finish(self) -> None:
         self.server.mailbox.sessions -= 1
         super().finish()
+        self.request.close()  # the encrypted one, of which the server knows nothing
 
     def handle(self) -> None:
         self.say("* OK IMAP4rev1 ready")
@@ -81,6 +82,9 @@ class _Handler(socketserver.StreamRequestHandler):
                 self.say("* 1 FETCH (UID 1 BODY[]<0> {999999999}")
             else:
                 self.say(act.replace("TAG", tag))
+            if command == "STARTTLS" and self.server.tls is not None:
+                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+                super().setup()
             if act == "drop after" or command.upper() == "LOGOUT":
                 return
 
@@ -147,17 +151,25 @@ class _FarSide(socketserver.ThreadingTCPServer):
     daemon_threads = True
     mailbox: MailboxServer
     tls: ssl.SSLContext | None
+    starts_plain: bool
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up is nothing to report."""
 
 
 @contextmanager
-def open_mailbox_server(tls: ssl.SSLContext | None = None) -> Iterator[MailboxServer]:
-    """Run a mail server for the length of a test, encrypted if it has a certificate."""
+def open_mailbox_server(
+    tls: ssl.SSLContext | None = None, *, starts_plain: bool = False
+) -> Iterator[MailboxServer]:
+    """Run a mail server for the length of a test, encrypted if it has a certificate.
+
+    One that ``starts_plain`` does so when it is asked to.
+    """
     mailbox = MailboxServer()
     far = _FarSide(("127.0.0.1", 0), _Handler)
-    far.mailbox, far.tls = mailbox, tls
+    far.mailbox, far.tls, far.starts_plain = mailbox, tls, starts_plain
+    if starts_plain:
+        mailbox.capabilities += " STARTTLS"
     threading.Thread(target=far.serve_forever, args=(0.05,), daemon=True).start()
     mailbox.port = far.server_address[1]
     try:

@@ -1,6 +1,7 @@
 """The mailbox of bounces: real letters over SMTP, what comes back over IMAP, and all that breaks."""
 
 import datetime as dt
+import ipaddress
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -529,6 +530,10 @@ def certificate(folder: Path) -> Path:
         .serial_number(7)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
         .sign(key, hashes.SHA256())
     )
     path = folder / "mail.pem"
@@ -543,16 +548,47 @@ def certificate(folder: Path) -> Path:
     return path
 
 
-def test_server_with_a_bad_certificate_gets_no_password(tmp_path: Path, settings: Any) -> None:
+ENCRYPTED = [("imaps", False), ("imap+tls", True)]
+
+
+@pytest.mark.parametrize(("scheme", "starts_plain"), ENCRYPTED)
+def test_server_with_a_bad_certificate_gets_no_password(
+    tmp_path: Path, settings: Any, scheme: str, *, starts_plain: bool
+) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate(tmp_path))
-    with open_mailbox_server(tls) as server:
-        settings.MAILBOX_URL = server.url("imaps")
+    with open_mailbox_server(tls, starts_plain=starts_plain) as server:
+        settings.MAILBOX_URL = server.url(scheme)
 
         read()
 
         assert "certificate" in row().error
-        assert server.asked == []
+        assert not [command for command in server.asked if "LOGIN" in command]
+
+
+@pytest.mark.parametrize(("scheme", "starts_plain"), ENCRYPTED)
+def test_mailbox_is_read_over_an_encrypted_line(
+    tmp_path: Path,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    *,
+    starts_plain: bool,
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    path = certificate(tmp_path)
+    tls.load_cert_chain(path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    chen = sent_to()
+    with open_mailbox_server(tls, starts_plain=starts_plain) as server:
+        settings.MAILBOX_URL = server.url(scheme)
+        server.put(postfix(mark_of(chen)))
+
+        read()
+
+        assert row().error == ""
+        assert fate(chen) == ("failed", "bounced")
+        assert server.unread == []
 
 
 def test_server_that_cannot_encrypt_gets_no_password(box: MailboxServer, settings: Any) -> None:
