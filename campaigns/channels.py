@@ -32,7 +32,24 @@ _own = threading.local()
 def _email() -> DirectConnector | None:
     if not settings.EMAIL_URL:
         return None
-    return MailChannel(settings.EMAIL_URL, sender=settings.MAIL_FROM)
+    url, sender, return_to, reads_mail, tells_sendgrid = _mail_settings()
+    return MailChannel(
+        url,
+        sender=sender,
+        return_to=return_to,
+        reads_mail=reads_mail,
+        tells_sendgrid=tells_sendgrid,
+    )
+
+
+def _mail_settings() -> tuple[str, str, str, bool, bool]:
+    return (
+        settings.EMAIL_URL,
+        settings.MAIL_FROM,
+        settings.MAIL_RETURN_TO,
+        bool(settings.MAILBOX_URL),
+        bool(settings.SENDGRID_WEBHOOK_KEY),
+    )
 
 
 def _sms() -> DirectConnector | None:
@@ -105,7 +122,7 @@ def _direct(channel: str) -> DirectConnector | None:
 
 def _setting_of(channel: str) -> object:
     return {
-        "email": (settings.EMAIL_URL, settings.MAIL_FROM),
+        "email": _mail_settings(),
         "sms": settings.SMS_URL,
         "webhook": (
             settings.CAMPAIGN_WEBHOOK_URL,

@@ -17,6 +17,7 @@ from campaigns.models import Campaign, Variant
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.placeholders import PLACEHOLDER
 from campaigns.tracking.links import Cut, Linker
+from campaigns.tracking.tokens import TokenUse, maker
 from connectors.base import Letter
 from contacts.models import Company
 
@@ -85,6 +86,7 @@ class Writer:
         self._company = company.short_name if company else ""
         linker = Linker(campaign)
         self._unsubscribe_url = linker.unsubscribe_url
+        self._mark = maker(TokenUse.RETURN, campaign.pk)
         wordings: list[Campaign | Variant] = [campaign, *campaign.variants.all()]
         self._words: dict[int | None, _Words] = {
             wording.number if isinstance(wording, Variant) else None: _Words(
@@ -116,6 +118,7 @@ class Writer:
             subject=words.subject(values, person.customer_id),
             html=words.html(values, person.customer_id),
             unsubscribe_url=unsubscribe_url,
+            mark=self._mark(person.customer_id),
             attachments=self._attachments,
         )
 

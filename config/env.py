@@ -132,3 +132,21 @@ def mail(name: str) -> dict[str, Any]:
         "EMAIL_USE_SSL": url.scheme == "smtps",
         "EMAIL_TIMEOUT": 10,
     }
+
+
+def mailbox(name: str) -> str:
+    """`imaps://`, `imap+tls://` (STARTTLS), or `imap://` on this machine; empty if there is none.
+
+    Raises `BadSetting` for other schemes, without a user, or for an open line to another machine.
+    """
+    value = text(name, "")
+    if not value:
+        return ""
+    url = urlsplit(value)
+    if url.scheme not in {"imap", "imap+tls", "imaps"} or not url.hostname or not url.username:
+        raise BadSetting(f"{name} must look like imaps://user:password@host/INBOX.")
+    if url.scheme == "imap" and url.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise BadSetting(f"{name} must be imaps:// or imap+tls:// for another machine.")
+    if not unquote(value).isascii():
+        raise BadSetting(f"{name} must be plain ASCII.")
+    return value

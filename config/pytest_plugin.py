@@ -20,7 +20,17 @@ from config.processes import Program, Register, end_group
 
 _SERVERS = pytest.StashKey["_Servers"]()
 # Nothing of the developer's own installation may leak into a test.
-_FOREIGN = ("ALLOWED_HOSTS", "DEBUG", "EMAIL_URL", "LIUKE_DEMO", "LIUKE_HTTPS", "SMS_URL")
+_FOREIGN = (
+    "ALLOWED_HOSTS",
+    "DEBUG",
+    "EMAIL_URL",
+    "LIUKE_DEMO",
+    "LIUKE_HTTPS",
+    "MAILBOX_URL",
+    "MAILGUN_WEBHOOK_KEY",
+    "SENDGRID_WEBHOOK_KEY",
+    "SMS_URL",
+)
 
 
 class _Servers:

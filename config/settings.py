@@ -228,6 +228,7 @@ CELERY_TASK_ROUTES = {
     "crm.tasks.collect_events": {"queue": "bulk"},
     "crm.tasks.call_webhook": {"queue": "bulk"},
     "crm.tasks.count_campaign": {"queue": "bulk"},
+    "crm.tasks.read_mailbox": {"queue": "bulk"},
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -306,6 +307,10 @@ WECOM_RECEIVE_QUOTA = env.quota("WECOM_RECEIVE_QUOTA", "month")  # ("month", 0):
 SMS_URL = env.text("SMS_URL", "")
 EMAIL_URL = env.text("EMAIL_URL", "")
 MAIL_FROM = env.text("LIUKE_MAIL_FROM", "")
+MAIL_RETURN_TO = env.text("LIUKE_MAIL_RETURN_TO", "")
+MAILBOX_URL = env.mailbox("MAILBOX_URL")
+SENDGRID_WEBHOOK_KEY = env.text("SENDGRID_WEBHOOK_KEY", "")
+MAILGUN_WEBHOOK_KEY = env.text("MAILGUN_WEBHOOK_KEY", "")
 CAMPAIGN_WEBHOOK_URL = env.text("CAMPAIGN_WEBHOOK_URL", "")
 CAMPAIGN_WEBHOOK_SECRET = env.text("CAMPAIGN_WEBHOOK_SECRET", "")
 CAMPAIGN_WEBHOOK_PER_CALL = env.number("CAMPAIGN_WEBHOOK_PER_CALL", 1, least=1)

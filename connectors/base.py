@@ -189,7 +189,8 @@ class Letter:
 
     ``key`` is the same on every attempt at the same recipient, at most 64 ASCII characters, and
     is what an answer names. ``unsubscribe_url``, where there is one, ends all further messages
-    with one POST and without a login (RFC 8058).
+    with one POST and without a login (RFC 8058). ``mark`` is a word that nobody else can make for
+    this key: what comes back by itself and brings it speaks of this letter.
     """
 
     key: str
@@ -198,6 +199,7 @@ class Letter:
     subject: str = ""
     html: str = ""
     unsubscribe_url: str = ""
+    mark: str = ""
     attachments: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from connectors.base import Receipt, ReceiptKind
 from connectors.sms import aliyun, twilio
 from connectors.sms.formats import login_of
+from connectors.smtp import mailgun, sendgrid
 
 MOST = 1000
 """Receipts in one call."""
@@ -56,6 +57,28 @@ def read_mail(told: Told, *, now: datetime) -> list[Receipt]:
     if not told.has_key:
         raise NotTheirs
     return read_rows(_json(told.body), now=now)
+
+
+def read_sendgrid(told: Told, *, key: str, now: datetime) -> list[Receipt]:
+    """Read a call of SendGrid's event webhook. Raises ``NotTheirs``, ``Senseless``."""
+    if not sendgrid.is_signed(told.headers, told.body, key=key, now=now):
+        raise NotTheirs
+    return sendgrid.receipts_in(_json(told.body), now=now)
+
+
+def read_mailgun(told: Told, *, key: str, now: datetime) -> tuple[str, list[Receipt]]:
+    """Read a call of a Mailgun webhook: the token, which counts once, and what is told with it.
+
+    Raises ``NotTheirs`` also for what cannot be read: there is no signature in it.
+    """
+    try:
+        call = _json(told.body)
+    except Senseless as error:
+        raise NotTheirs from error
+    token = mailgun.signed_token(call, key=key, now=now)
+    if not token:
+        raise NotTheirs
+    return token, mailgun.receipts_in(call, now=now)
 
 
 def read_rows(rows: object, *, now: datetime) -> list[Receipt]:

@@ -50,6 +50,11 @@ FOR_PEOPLE = (
     ),
     (_("unclear welcomes"), "SELECT count(*) FROM campaigns_welcome WHERE state = 'unclear'"),
     (_("dead callbacks"), "SELECT count(*) FROM contacts_callback WHERE state = 'dead'"),
+    (
+        _("mailboxes that cannot be read"),
+        "SELECT count(*) FROM crm_mailboxreading"
+        " WHERE failures > 2 AND next_turn_at > now() - interval '1 day'",
+    ),
 )
 """Not broken, but waiting for a person to decide."""
 

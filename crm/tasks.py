@@ -94,6 +94,14 @@ def call_webhook(webhook_id: int) -> None:
 
 
 @shared_task
+def read_mailbox(reading_id: int) -> None:
+    """Read what came back in the mailbox for bounces."""
+    from crm.actions.mailbox import read_mailbox as read
+
+    read(reading_id, now=timezone.now())
+
+
+@shared_task
 def sweep() -> None:
     """Ring for everything that is due and may have been forgotten."""
     from crm.actions.sweeping import ring_for_due

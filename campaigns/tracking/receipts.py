@@ -19,7 +19,8 @@ from contacts.enums import IdentityKind
 ADDRESS_KINDS = {"email": IdentityKind.EMAIL, "sms": IdentityKind.PHONE}
 """What an address is in the channels that tell something afterwards."""
 
-_KEY = re.compile(r"liuke-(\d{1,18})-(\d{1,18})", re.ASCII)
+_KEY = re.compile(r"liuke-(\d{1,18})-(\d{1,18})(?:\.[\w-]*)?", re.ASCII)
+"""A key, with or without the mark that stands behind it in a Message-ID."""
 
 _FIND = """
 SELECT told.place, found.campaign_id, found.customer_id, found.address, person.customer_id

@@ -31,6 +31,7 @@ class TokenUse(StrEnum):
     LINK = "l"
     OPENING = "o"
     UNSUBSCRIBE = "u"
+    RETURN = "r"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 class MailChannel:
     """Sends e-mails: ``smtp+tls://user:password@host:587?connections=8``, ``smtps://``, ``smtp://``.
 
-    Raises ``ValueError`` for another address, or a ``sender`` that is none.
+    What comes back goes to ``return_to``; the other words are those of ``Mailer``. Raises
+    ``ValueError`` for another address, or a ``sender`` or ``return_to`` that is none.
     """
 
     kind = "email"
@@ -41,7 +42,15 @@ class MailChannel:
         has_html=True,
     )
 
-    def __init__(self, url: str, *, sender: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        sender: str,
+        return_to: str = "",
+        reads_mail: bool = False,
+        tells_sendgrid: bool = False,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError("EMAIL_URL must look like smtp+tls://user:password@host:587.")
@@ -52,7 +61,12 @@ class MailChannel:
         if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_CONNECTIONS:
             raise ValueError(f"connections=… in EMAIL_URL is a number up to {MOST_CONNECTIONS}.")
         self._most = int(wanted)
-        self._mailer = Mailer(sender or f"no-reply@{self._host}")
+        self._mailer = Mailer(
+            sender or f"no-reply@{self._host}",
+            return_to=return_to,
+            reads_mail=reads_mail,
+            tells_sendgrid=tells_sendgrid,
+        )
         self._lines: list[Line] = []
         self._rested_at = 0.0
 
@@ -104,7 +118,7 @@ class MailChannel:
         except BaseException:
             smtp.close()
             raise
-        return Line(smtp, self._mailer.address)
+        return Line(smtp, self._mailer.return_to)
 
 
 class _Loop:

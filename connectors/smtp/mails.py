@@ -1,37 +1,61 @@
 """A letter as the bytes of an e-mail. Written for speed: a few joins a letter, no object tree."""
 
 import base64
+import json
 import re
 import secrets
 import time
 from email.header import Header
 from email.utils import formataddr, formatdate, parseaddr
 from functools import lru_cache
+from urllib.parse import quote
 
 from connectors.base import Letter
 
 LONGEST_LINE = 900
 """Characters; RFC 5321 allows 998 and the end of the line."""
 
+UNSUBSCRIBE = "unsubscribe"
+"""The first word in the subject of a mail that ends them."""
+
+SENDGRID_ARGUMENT = "liuke"
+"""The name under which SendGrid's events bring the key of a letter."""
+
+_KEY = re.compile(r"\s*<?(liuke-\d{1,18}-\d{1,18})(?=[.@]|$)", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:\"@]{1,64}@[A-Za-z0-9.-]{1,250}")
 
 
 class Mailer:
-    """Makes e-mails from one sender. Raises ``ValueError`` if the sender is no address."""
+    """Makes e-mails from one sender. Raises ``ValueError`` if the sender is no address.
 
-    def __init__(self, sender: str) -> None:
+    ``return_to`` is where bounces go, the sender's own address if it is empty. With ``reads_mail``
+    letters also say that a mail to there ends them; with ``tells_sendgrid`` they name their key
+    in the way that SendGrid repeats with each of its events.
+    """
+
+    def __init__(
+        self,
+        sender: str,
+        *,
+        return_to: str = "",
+        reads_mail: bool = False,
+        tells_sendgrid: bool = False,
+    ) -> None:
         name, address = parseaddr(sender)
         if not is_address(address):
             raise ValueError("LIUKE_MAIL_FROM must look like Shop <news@example.com>.")
-        self.address = address
+        if return_to and not is_address(return_to):
+            raise ValueError("LIUKE_MAIL_RETURN_TO must look like bounces@example.com.")
+        self.return_to = return_to or address
+        self._reads_mail, self._tells_sendgrid = reads_mail, tells_sendgrid
         self._domain = address.rpartition("@")[2]
         self._from = formataddr((str(Header(name, "utf-8")) if name else "", address))
         self._boundary = f"=_{secrets.token_hex(12)}"
 
-    def message_id(self, key: str) -> str:
-        """Return the Message-ID of a letter, which bounces and replies bring back."""
-        return f"<{key}@{self._domain}>"
+    def message_id(self, letter: Letter) -> str:
+        """Return the Message-ID of a letter, which bounces and complaints bring back."""
+        return f"<{_marked(letter)}@{self._domain}>"
 
     def mail(self, letter: Letter) -> bytes:
         """Return the whole e-mail, lines ended and dots doubled as SMTP's DATA wants it."""
@@ -40,14 +64,10 @@ class Mailer:
             f"To: {letter.address}",
             f"Subject: {encoded(letter.subject)}",
             f"Date: {_date(int(time.time()))}",
-            f"Message-ID: {self.message_id(letter.key)}",
+            f"Message-ID: {self.message_id(letter)}",
             "MIME-Version: 1.0",
+            *self._extras(letter),
         ]
-        if letter.unsubscribe_url:
-            head += [
-                f"List-Unsubscribe: <{letter.unsubscribe_url}>",
-                "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
-            ]
         if not letter.html:
             return "\r\n".join([*head, _part(letter.text, "plain")]).encode() + b"\r\n"
         mark = self._boundary
@@ -66,6 +86,32 @@ class Mailer:
             ).encode()
             + b"\r\n"
         )
+
+    def _extras(self, letter: Letter) -> list[str]:
+        extras = []
+        if letter.unsubscribe_url:
+            ways = f"<{letter.unsubscribe_url}>"
+            if self._reads_mail and letter.mark:
+                subject = f"{UNSUBSCRIBE}%20{_marked(letter)}"
+                ways += f",\r\n <mailto:{quote(self.return_to, safe='@')}?subject={subject}>"
+            extras += [
+                f"List-Unsubscribe: {ways}",
+                "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+            ]
+        if self._tells_sendgrid:
+            told = json.dumps({"unique_args": {SENDGRID_ARGUMENT: letter.key}})
+            extras.append(f"X-SMTPAPI: {told}")
+        return extras
+
+
+def _marked(letter: Letter) -> str:
+    return f"{letter.key}.{letter.mark}" if letter.mark else letter.key
+
+
+def key_in(text: object) -> str:
+    """Return the key in a Message-ID of ours, or in a bare key; nothing if it is none."""
+    found = _KEY.match(text) if isinstance(text, str) else None
+    return found[1] if found else ""
 
 
 def is_address(text: str) -> bool:

@@ -35,6 +35,7 @@ from contacts.enums import CallbackState
 from contacts.models import Callback
 from crm import tasks as crm_tasks
 from crm.actions.departures import leavers_due
+from crm.actions.mailbox import mailboxes_to_read
 from crm.actions.reconcile import reconciliations_to_go_on
 from crm.actions.staff_files import staff_files_to_carry_out
 from crm.actions.webhook_collecting import cursors_to_move
@@ -81,6 +82,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (reconciliations_to_go_on, crm_tasks.reconcile),
     (cursors_to_move, crm_tasks.collect_events),
     (webhooks_to_call, crm_tasks.call_webhook),
+    (mailboxes_to_read, crm_tasks.read_mailbox),
 ]
 
 

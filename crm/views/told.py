@@ -12,7 +12,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from connectors.base import Receipt
-from connectors.told import NotTheirs, Senseless, Told, read_mail, read_sms
+from connectors.told import (
+    NotTheirs,
+    Senseless,
+    Told,
+    read_mail,
+    read_mailgun,
+    read_sendgrid,
+    read_sms,
+)
 from crm.actions.told import store_receipts
 
 logger = logging.getLogger(__name__)
@@ -40,30 +48,70 @@ def mail_told(request: HttpRequest) -> HttpResponse:
     return _store(request, "mail", lambda told, now: read_mail(told, now=now))
 
 
+@csrf_exempt  # the caller proves itself with a signature
+@require_POST
+def sendgrid_told(request: HttpRequest) -> HttpResponse:
+    """Store what SendGrid's event webhook tells."""
+    key = settings.SENDGRID_WEBHOOK_KEY
+    if not key:
+        return HttpResponse(status=404)
+    return _store(request, "mail", lambda told, now: read_sendgrid(told, key=key, now=now))
+
+
+@csrf_exempt  # the caller proves itself with a signature
+@require_POST
+def mailgun_told(request: HttpRequest) -> HttpResponse:
+    """Store what a webhook of Mailgun tells; what was signed once counts once."""
+    key = settings.MAILGUN_WEBHOOK_KEY
+    if not key:
+        return HttpResponse(status=404)
+    now = timezone.now()
+    told = _told(request)
+    if told is None:
+        return HttpResponse(status=413)
+    try:
+        token, receipts = read_mailgun(told, key=key, now=now)
+    except NotTheirs:
+        return _refused("mail")
+    store_receipts("mail", receipts, raw=f"mailgun {token}".encode(), now=now, keep_empty=True)
+    return HttpResponse()
+
+
 def _store(
     request: HttpRequest, provider: str, read: Callable[[Told, datetime], list[Receipt]]
 ) -> HttpResponse:
     """Whatever is not proven to be the provider's gets an empty 403 and leaves no trace."""
     now = timezone.now()
+    told = _told(request)
+    if told is None:
+        return HttpResponse(status=413)
+    try:
+        receipts = read(told, now)
+    except NotTheirs:
+        return _refused(provider)
+    except Senseless:
+        logger.warning("a call about %s was refused: malformed", provider)
+        return HttpResponse(status=400)
+    store_receipts(provider, receipts, raw=told.body, now=now)
+    return HttpResponse()
+
+
+def _told(request: HttpRequest) -> Told | None:
+    """Return the call as it came in, and nothing if it is too long to be one."""
     raw = request.read(BODY_LIMIT + 1)
     if len(raw) > BODY_LIMIT:
-        return HttpResponse(status=413)
-    told = Told(
+        return None
+    return Told(
         url=f"{settings.PUBLIC_URL}{request.get_full_path()}",
         body=raw,
         headers=request.headers,
         has_key=_has_key(request),
     )
-    try:
-        receipts = read(told, now)
-    except NotTheirs:
-        logger.warning("a call about %s was refused: not signed", provider)
-        return HttpResponse(status=403)
-    except Senseless:
-        logger.warning("a call about %s was refused: malformed", provider)
-        return HttpResponse(status=400)
-    store_receipts(provider, receipts, raw=raw, now=now)
-    return HttpResponse()
+
+
+def _refused(provider: str) -> HttpResponse:
+    logger.warning("a call about %s was refused: not signed", provider)
+    return HttpResponse(status=403)
 
 
 def _has_key(request: HttpRequest) -> bool:

@@ -101,7 +101,8 @@ class MailServer(asyncio.Protocol):
 
     def _mail(self, words: bytes) -> None:
         self.in_mail = False
-        key = str(message_from_bytes(words)["Message-ID"]).strip("<>").partition("@")[0]
+        named = str(message_from_bytes(words)["Message-ID"]).strip("<>")
+        key = named.partition("@")[0].partition(".")[0]
         sent[key] += 1
         if chance.random() < LOST:
             self.transport.close()
