@@ -27,6 +27,7 @@ from campaigns.actions.campaigns import (
 from campaigns.actions.changes import clone_campaign
 from campaigns.actions.unclear import OPEN, check_unclear, send_again, write_off
 from campaigns.channels import LABELS, abilities_of, available_channels, is_direct
+from campaigns.comparison import MOST_COMPARED
 from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Campaign, CampaignDraft
 from campaigns.models.campaigns import BATCH_LIMIT
@@ -34,7 +35,15 @@ from campaigns.queries import delivery_counts
 from connectors.base import Recovery
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, batches_of, campaign_for, campaigns_of, require, viewer_of
+from crm.access import (
+    Viewer,
+    batches_of,
+    campaign_for,
+    campaigns_of,
+    require,
+    series_of,
+    viewer_of,
+)
 from crm.audiences import audience_of, check_reach
 from crm.campaign_queries import NOT_GOT, explain_batches, recipients_of, steps_of, with_bars
 from crm.campaign_watch import (
@@ -47,7 +56,8 @@ from crm.campaign_watch import (
 )
 from crm.forms.campaigns import ScheduleForm
 from crm.paging import page_of, search_words, whole_number
-from crm.views.campaign_editor import audience_context
+from crm.views.audience_counts import audience_context
+from crm.views.campaign_experiments import results_of
 from crm.views.refusals import moved_on, press
 
 LIST_SIZE = 25
@@ -89,6 +99,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": with_bars(page.rows),
         "last": page.last,
+        "has_results": any(row.planned_at for row in page.rows),
+        "most_compared": MOST_COMPARED,
         "state": state,
         "channel": channel,
         "mine": mine,
@@ -122,6 +134,8 @@ def _show(
         **_progress(campaign),
         "schedule": schedule or ScheduleForm(timezone.now()),
         "is_before": before,
+        "series": series_of(viewer).filter(runs__campaign=campaign).first(),
+        **results_of(campaign),
     }
     if not before:
         context |= _recipients(request, viewer, campaign)
@@ -275,7 +289,7 @@ def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     send_at = form.cleaned_data["send_at"]
     try:
         check_reach(campaign, viewer)
-        schedule_campaign(campaign, send_at=send_at, actor=viewer.staff, now=now)
+        schedule_campaign(campaign, send_at=send_at, wall=form.wall, actor=viewer.staff, now=now)
     except RuleBroken as error:
         form.add_error(None, str(error))
         return _show(request, viewer, campaign, schedule=form, status=400)
