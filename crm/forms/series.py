@@ -24,9 +24,9 @@ from crm.forms.campaigns import (
 from crm.forms.clocks import DayField, ZoneField
 
 FREQUENCIES = [
-    ("daily", _("every day")),
-    ("weekly", _("every week")),
-    ("monthly", _("every month")),
+    ("daily", _("daily")),
+    ("weekly", _("weekly")),
+    ("monthly", _("monthly")),
 ]
 MOST_DAYS_BEFORE = 60
 USUAL_PAUSE = 30
