@@ -86,4 +86,6 @@ def _others(here: str) -> list[tuple[str, list[tuple[str, str]]]]:
         continent, _slash, place = name.partition("/")
         if place and continent not in {"Etc", "SystemV", "posix", "right"}:
             groups[continent].append((name, name.replace("_", " ")))
-    return [("UTC", [("UTC", "UTC")] if here != "UTC" else []), *groups.items()]
+    if here != "UTC":
+        groups["UTC"].append(("UTC", "UTC"))
+    return [*groups.items()]

@@ -18,7 +18,7 @@ from campaigns.models import Campaign, Experiment, Variant
 from campaigns.models.experiments import LETTERS
 from campaigns.tracking import queries
 from contacts.enums import Role
-from crm.access import campaign_for, require, viewer_of
+from crm.access import Viewer, campaign_for, require, series_of, viewer_of
 from crm.views.campaign_figures import bars_of, steps_of
 from crm.views.refusals import press
 
@@ -44,9 +44,10 @@ class WordingRow:
     is_ahead: bool
 
 
-def results_of(campaign: Campaign) -> dict[str, Any]:
-    """Return what the page of a campaign shows of its result and of its wordings."""
+def results_of(campaign: Campaign, viewer: Viewer) -> dict[str, Any]:
+    """Return what its page shows of a campaign's result, its wordings, and the series it is of."""
     found: dict[str, Any] = _wordings(campaign)
+    found["series"] = series_of(viewer).filter(runs__campaign=campaign).first()
     if campaign.planned_at is not None:
         funnel = queries.funnel(campaign)
         found["figures"] = {

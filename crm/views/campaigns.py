@@ -35,15 +35,7 @@ from campaigns.queries import delivery_counts
 from connectors.base import Recovery
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import (
-    Viewer,
-    batches_of,
-    campaign_for,
-    campaigns_of,
-    require,
-    series_of,
-    viewer_of,
-)
+from crm.access import Viewer, batches_of, campaign_for, campaigns_of, require, viewer_of
 from crm.audiences import audience_of, check_reach
 from crm.campaign_queries import NOT_GOT, explain_batches, recipients_of, steps_of, with_bars
 from crm.campaign_watch import (
@@ -134,8 +126,7 @@ def _show(
         **_progress(campaign),
         "schedule": schedule or ScheduleForm(timezone.now()),
         "is_before": before,
-        "series": series_of(viewer).filter(runs__campaign=campaign).first(),
-        **results_of(campaign),
+        **results_of(campaign, viewer),
     }
     if not before:
         context |= _recipients(request, viewer, campaign)
@@ -296,6 +287,8 @@ def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     except MovedOn as error:
         return moved_on(request, error, back=_address(campaign))
     messages.success(request, _("Scheduled.") if send_at > now else _("It goes out now."))
+    if form.moved_to:
+        messages.warning(request, form.moved_to)
     return redirect(_address(campaign))
 
 

@@ -1,6 +1,6 @@
 """Wordings, control group and time zones: in the editor, and on the page of the campaign."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -211,6 +211,24 @@ def test_a_campaign_goes_out_by_the_clock_of_a_zone(marketer: Client):
     assert campaign.send_at is not None
     assert campaign.send_at.hour in {14, 15}
     assert "10:00 America/New_York" in marketer.get(f"/campaigns/{campaign.pk}/").text
+
+
+def test_a_time_that_no_clock_shows_is_named(marketer: Client):
+    year = timezone.now().year + 1
+    march = date(year, 3, 31)
+    sunday = march - timedelta(days=(march.weekday() + 1) % 7)  # clocks are put forward in Paris
+    skipped = {"when": "later", "send_at": f"{sunday}T02:30", "zone": "Europe/Paris"}
+    type_in(marketer, "message", **MESSAGE)
+    type_in(marketer, "when", **skipped)
+    assert "It goes out at 03:30." in marketer.get(f"{NEW}check/").text
+
+    draft = make_campaign()
+    answer = marketer.post(f"/campaigns/{draft.pk}/schedule/", skipped, follow=True)
+
+    draft.refresh_from_db()
+    assert "It goes out at 03:30." in answer.text
+    assert draft.send_at is not None
+    assert f"{draft.send_at:%H:%M}" == "01:30"
 
 
 @pytest.mark.parametrize(
