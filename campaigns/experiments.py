@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import erfc, sqrt
+from typing import Any
 
 from django.db import connection
 
@@ -89,6 +90,16 @@ class Standing:
     def is_significant(self) -> bool:
         """Whether the difference is hardly by chance."""
         return self.p_value is not None and self.p_value < SURE
+
+
+def split_of(campaign: Campaign) -> dict[str, Any]:
+    """Return how the campaign's recipients are split, and the wordings; empty if they are not."""
+    found = Experiment.objects.filter(campaign=campaign)
+    split = found.values("control_share", "test_share", "winner_rule", "winner_after_hours").first()
+    if split is None:
+        return {}
+    words = campaign.variants.order_by("number").values("share", "text", "subject", "html")
+    return {**split, "variants": list(words)}
 
 
 def standing_of(campaign: Campaign, *, rule: str = "") -> Standing:

@@ -32,8 +32,8 @@ def place_of(notice: Notice, viewer: Viewer) -> str:
 def _campaign(notice: Notice, viewer: Viewer) -> str:
     if not viewer.has(Role.MARKETER, Role.ADMINISTRATOR):
         return reverse("today")
-    if notice.data.get("series"):
-        return reverse("campaign_list")
+    if series := notice.data.get("series"):
+        return reverse("series_page", args=[series])
     return reverse("campaign_page", args=[notice.data["campaign"]])
 
 

@@ -91,6 +91,11 @@ def set_experiment(campaign: Campaign, trial: Trial, *, actor: Staff | None, now
         )
 
 
+def is_told(rule: str, channel: str) -> bool:
+    """Whether a channel tells who did what this rule counts."""
+    return rule not in {WinnerRule.READ, WinnerRule.CLICK} or is_direct(channel)
+
+
 def choose_winner(campaign: Campaign, number: int, *, actor: Staff, now: datetime) -> None:
     """Send the rest the words of one variant. Raises ``MovedOn`` if that has been decided."""
     if not campaign.variants.filter(number=number).exists():
@@ -189,5 +194,5 @@ def _check_winner_rule(campaign: Campaign, trial: Trial) -> None:
         return
     if not 1 <= (trial.winner_after_hours or 0) <= LONGEST_TEST:
         raise RuleBroken(_("A test lasts between 1 and %(n)s hours.") % {"n": LONGEST_TEST})
-    if trial.winner_rule in {WinnerRule.READ, WinnerRule.CLICK} and not is_direct(campaign.channel):
+    if not is_told(trial.winner_rule, campaign.channel):
         raise RuleBroken(_("This channel does not tell who has read or clicked."))

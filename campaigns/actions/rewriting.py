@@ -1,5 +1,7 @@
 """Writing a drafted campaign anew from the editor, unless somebody else was faster."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +12,7 @@ from django.utils.translation import gettext as _
 from campaigns.actions.campaigns import Wording, check_words
 from campaigns.channels import available_channels
 from campaigns.enums import CampaignState
+from campaigns.experiments import split_of
 from campaigns.models import Campaign, Content, Segment
 from campaigns.segments import check_rule
 from contacts.actions.history import record
@@ -29,7 +32,22 @@ def base_of(campaign: Campaign) -> dict[str, Any]:
         "purpose": campaign.purpose,
         "skip_if_in_another": campaign.skip_if_in_another,
         "send_until": campaign.send_until.isoformat() if campaign.send_until else None,
+        "track_clicks": campaign.track_clicks,
+        "track_opens": campaign.track_opens,
+        "conversion_days": campaign.conversion_days,
+        "split": _digest(split_of(campaign)),
     }
+
+
+def is_still(campaign: Campaign, base: Mapping[str, Any]) -> bool:
+    """Whether the campaign is what ``base`` tells of; what an older base does not tell is as it is."""
+    current = base_of(campaign)
+    return current | dict(base) == current
+
+
+def _digest(split: Mapping[str, Any]) -> str:
+    told = json.dumps(split, sort_keys=True) if split else ""
+    return told and hashlib.sha256(told.encode()).hexdigest()
 
 
 def rewrite_campaign(
@@ -61,7 +79,7 @@ def rewrite_campaign(
         found = Campaign.objects.select_for_update().get(pk=campaign.pk)
         if found.state != CampaignState.DRAFT or found.handover_id:
             raise MovedOn(_("This campaign is no draft any more. Make it a draft to change it."))
-        if base_of(found) != dict(base):
+        if not is_still(found, base):
             raise MovedOn(
                 _("Somebody else has changed this campaign since you began. Start from theirs.")
             )

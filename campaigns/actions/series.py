@@ -1,5 +1,6 @@
 """Series: making them, and making a campaign of each when its time has come."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,9 @@ from contacts.models import Staff
 LATEST = timedelta(hours=6)
 """A run that is later than this does not start any more; it is written down as missed."""
 
+YEARS = range(2000, 2200)
+"""Days in which a series may run; at the edges of the calendar time zones do not exist."""
+
 MOST_MISSED = 400
 CHANGEABLE = frozenset(
     {
@@ -29,6 +33,7 @@ CHANGEABLE = frozenset(
         "zone", "at_time", "starts_on", "until",
     }
 )  # fmt: skip
+_TOLD = sorted(CHANGEABLE)
 
 
 def create_series(values: Mapping[str, Any], *, actor: Staff | None, now: datetime) -> Series:
@@ -42,12 +47,24 @@ def create_series(values: Mapping[str, Any], *, actor: Staff | None, now: dateti
     return series
 
 
+def base_of(series: Series) -> str:
+    """Return what tells whether somebody else has changed a series meanwhile."""
+    told = [str(getattr(series, f"{field}_id", getattr(series, field))) for field in _TOLD]
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()
+
+
 def change_series(
-    series: Series, changes: Mapping[str, Any], *, actor: Staff | None, now: datetime
+    series: Series,
+    changes: Mapping[str, Any],
+    *,
+    actor: Staff | None,
+    now: datetime,
+    base: str = "",
 ) -> None:
     """Change a series from its next run on; campaigns that it has made stay as they are.
 
-    Raises ``MovedOn`` if it has ended, ``RuleBroken`` if it could not run like this.
+    Raises ``MovedOn`` if it has ended, or is not the one that ``base`` tells of; ``RuleBroken`` if
+    it could not run like this.
     """
     if set(changes) - CHANGEABLE:
         raise RuleBroken(_("This cannot be changed."))
@@ -55,6 +72,10 @@ def change_series(
         locked = Series.objects.select_for_update(no_key=True).get(pk=series.pk)
         if locked.state == SeriesState.ENDED:
             raise MovedOn(_("This series has ended."))
+        if base and base != base_of(locked):
+            raise MovedOn(
+                _("Somebody else has changed this series since you began. Start from theirs.")
+            )
         for field, value in changes.items():
             setattr(locked, field, value)
         _check(locked)
@@ -223,6 +244,8 @@ def _check(series: Series) -> None:
         raise RuleBroken(_("There is no purpose “%(name)s”.") % {"name": series.purpose})
     zone_named(series.zone)
     check_series_rule(series.kind, series.rule)
+    if any(day.year not in YEARS for day in (series.starts_on, series.until) if day):
+        raise RuleBroken(_("This day is out of range."))
     if series.until and series.until < series.starts_on:
         raise RuleBroken(_("A series ends after it begins."))
     check_words(series.content, series.channel, Wording(subject=series.subject, html=series.html))

@@ -16,8 +16,9 @@ from campaigns.actions.campaigns import Wording, create_campaign
 from campaigns.actions.changes import change_campaign
 from campaigns.actions.rewriting import rewrite_campaign
 from campaigns.attachments import check_for_channel
+from campaigns.calendar import WallTime
 from campaigns.channels import LABELS, abilities_of, available_channels
-from campaigns.models import Campaign, Content, Segment
+from campaigns.models import Campaign, Content, Segment, Series
 from campaigns.segments import MOST_DAYS
 from contacts.enums import Gender, Purpose, Role
 from contacts.errors import RuleBroken
@@ -25,14 +26,15 @@ from contacts.models import Store, Tag
 from crm.access import Viewer, stores_of
 from crm.audiences import free_segment_name, narrowed
 from crm.forms.attachments import INPUTS, attachments_typed, inputs_of
+from crm.forms.clocks import LOCAL_TIME, WallClockField, ZoneField
+from crm.forms.experiments import TRIAL_FIELDS
+from crm.forms.words import over_limit
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 SEGMENTS_OFFERED = 200
 USUAL_DAYS = 7
-
-LOCAL_TIME = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ EDITOR_STEPS = (
             "conversion_days",
         ),
     ),
-    EditorStep("when", pgettext_lazy("step", "When"), "calendar-time", ("when", "send_at")),
+    EditorStep("test", pgettext_lazy("step", "Test"), "trophy", TRIAL_FIELDS),
+    EditorStep("when", pgettext_lazy("step", "When"), "calendar-time", ("when", "send_at", "zone")),
     EditorStep("check", _("Check"), "checks"),
 )
 SEGMENT_FIELDS = EDITOR_STEPS[1].fields
@@ -194,25 +197,12 @@ class CampaignForm(forms.Form):
             self.add_error("text", gettext("Write a text, or add an attachment."))
         if not channel:
             return cleaned
-        abilities = abilities_of(channel)
+        if too_long := over_limit(text or "", channel):
+            self.add_error("text", too_long)
         try:
-            check_for_channel(cleaned["attachments"], abilities)
+            check_for_channel(cleaned["attachments"], abilities_of(channel))
         except RuleBroken as error:
             self.add_error("attachments", str(error))
-        size = len((text or "").encode())
-        if size > abilities.text_bytes:
-            self.add_error(
-                "text",
-                gettext(
-                    "The text has %(size)s bytes; %(channel)s takes %(limit)s. Shorten it by %(over)s."
-                )
-                % {
-                    "size": size,
-                    "channel": LABELS[channel],
-                    "limit": abilities.text_bytes,
-                    "over": size - abilities.text_bytes,
-                },
-            )
         if channel == "email" and not cleaned.get("subject"):
             self.add_error("subject", gettext("An e-mail needs a subject."))
         return cleaned
@@ -262,8 +252,10 @@ class CampaignForm(forms.Form):
         data = self.cleaned_data
         rule = self.rule()
         with transaction.atomic():
-            content = _content(campaign, data, now=now)
-            segment = _segment(campaign, data["name"], rule, now=now)
+            content = content_for(
+                campaign, data["name"], data["text"], data["attachments"], now=now
+            )
+            segment = segment_for(campaign, data["name"], rule, now=now)
             parts: dict[str, Any] = {
                 "name": data["name"],
                 "content": content,
@@ -287,29 +279,37 @@ class CampaignForm(forms.Form):
             return written
 
 
-def _content(campaign: Campaign | None, data: Mapping[str, Any], *, now: datetime) -> Content:
-    """Return the campaign's content if it says this already, else a new one."""
-    said = {"text": data["text"], "attachments": data["attachments"]}
-    kept = campaign.content if campaign else None
-    if kept and {"text": kept.text, "attachments": kept.attachments} == said:
-        return kept
-    return Content.objects.create(name=data["name"], **said, created_at=now)
+def content_for(
+    kept: Campaign | Series | None,
+    name: str,
+    text: str,
+    attachments: list[dict[str, Any]] | None = None,
+    *,
+    now: datetime,
+) -> Content:
+    """Return the content that it has if that says this already, else a new one.
+
+    Without ``attachments`` those that it has stay.
+    """
+    before = kept.content if kept else None
+    if attachments is None:
+        attachments = before.attachments if before else []
+    if before and (before.text, before.attachments) == (text, attachments):
+        return before
+    return Content.objects.create(name=name, text=text, attachments=attachments, created_at=now)
 
 
-def _segment(
-    campaign: Campaign | None, name: str, rule: dict[str, Any], *, now: datetime
+def segment_for(
+    kept: Campaign | Series | None, name: str, rule: dict[str, Any], *, now: datetime
 ) -> Segment:
-    """Return the campaign's segment if it has this rule already, else a new one."""
-    if campaign and campaign.segment and campaign.segment.rule == rule:
-        return campaign.segment
+    """Return the segment that it has if that has this rule already, else a new one."""
+    if kept and kept.segment and kept.segment.rule == rule:
+        return kept.segment
     return Segment.objects.create(name=free_segment_name(name, now=now), rule=rule, created_at=now)
 
 
 def typed_of(campaign: Campaign) -> dict[str, list[str]]:
-    """Return a drafted campaign as the editor's inputs.
-
-    A rule that the conditions on the page cannot say is offered as its saved segment.
-    """
+    """Return a drafted campaign as the editor's inputs."""
     until = campaign.send_until and timezone.localtime(campaign.send_until)
     typed = {
         "name": [campaign.name],
@@ -325,7 +325,15 @@ def typed_of(campaign: Campaign) -> dict[str, list[str]]:
         "send_until": [until.strftime(LOCAL_TIME[0])] if until else [],
         **inputs_of(campaign.content.attachments if campaign.content else []),
     }
-    conditions = (campaign.segment.rule or {}).get("all", []) if campaign.segment else []
+    return typed | typed_segment(campaign.segment)
+
+
+def typed_segment(segment: Segment | None) -> dict[str, list[str]]:
+    """Return a segment as the inputs that choose it.
+
+    A rule that the conditions on the page cannot say is offered as its saved segment.
+    """
+    conditions = (segment.rule or {}).get("all", []) if segment else []
     inputs = {
         ("tag", "any"): "tags",
         ("store", "in"): "stores",
@@ -333,8 +341,9 @@ def typed_of(campaign: Campaign) -> dict[str, list[str]]:
         ("last_interaction", "before_days"): "not_met_days",
     }
     kinds = [(row.get("field"), row.get("op")) for row in conditions]
-    if campaign.segment and (len(set(kinds)) < len(kinds) or not set(kinds) <= set(inputs)):
-        return typed | {"saved": [str(campaign.segment_id)]}
+    if segment and (len(set(kinds)) < len(kinds) or not set(kinds) <= set(inputs)):
+        return {"saved": [str(segment.pk)]}
+    typed = {}
     for kind, row in zip(kinds, conditions, strict=True):
         values = row["value"] if isinstance(row["value"], list) else [row["value"]]
         typed[inputs[kind]] = [str(value) for value in values]
@@ -360,7 +369,7 @@ def tag_choices() -> list[tuple[str, list[tuple[int, str]]]]:
 
 
 class ScheduleForm(forms.Form):
-    """Now, or at a local time."""
+    """Now, or when a clock in some time zone shows a time."""
 
     when = forms.ChoiceField(
         label=_("Send"),
@@ -368,31 +377,39 @@ class ScheduleForm(forms.Form):
         initial="now",
         widget=forms.RadioSelect,
     )
-    send_at = forms.DateTimeField(
-        label=_("Date and time"),
-        required=False,
-        input_formats=LOCAL_TIME,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    send_at = WallClockField(label=_("Date and time"), required=False)
+    zone = ZoneField()
 
     def __init__(self, now: datetime, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
-        self.fields["send_at"].help_text = gettext("Time in %(zone)s.") % {
-            "zone": timezone.get_current_timezone_name()
-        }
+        self.wall: WallTime | None = None
 
     def clean(self) -> dict[str, Any]:
-        """Settle ``send_at``: this moment for *now*, else what was typed."""
+        """Settle ``send_at``: this moment for *now*, else what the clock ``wall`` means."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("when") == "now":
             self.errors.pop("send_at", None)
+            self.errors.pop("zone", None)
             cleaned["send_at"] = self.now
-        elif not self.errors.get("send_at"):
+        elif not self.errors:
             if not cleaned.get("send_at"):
                 self.add_error("send_at", gettext("Say when."))
-            elif cleaned["send_at"] <= self.now:
+                return cleaned
+            self.wall = WallTime(cleaned["send_at"], cleaned["zone"])
+            cleaned["send_at"] = self.wall.moment
+            if cleaned["send_at"] <= self.now:
                 self.add_error(
                     "send_at", gettext("This time has passed. Choose a later one, or send now.")
                 )
         return cleaned
+
+    @property
+    def moved_to(self) -> str:
+        """Say what the clock shows instead, if it never shows this time; empty if it does."""
+        moved = self.wall.moved_to if self.wall else None
+        if moved is None:
+            return ""
+        return gettext(
+            "Clocks are put forward then: %(zone)s never shows this time. It goes out at %(at)s."
+        ) % {"zone": self.cleaned_data["zone"], "at": f"{moved:%H:%M}"}

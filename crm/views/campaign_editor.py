@@ -1,7 +1,7 @@
 """The campaign editor: one page a step, and a draft that keeps everything typed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
@@ -18,27 +18,26 @@ from django.views.decorators.http import require_http_methods
 
 from campaigns.actions.campaigns import schedule_campaign
 from campaigns.actions.drafts import draft_of, drop_draft, follow_campaign, keep_draft
-from campaigns.actions.rewriting import base_of
+from campaigns.actions.experiments import Trial, set_experiment
+from campaigns.actions.rewriting import base_of, is_still
 from campaigns.channels import abilities_of, available_channels
 from campaigns.enums import CampaignState
 from campaigns.models import Campaign, CampaignDraft
-from campaigns.models.campaigns import BATCH_LIMIT
-from campaigns.queries import AudiencePreview, audience_preview
-from contacts.enums import Purpose, Role
+from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, require, viewer_of
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_reach
-from crm.campaign_queries import explain_batches
 from crm.forms.campaigns import (
-    COUNTED_FIELDS,
     EDITOR_STEPS,
     CampaignForm,
     EditorStep,
     ScheduleForm,
     typed_of,
 )
+from crm.forms.experiments import TrialForm, shown_split, trial_of, typed_trial
 from crm.paging import whole_number
+from crm.views.audience_counts import counted
 from crm.views.campaign_preview import preview_part, send_test_of
 from crm.views.contents import attachment_context
 
@@ -80,13 +79,34 @@ class Desk:
     @property
     def is_stale(self) -> bool:
         """Whether somebody else has changed the campaign since this draft of it began."""
-        return bool(self.campaign and self.draft and self.draft.base != base_of(self.campaign))
+        return bool(self.campaign and self.draft and not is_still(self.campaign, self.draft.base))
 
     def address(self, step: str) -> str:
         """Return the address of a step."""
         if self.campaign is None:
             return reverse("campaign_new_step", args=[step])
         return reverse("campaign_edit_step", args=[self.campaign.pk, step])
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Everything that was typed, in the forms that judge it."""
+
+    form: CampaignForm
+    trial: TrialForm
+    schedule: ScheduleForm
+
+    def on(self, step: EditorStep) -> CampaignForm | TrialForm | ScheduleForm:
+        """Return the form that judges a step."""
+        if step.name == "test":
+            return self.trial
+        return self.schedule if step.name == "when" else self.form
+
+    def split(self) -> Trial:
+        """Return how the recipients are split, once all is sound."""
+        wording = self.form.wording()
+        text = self.form.cleaned_data["text"]
+        return self.trial.trial(text=text, subject=wording.subject, html=wording.html)
 
 
 @login_required
@@ -187,7 +207,9 @@ def _discard(request: HttpRequest, desk: Desk) -> HttpResponse:
 def _desk(request: HttpRequest, viewer: Viewer, campaign: Campaign | None) -> Desk:
     draft = draft_of(viewer.staff, campaign)
     typed: dict[str, list[str]] = (
-        dict(typed_of(campaign)) if campaign else {"track_clicks": ["on"], "track_opens": ["on"]}
+        typed_of(campaign) | typed_trial(campaign)
+        if campaign
+        else {"track_clicks": ["on"], "track_opens": ["on"]}
     )
     if draft:
         typed |= draft.fields
@@ -242,8 +264,12 @@ def _move(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
 
 def _errors_on(desk: Desk, step: EditorStep) -> dict[str, Any]:
     """Return what is wrong with the inputs of one step."""
-    form = _schedule(desk) if step.name == "when" else CampaignForm(desk.viewer, desk.data)
+    form = _judged(desk).on(step)
     return {name: form.errors[name] for name in form.errors if name in step.fields}
+
+
+def _judged(desk: Desk) -> Judged:
+    return Judged(CampaignForm(desk.viewer, desk.data), TrialForm(desk.data), _schedule(desk))
 
 
 def _schedule(desk: Desk) -> ScheduleForm:
@@ -284,6 +310,7 @@ def _page(
         "before": names[here - 1] if here else "",
         "form": form,
         "schedule": schedule,
+        "trial": TrialForm(desk.data) if judged else TrialForm(initial=desk.initial),
         "here": desk.address(step.name),
         "elsewhere": elsewhere,
         "refusal": refusal,
@@ -302,10 +329,10 @@ def _page(
 
 def _check(desk: Desk) -> dict[str, Any]:
     """Judge everything typed: what is wrong, step by step, or what will go out."""
-    form, schedule = CampaignForm(desk.viewer, desk.data), _schedule(desk)
+    everything = _judged(desk)
     wrong = []
     for step in EDITOR_STEPS[:-1]:
-        judged = schedule if step.name == "when" else form
+        judged = everything.on(step)
         errors = [
             (judged.fields[name].label, error)
             for name in step.fields
@@ -313,7 +340,12 @@ def _check(desk: Desk) -> dict[str, Any]:
         ]
         if errors:
             wrong.append({"step": step, "url": desk.address(step.name), "errors": errors})
-    return {"checked": form, "checked_time": schedule, "wrong": wrong}
+    return {
+        "checked": everything.form,
+        "checked_time": everything.schedule,
+        "split": None if wrong else shown_split(everything.split()),
+        "wrong": wrong,
+    }
 
 
 def _counted(request: HttpRequest, desk: Desk) -> HttpResponse:
@@ -322,66 +354,30 @@ def _counted(request: HttpRequest, desk: Desk) -> HttpResponse:
 
 
 def _audience(desk: Desk) -> dict[str, Any]:
-    """Count whom it would reach; what is wrong elsewhere does not matter here."""
-    form = CampaignForm(desk.viewer, desk.data)
-    wrong = {name: form.errors[name] for name in COUNTED_FIELDS if name in form.errors}
-    wrong.pop("channel", None)
-    if wrong:
-        return {"cannot_count": True, "why": _said(form, wrong)}
-    channel = form.cleaned_data.get("channel") or "wecom"
-    try:
-        audience = audience_preview(
-            form.rule(),
-            channel=channel,
-            purpose=form.cleaned_data.get("purpose") or Purpose.CAMPAIGN,
-            skip_if_in_another=bool(form.cleaned_data.get("skip_if_in_another")),
-        )
-    except RuleBroken as error:
-        return {"cannot_count": True, "why": [str(error)]}
-    return audience_context(audience, channel)
-
-
-def audience_context(audience: AudiencePreview, channel: str) -> dict[str, Any]:
-    """What a page needs to show a counted audience."""
-    abilities = abilities_of(channel)
-    return {
-        "audience": audience,
-        "batch_limit": BATCH_LIMIT,
-        "has_senders": not abilities.direct,
-        "explanation": explain_batches(
-            audience.reachable, audience.batches, audience.senders, audience.fewest_batches
-        )
-        if abilities.one_sender_per_call and not abilities.direct
-        else "",
-    }
-
-
-def _said(form: CampaignForm, wrong: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{form.fields[name].label}: {error}" for name, errors in wrong.items() for error in errors
-    ]
+    return counted(CampaignForm(desk.viewer, desk.data))
 
 
 def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:
     """Write the campaign, and let it go out if asked; refused, everything stays as typed."""
     now = timezone.now()
-    form, schedule = CampaignForm(desk.viewer, desk.data), _schedule(desk)
+    everything = _judged(desk)
+    schedule = everything.schedule
     check = EDITOR_STEPS[-1]
     if request.POST.get("version") != str(desk.version):
         why = _("This draft was changed in another window. Look through it once more.")
         return _page(request, desk, check, status=409, elsewhere=why)
-    if not form.is_valid() or (at_once and not schedule.is_valid()):
+    sound = everything.form.is_valid() and everything.trial.is_valid()
+    if not sound or (at_once and not schedule.is_valid()):
         return _page(request, desk, check, status=400)
     try:
         with transaction.atomic():
-            base = desk.draft.base if desk.draft and desk.campaign else {}
-            base = base or (base_of(desk.campaign) if desk.campaign else {})
-            campaign = form.write(desk.campaign, base=base, now=now)
+            campaign = _write(desk, everything, now=now)
             if at_once:
                 check_reach(campaign, desk.viewer)
                 schedule_campaign(
                     campaign,
                     send_at=schedule.cleaned_data["send_at"],
+                    wall=schedule.wall,
                     actor=desk.viewer.staff,
                     now=now,
                 )
@@ -398,3 +394,14 @@ def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:
     else:
         messages.success(request, _("Kept as a draft. Nothing goes out yet."))
     return redirect("campaign_page", pk=campaign.pk)
+
+
+def _write(desk: Desk, everything: Judged, *, now: datetime) -> Campaign:
+    """Write the campaign and how its recipients are split. Raises ``RuleBroken``, ``MovedOn``."""
+    base = desk.draft.base if desk.draft and desk.campaign else {}
+    base = base or (base_of(desk.campaign) if desk.campaign else {})
+    campaign = everything.form.write(desk.campaign, base=base, now=now)
+    split = everything.split()
+    if split != trial_of(campaign):
+        set_experiment(campaign, split, actor=desk.viewer.staff, now=now)
+    return campaign

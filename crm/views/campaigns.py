@@ -27,6 +27,7 @@ from campaigns.actions.campaigns import (
 from campaigns.actions.changes import clone_campaign
 from campaigns.actions.unclear import OPEN, check_unclear, send_again, write_off
 from campaigns.channels import LABELS, abilities_of, available_channels, is_direct
+from campaigns.comparison import MOST_COMPARED
 from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Campaign, CampaignDraft
 from campaigns.models.campaigns import BATCH_LIMIT
@@ -47,7 +48,8 @@ from crm.campaign_watch import (
 )
 from crm.forms.campaigns import ScheduleForm
 from crm.paging import page_of, search_words, whole_number
-from crm.views.campaign_editor import audience_context
+from crm.views.audience_counts import audience_context
+from crm.views.campaign_experiments import results_of
 from crm.views.refusals import moved_on, press
 
 LIST_SIZE = 25
@@ -89,6 +91,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": with_bars(page.rows),
         "last": page.last,
+        "has_results": any(row.planned_at for row in page.rows),
+        "most_compared": MOST_COMPARED,
         "state": state,
         "channel": channel,
         "mine": mine,
@@ -122,6 +126,7 @@ def _show(
         **_progress(campaign),
         "schedule": schedule or ScheduleForm(timezone.now()),
         "is_before": before,
+        **results_of(campaign, viewer),
     }
     if not before:
         context |= _recipients(request, viewer, campaign)
@@ -275,13 +280,15 @@ def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     send_at = form.cleaned_data["send_at"]
     try:
         check_reach(campaign, viewer)
-        schedule_campaign(campaign, send_at=send_at, actor=viewer.staff, now=now)
+        schedule_campaign(campaign, send_at=send_at, wall=form.wall, actor=viewer.staff, now=now)
     except RuleBroken as error:
         form.add_error(None, str(error))
         return _show(request, viewer, campaign, schedule=form, status=400)
     except MovedOn as error:
         return moved_on(request, error, back=_address(campaign))
     messages.success(request, _("Scheduled.") if send_at > now else _("It goes out now."))
+    if form.moved_to:
+        messages.warning(request, form.moved_to)
     return redirect(_address(campaign))
 
 

@@ -59,7 +59,7 @@ def nothing_written() -> bool:
     return not any(model.objects.exists() for model in (Campaign, Content, Segment, Delivery))
 
 
-def test_five_steps_make_a_campaign(marketer: Client, yan: Staff):
+def test_six_steps_make_a_campaign(marketer: Client, yan: Staff):
     tag, store = make_tag("VIP"), make_store("Xujiahui")
     later = timezone.localtime() + timedelta(days=3)
 
@@ -74,10 +74,11 @@ def test_five_steps_make_a_campaign(marketer: Client, yan: Staff):
             not_met_days="30",
         ),
         type_in(marketer, "options", purpose="care", skip_if_in_another="on"),
+        type_in(marketer, "test"),
         type_in(marketer, "when", when="later", send_at=later.strftime("%Y-%m-%dT%H:%M")),
     ]
     assert [answer["Location"] for answer in answers] == [
-        f"{NEW}{step}/" for step in ("audience", "options", "when", "check")
+        f"{NEW}{step}/" for step in ("audience", "options", "test", "when", "check")
     ]
     assert nothing_written()
 
@@ -399,7 +400,7 @@ def test_forms_need_the_token_and_steps_have_names(yan: Staff, marketer: Client)
     assert not CampaignDraft.objects.exists()
 
 
-@pytest.mark.parametrize("step", ["message", "audience", "options", "when", "check"])
+@pytest.mark.parametrize("step", ["message", "audience", "options", "test", "when", "check"])
 def test_a_step_takes_few_queries(marketer: Client, step: str):
     type_in(marketer, "message", "keep", **MESSAGE)
     cost = queries_for(marketer, f"{NEW}{step}/")

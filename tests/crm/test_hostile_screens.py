@@ -23,7 +23,7 @@ TEXTS = [
 PARAMETERS = [
     "q", "after", "store", "owner", "tag", "quiet", "state", "reason", "show", "before", "was",
     "stand", "audience", "receivers", "items", "all_of", "next",
-    "days", "value", "former", "customers", "which", "capacity",
+    "days", "value", "former", "customers", "which", "capacity", "pk",
 ]  # fmt: skip
 
 
@@ -89,7 +89,8 @@ def test_no_word_breaks_a_form(
 ) -> None:
     fields = ("q", "receivers", "items", "all_of", "strategy", "add", "remove", "kind", "text",
               "name", "tags", "stores", "gender", "not_met_days", "when", "send_at", "channel",
-              "customer_message")  # fmt: skip
+              "customer_message", "variant", "zone", "share_a", "text_b", "control_share",
+              "starts_on", "until", "at_time", "weekdays", "freq", "base")  # fmt: skip
     said = dict.fromkeys(fields, text) | ({"find": "1"} if find else {})
     for address in addresses(ids):
         assert client.post(address, said).status_code < 500, address

@@ -1,0 +1,16 @@
+"""Texts that a channel would not take."""
+
+from django.utils.translation import gettext
+
+from campaigns.channels import LABELS, abilities_of
+
+
+def over_limit(text: str, channel: str) -> str:
+    """Say by how much a text is too long for a channel; empty if it fits."""
+    limit = abilities_of(channel).text_bytes
+    size = len(text.encode())
+    if size <= limit:
+        return ""
+    return gettext(
+        "The text has %(size)s bytes; %(channel)s takes %(limit)s. Shorten it by %(over)s."
+    ) % {"size": size, "channel": LABELS[channel], "limit": limit, "over": size - limit}

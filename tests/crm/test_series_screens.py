@@ -1,0 +1,254 @@
+"""The screens of series: the list, the form, the page with its runs, and the buttons."""
+
+from datetime import time, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from campaigns.actions.series import run_series
+from campaigns.enums import RunState, SeriesState
+from campaigns.models import Campaign, Series, SeriesRun
+from contacts.enums import NoticeKind, Role, Scope
+from contacts.models import Notice, Staff
+from tests.builders import (
+    NOON,
+    make_campaign,
+    make_content,
+    make_segment,
+    make_series,
+    make_staff,
+    make_tag,
+    queries_for,
+    sign_in,
+)
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/campaigns/series/"
+NEW = f"{LIST}new/"
+TOMORROW = (timezone.localdate() + timedelta(days=1)).isoformat()
+TYPED = {
+    "name": "Mondays",
+    "text": "{guide} has news.",
+    "channel": "wecom",
+    "kind": "repeat",
+    "freq": "weekly",
+    "every": "1",
+    "weekdays": ["0", "3"],
+    "at_time": "10:30",
+    "zone": "Europe/Paris",
+    "starts_on": TOMORROW,
+}
+
+
+@pytest.fixture
+def yan() -> Staff:
+    return make_staff("Yan", role=Role.MARKETER)
+
+
+@pytest.fixture
+def marketer(client: Client, yan: Staff) -> Client:
+    return sign_in(client, yan)
+
+
+def press(client: Client, series: Series, verb: str) -> Any:
+    return client.post(f"{LIST}{series.pk}/{verb}/")
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "rule"),
+    [
+        ({}, "repeat", {"freq": "weekly", "every": 1, "weekdays": [0, 3]}),
+        ({"freq": "daily", "every": "2"}, "repeat", {"freq": "daily", "every": 2}),
+        ({"freq": "monthly", "day": "-1"}, "repeat", {"freq": "monthly", "every": 1, "day": -1}),
+        ({"kind": "birthday", "days_before": "3"}, "birthday", {"days_before": 3}),
+        ({"kind": "birthday", "days": "none"}, "birthday", {"days_before": 0}),
+        (
+            {"kind": "after_purchase", "days": "7", "pause_days": "30"},
+            "after_purchase",
+            {"days": 7, "pause_days": 30},
+        ),
+    ],
+)
+def test_a_series_of_every_kind_begins(
+    marketer: Client, yan: Staff, typed: dict[str, str], kind: str, rule: dict[str, Any]
+):
+    tag = make_tag("VIP")
+
+    answer = marketer.post(NEW, TYPED | {"tags": [tag.pk]} | typed)
+
+    series = Series.objects.get()
+    assert answer["Location"] == f"{LIST}{series.pk}/"
+    assert (series.kind, series.rule, series.created_by) == (kind, rule, yan)
+    assert (series.at_time, series.zone) == (time(10, 30), "Europe/Paris")
+    assert series.segment.rule == {"all": [{"field": "tag", "op": "any", "value": [tag.pk]}]}
+    assert series.content.text == TYPED["text"]
+    assert marketer.get(answer["Location"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"name": ""}, "This field is required."),
+        ({"text": "汉" * 1334}, "Shorten it by 2."),
+        ({"text": "Dear {customer}"}, "{customer} cannot be filled"),
+        ({"weekdays": []}, "Tick at least one day."),
+        ({"weekdays": ["9"]}, "9 is not one of the available choices"),
+        ({"kind": "after_purchase", "days": ""}, "Say how many days."),
+        ({"kind": "birthday", "days_before": "61"}, "less than or equal to 60"),
+        ({"zone": "Mars/Olympus"}, "Select a valid choice"),
+        ({"at_time": "25:00"}, "Enter a valid time."),
+        ({"starts_on": "0001-01-01"}, "out of range"),
+        ({"until": "9999-12-31"}, "out of range"),
+        ({"until": "2020-01-01"}, "A series ends after it begins."),
+        (
+            {"freq": "monthly", "day": "31", "starts_on": "2099-01-01", "until": "2099-01-02"},
+            "would never run",
+        ),
+    ],
+)
+def test_a_refused_form_says_why_and_keeps_what_was_typed(
+    marketer: Client, wrong: dict[str, Any], words: str
+):
+    answer = marketer.post(NEW, TYPED | {"not_met_days": "44"} | wrong)
+
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert 'value="44"' in answer.text
+    assert not Series.objects.exists()
+
+
+def test_a_series_is_changed_from_its_next_run_on(marketer: Client):
+    series = make_series(content=make_content("Old words"))
+    edit = f"{LIST}{series.pk}/edit/"
+    page = marketer.get(edit)
+    assert "Old words" in page.text
+
+    answer = marketer.post(edit, TYPED | {"base": page.context["form"].initial["base"]})
+
+    assert answer.status_code == 302
+    series.refresh_from_db()
+    assert (series.rule["weekdays"], series.content.text) == ([0, 3], TYPED["text"])
+
+
+def test_a_series_changed_by_somebody_else_is_not_overwritten(marketer: Client):
+    series = make_series()
+    edit = f"{LIST}{series.pk}/edit/"
+    base = marketer.get(edit).context["form"].initial["base"]
+    Series.objects.filter(pk=series.pk).update(name="Hers")
+
+    answer = marketer.post(edit, TYPED | {"base": base})
+
+    assert answer.status_code == 409
+    assert "Somebody else has changed this series" in answer.text
+    assert "{guide} has news." in answer.text
+    assert Series.objects.get().name == "Hers"
+
+
+def test_the_audience_is_counted_and_nothing_is_written(marketer: Client):
+    answer = marketer.post(NEW, {"go": "count"}, headers={"HX-Request": "true"})
+
+    assert answer.context["audience"].reachable == 0
+    assert "<html" not in answer.text
+    assert "<html" in marketer.post(NEW, {"go": "count"}).text
+    assert not Series.objects.exists()
+
+
+def test_it_is_paused_resumed_and_ended(marketer: Client):
+    series = make_series()
+    states = []
+    for verb in ("pause", "resume", "end"):
+        assert press(marketer, series, verb)["Location"] == f"{LIST}{series.pk}/"
+        states.append(Series.objects.get().state)
+    assert states == [SeriesState.PAUSED, SeriesState.ACTIVE, SeriesState.ENDED]
+
+    press(marketer, series, "resume")
+    press(marketer, series, "pause")
+    assert marketer.get(f"{LIST}{series.pk}/edit/").status_code == 302
+    assert Series.objects.get().state == SeriesState.ENDED
+
+
+def test_what_reaches_beyond_the_own_scope_is_not_resumed(client: Client):
+    wu = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)
+    series = make_series(created_by=wu, state=SeriesState.PAUSED, next_run_at=None)
+    sign_in(client, wu)
+
+    answer = client.post(f"{LIST}{series.pk}/resume/", follow=True)
+
+    assert "reaches beyond your scope" in answer.text
+    assert Series.objects.get().state == SeriesState.PAUSED
+
+
+def test_a_run_leads_to_its_campaign_and_a_refused_one_says_why(marketer: Client):
+    series = make_series()
+    campaign = make_campaign("Mondays 2026-01-05")
+    runs = [
+        (RunState.STARTED, campaign, ""),
+        (RunState.REFUSED, None, "This segment is gone."),
+        (RunState.MISSED, None, ""),
+    ]
+    for number, (state, made, why) in enumerate(runs):
+        at = NOON + timedelta(days=number)
+        SeriesRun.objects.create(series=series, run_at=at, state=state, campaign=made, why=why)
+
+    page = marketer.get(f"{LIST}{series.pk}/").text
+
+    assert f'href="/campaigns/{campaign.pk}/"' in page
+    assert "This segment is gone." in page
+    assert "More than six hours late" in page
+    assert f'href="{LIST}{series.pk}/"' in marketer.get(f"/campaigns/{campaign.pk}/").text
+
+
+def test_the_notice_of_a_refused_run_leads_to_the_series(marketer: Client, yan: Staff):
+    series = make_series(created_by=yan, segment=make_segment({"all": [{"field": "gone"}]}))
+    run_series(series.pk, now=NOON + timedelta(days=7))
+    notice = Notice.objects.get(kind=NoticeKind.CAMPAIGN)
+
+    answer = marketer.post(f"/notices/{notice.pk}/")
+
+    assert answer["Location"] == f"{LIST}{series.pk}/"
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.parametrize("place", ["", "edit/"])
+def test_others_find_nothing(client: Client, yan: Staff, place: str):
+    series = make_series(created_by=yan)
+    address = f"{LIST}{series.pk}/{place}"
+
+    assert client.get(address).status_code == 302
+    assert sign_in(client, make_staff("Sun")).get(address).status_code == 403
+    elsewhere = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)
+    assert sign_in(Client(), elsewhere).get(address).status_code == 404
+    assert series.name not in sign_in(Client(), elsewhere).get(LIST).text
+
+
+@pytest.mark.parametrize("verb", ["edit", "pause", "end"])
+def test_others_change_nothing(client: Client, yan: Staff, verb: str):
+    series = make_series(created_by=yan)
+
+    assert press(sign_in(client, make_staff("Sun")), series, verb).status_code == 403
+    elsewhere = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)
+    assert press(sign_in(Client(), elsewhere), series, verb).status_code == 404
+    assert Series.objects.get().state == SeriesState.ACTIVE
+
+
+def test_forms_need_the_token(yan: Staff):
+    strict = sign_in(Client(enforce_csrf_checks=True), yan)
+
+    assert strict.post(NEW, TYPED).status_code == 403
+    assert not Series.objects.exists()
+
+
+def test_the_list_is_by_state_and_takes_few_queries(marketer: Client):
+    make_series("Running")
+    make_series("Over", state=SeriesState.ENDED)
+    cost = queries_for(marketer, LIST)
+    for number in range(5):
+        make_series(f"Series {number}")
+
+    assert queries_for(marketer, LIST) == cost
+    ended = marketer.get(LIST, {"state": "ended"}).text
+    assert "Over" in ended
+    assert "Running" not in ended
