@@ -149,12 +149,19 @@ def remind_post(post: Post, *, actor: Staff | None, now: datetime) -> int:
     ).order_by("pk")
     reminded = 0
     if waiting:
-        connector = post_connector(post.kind)
+        connector = _connector_to_remind(post)
         reminded = sum(_remind(share, connector, now=now) for share in waiting)
     if not reminded:
         raise RuleBroken(_("Everybody has confirmed or was reminded three times in 24 hours."))
     record(post, "post.reminded", actor=actor, at=now, data={"shares": reminded})
     return reminded
+
+
+def _connector_to_remind(post: Post) -> Connector:
+    try:
+        return post_connector(post.kind)
+    except ChannelBusy as error:
+        raise RuleBroken(_("WeCom is not set up.")) from error
 
 
 def _remind(share: PostShare, connector: Connector, *, now: datetime) -> bool:

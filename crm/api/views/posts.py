@@ -25,6 +25,7 @@ from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb,
 from crm.api.inputs import MomentField
 from crm.api.shapes.posts import PostProgressShape, PostShape
 from crm.api.views.messages import MESSAGE_LENGTH
+from crm.audiences import check_post_reach, stores_to_post_to
 
 
 class PostFilters(django_filters.FilterSet):
@@ -80,15 +81,12 @@ class Posts(Listing, Verb):
             content = create_content(
                 name=data["name"], text=data["text"], actor=self.actor, now=self.now
             )
-        reach = stores_of(self.viewer, Role.MARKETER)
-        stores = pick(reach, data["stores"], "stores")
-        if not stores and self.viewer.stores_for(Role.MARKETER) is not None:
-            stores = list(reach)
+        stores = pick(stores_of(self.viewer, Role.MARKETER), data["stores"], "stores")
         return create_post(
             kind=PostKind(data["kind"]),
             name=data["name"],
             content=content,
-            stores=stores,
+            stores=stores_to_post_to(self.viewer, stores),
             tags=pick(Tag.objects.all(), data["tags"], "tags"),
             actor=self.actor,
             now=self.now,
@@ -141,7 +139,9 @@ class SchedulePost(PostVerb):
     def act(self, data: dict[str, Any], pk: int) -> Post:
         """Let a post go out at a time; one that has passed means at once."""
         send_at = data.get("send_at", self.now)
-        schedule_post(self.post_row(pk), send_at=send_at, actor=self.actor, now=self.now)
+        post = self.post_row(pk)
+        check_post_reach(post, self.viewer)
+        schedule_post(post, send_at=send_at, actor=self.actor, now=self.now)
         return self.row(pk)
 
 
