@@ -38,10 +38,11 @@ class StateWord:
 
 
 def state_word(kind: str, state: str) -> StateWord:
-    """Say a state for people: WeCom has it means that a colleague is waited for."""
+    """Say a state for people: once WeCom has it, only the colleague is waited for."""
+    is_moment = kind == PostKind.MOMENT
     if state == TargetState.HANDED:
-        return StateWord(state, _("waits for the colleague"))
-    if state == TargetState.SENT and kind == PostKind.MOMENT:
+        return StateWord(state, _("not published yet") if is_moment else _("not sent yet"))
+    if state == TargetState.SENT and is_moment:
         return StateWord(state, _("published"))
     return StateWord(state, str(TargetState(state).label))
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.actions.contents import create_content
@@ -32,7 +33,7 @@ class PostForm(forms.Form):
     Only stores within the marketer's scope can be chosen; none chosen means all of them.
     """
 
-    kind = forms.ChoiceField(label=_("Where it goes"), choices=PostKind.choices)
+    kind = forms.ChoiceField(label=_("Where it goes"))
     name = forms.CharField(label=_("Name"), max_length=120)
     text = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 8}), strip=True)
     stores = forms.ModelMultipleChoiceField(
@@ -56,11 +57,13 @@ class PostForm(forms.Form):
         self.viewer, self.post = viewer, post
         self.attachments = post.content.attachments if post else []
         self.fields["text"].required = not self.attachments
+        self._offer("kind", [(value, capfirst(label)) for value, label in PostKind.choices])
+        self._offer("tags", tag_choices(Tag.objects.exclude(wecom_id=None)))
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
         stores.queryset = _stores_to_offer(viewer)
-        cast("forms.ChoiceField", self.fields["tags"]).choices = tag_choices(
-            Tag.objects.exclude(wecom_id=None)
-        )
+
+    def _offer(self, field: str, choices: list[Any]) -> None:
+        cast("forms.ChoiceField", self.fields[field]).choices = choices
 
     def tag_groups(self) -> list[Any]:
         """Return the tags to tick, group by group, as the widget lays them out."""
