@@ -199,6 +199,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
             "welcome": "Welcome",
         },
         "POST posts": {"kind": "group", "name": "Coats", "text": "New coats"},
+        "PATCH post": {"name": "Hats"},
         "POST contents": {"name": "Coats", "text": "New coats"},
         "PATCH segment": {"name": "Regulars"},
         "POST segment-freeze": {"name": "Frozen"},
