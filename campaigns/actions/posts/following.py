@@ -6,8 +6,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from campaigns.actions.batches import TOO_YOUNG
 from campaigns.actions.campaigns import REMINDER_WINDOW, REMINDERS
+from campaigns.actions.parts import TOO_YOUNG
 from campaigns.actions.posts.life import advance_post
 from campaigns.actions.posts.sending import look_up_share, parcel_of
 from campaigns.actions.results import IN_HAND, LONGEST, PATIENCE, SHORTEST
