@@ -1,18 +1,19 @@
-"""Whom a marketer may reach: a rule over customers, cut down to the marketer's own scope."""
+"""Whom a marketer may reach: a rule over customers, or stores, within the marketer's own scope."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns.models import Campaign, Segment
+from campaigns.models import Campaign, Post, Segment
 from campaigns.queries import AudiencePreview, audience_preview, preview_announcement
 from campaigns.segments import MOST_VALUES, check_rule
 from contacts.enums import Role, Scope
 from contacts.errors import RuleBroken
-from crm.access import Viewer
+from contacts.models import Store
+from crm.access import Viewer, stores_of
 
 
 def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
@@ -67,6 +68,29 @@ def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
         purpose=campaign.purpose,
         skip_if_in_another=campaign.skip_if_in_another,
     )
+
+
+def stores_to_post_to(viewer: Viewer, chosen: Sequence[Store]) -> list[Store]:
+    """Return the stores that a post means: those chosen, or all in reach; none is the company.
+
+    Raises ``RuleBroken`` for a store outside the person's scope as a marketer.
+    """
+    reach = viewer.stores_for(Role.MARKETER)
+    if reach is None:
+        return list(chosen)
+    if not reach:
+        raise RuleBroken(_("Posts go out by store, and your role reaches none."))
+    if outside := next((store.name for store in chosen if store.pk not in reach), None):
+        raise RuleBroken(_("The store “%(store)s” lies outside your scope.") % {"store": outside})
+    return list(chosen or stores_of(viewer, Role.MARKETER).filter(pk__in=reach))
+
+
+def check_post_reach(post: Post, viewer: Viewer) -> None:
+    """Raise ``RuleBroken`` if the post would reach beyond the person's scope of today."""
+    reach = viewer.stores_for(Role.MARKETER)
+    stores = set(post.stores.values_list("pk", flat=True))
+    if reach is not None and (not stores or not stores <= reach):
+        raise RuleBroken(_("This post reaches beyond your scope. Choose its stores anew."))
 
 
 def free_segment_name(name: str, *, now: datetime) -> str:

@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campaigns.enums import BatchState, CampaignState
-from campaigns.models import Batch, Campaign
+from campaigns.models import Batch, Campaign, PostShare
 from contacts.enums import HandoverState, OwnershipReason, Role, StaffState, TaskKind, TaskState
 from contacts.models import (
     Company,
@@ -37,6 +37,7 @@ from contacts.models import (
 from contacts.pools import rule_of, waiting_for
 from contacts.queries import UNDECIDED
 from crm.access import Viewer, campaigns_of, handovers_of, pool_of, staff_of, store_tasks_of
+from crm.post_queries import posts_to_confirm
 
 COUNT_CAP = 1000
 """Nobody reads a figure beyond this, and counting on would cost time on every page."""
@@ -95,6 +96,7 @@ class GuideDay:
     quiet_count: int
     birthdays: Shortlist[Customer]
     to_confirm: Shortlist[Batch]
+    to_post: Shortlist[PostShare]
     tasks: Shortlist[Task]
     pool: int
 
@@ -106,7 +108,7 @@ class GuideDay:
 
 
 def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
-    """Gather a guide's day: nine queries at most, however many customers there are.
+    """Gather a guide's day: ten queries at most, however many customers there are.
 
     Somebody who was handed over and still waits for a first word is only listed there.
     """
@@ -125,6 +127,7 @@ def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
             .select_related("campaign")
             .order_by("handed_at", "pk")
         ),
+        to_post=Shortlist(posts_to_confirm(staff)),
         tasks=_due_of(staff, timezone.localdate(now)),
         pool=_waiting_in_pool(staff, now),
     )

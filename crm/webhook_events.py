@@ -275,6 +275,7 @@ _CAMPAIGNS = (
     EventType("segment.archived", _("A segment was taken out of the lists."), "segment"),
     EventType("segment.members_changed", _("A static list was changed."), "segment"),
     EventType("post.created", _("A post was drafted."), "post"),
+    EventType("post.changed", _("A drafted post was changed."), "post"),
     EventType("post.scheduled", _("A post is scheduled."), "post"),
     EventType("post.draft", _("A post was taken back into a draft."), "post"),
     EventType("post.sending", _("A post goes out."), "post"),

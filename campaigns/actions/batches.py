@@ -1,25 +1,22 @@
 """The delivery engine: claim a batch, make the call, write down what happened.
 
-The claim is committed before the call and fenced by a lease token afterwards, so a batch is in
-one worker's hands at a time. What a worker leaves behind when it dies becomes *unclear*, is
-looked up at the channel, and is sent again only when the channel says that it has nothing.
+How a claim is held, and what is written down of each outcome: ``campaigns.actions.parts``.
 """
 
-import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
-from django.utils.translation import gettext_noop
+from django.db import transaction
+from django.db.models import QuerySet
 
+from campaigns.actions import parts
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.letters import take_over_letters
 from campaigns.actions.media import send_with_files
 from campaigns.actions.unclear import look_up_letters
 from campaigns.channels import connector_for, is_direct
 from campaigns.eligibility import quiet_until, skip_those_who_may_not
-from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.enums import BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, Variant
 from campaigns.placeholders import fill
 from campaigns.restraint import restraint_on
@@ -32,28 +29,9 @@ from connectors.base import (
     Parcel,
 )
 from contacts.doorbell import ring
-from contacts.errors import broken_constraint
 from contacts.models import Company, Staff
 from contacts.wecom import READING
 from contacts.words import handover_words
-
-LEASE = timedelta(seconds=60)
-"""Longer than any call to a channel may take, so a call never outlives its lease."""
-
-LOOK_EVERY = timedelta(minutes=2)
-IN_HAND = timedelta(minutes=10)
-"""How long one worker may take to look before another tries."""
-
-TOO_YOUNG = timedelta(seconds=61)
-"""The channel refuses to speak of what it got less than a minute ago (WeCom errcode 41063)."""
-
-LOOKS = 2
-"""The channel is asked this often, after this long, before "it has nothing" is believed."""
-
-FIRST_CHECK = timedelta(minutes=2)
-"""Results asked for right after sending are refused (WeCom errcode 41063)."""
-
-MOST_ATTEMPTS = 5
 
 _CLAIM = """
 UPDATE campaigns_batch SET
@@ -62,7 +40,7 @@ UPDATE campaigns_batch SET
 WHERE id = (
     SELECT batch.id FROM campaigns_batch AS batch
     JOIN campaigns_campaign AS campaign ON campaign.id = batch.campaign_id
-    WHERE batch.campaign_id = %(campaign)s AND batch.state = 'waiting'
+    WHERE batch.campaign_id = %(whose)s AND batch.state = 'waiting'
       AND campaign.state IN ('planned', 'sending', 'waiting')
       AND (campaign.send_until IS NULL OR campaign.send_until > %(now)s)
       AND (batch.next_attempt_at IS NULL OR batch.next_attempt_at <= %(now)s)
@@ -76,20 +54,12 @@ RETURNING id
 
 def claim_batch(campaign_id: int, *, now: datetime) -> Batch | None:
     """Take the next waiting batch of a campaign that is not paused, for one lease."""
-    values: dict[str, Any] = {
-        "token": uuid.uuid4(),
-        "until": now + LEASE,
-        "now": now,
-        "campaign": campaign_id,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, values)
-        row = cursor.fetchone()
-    if row is None:
+    batch_id = parts.claim(_CLAIM, campaign_id, now=now)
+    if batch_id is None:
         return None
     begin_sending(campaign_id, now=now)
     return Batch.objects.select_related("campaign__handover__from_staff", "sender__store").get(
-        pk=row[0]
+        pk=batch_id
     )
 
 
@@ -100,8 +70,8 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
     first: see ``skip_those_who_may_not``.
     """
     connector = connector_for(batch.campaign.channel)
-    if batch.attempts > MOST_ATTEMPTS:
-        _give_up(batch, gettext_noop("Given up after too many attempts."), now=now)
+    if batch.attempts > parts.MOST_ATTEMPTS:
+        _give_up(batch, parts.GIVEN_UP, now=now)
         return
     restraint = restraint_on(batch.campaign, now=now)
     if waits_until := quiet_until(batch, now=now, restraint=restraint):
@@ -161,64 +131,19 @@ def _values(sender: Staff | None) -> dict[str, str]:
     }
 
 
-def _fenced(batch: Batch) -> Q:
-    """Only the worker whose lease token still stands in the row may write."""
-    return Q(pk=batch.pk, state=BatchState.SENDING, lease_token=batch.lease_token)
+def _recipients(batch: Batch) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(batch=batch)
 
 
 def _write_handed(batch: Batch, handed: Handed, *, now: datetime) -> None:
-    """The channel has it: nobody is *sent* yet, that is for the results to say."""
-    with transaction.atomic():
-        changes = _handed_changes(handed, now)
-        if handed.reference and _is_cancelled(batch):
-            changes["next_attempt_at"] = now  # to be withdrawn
-        if not Batch.objects.filter(_fenced(batch)).update(**changes):
-            return
-        _write_recipients(batch, handed)
+    is_cancelled = partial(_is_cancelled, batch)
+    parts.write_handed(batch, handed, _recipients(batch), is_cancelled=is_cancelled, now=now)
     advance_campaign(batch.campaign_id, now=now)
 
 
-def _handed_changes(handed: Handed, now: datetime) -> dict[str, object]:
-    if not handed.reference:
-        return {"state": BatchState.DONE, "lease_token": None, "lease_until": None, "done_at": now}
-    return {
-        "state": BatchState.HANDED,
-        "reference": handed.reference,
-        "lease_token": None,
-        "lease_until": None,
-        "handed_at": now,
-        "next_attempt_at": now + FIRST_CHECK,
-        "error": "",
-    }
-
-
-def _write_recipients(batch: Batch, handed: Handed) -> None:
-    open_rows = Delivery.objects.filter(
-        batch=batch, state__in=[DeliveryState.QUEUED, DeliveryState.UNCLEAR]
-    )
-    refused = open_rows if not handed.reference else open_rows.filter(address__in=handed.refused)
-    refused.update(state=DeliveryState.FAILED, reason=DeliveryReason.INVALID)
-    open_rows.update(state=DeliveryState.HANDED)
-
-
 def _put_back(batch: Batch, why: str, *, until: datetime, now: datetime) -> None:
-    """Nothing was sent: the batch waits, and the attempt does not count."""
-    with transaction.atomic():
-        over = _is_cancelled(batch)
-        if not Batch.objects.filter(_fenced(batch)).update(
-            state=BatchState.CANCELLED if over else BatchState.WAITING,
-            lease_token=None,
-            lease_until=None,
-            attempts=F("attempts") - 1,
-            next_attempt_at=None if over else until,
-            done_at=now if over else None,
-            error=why[:300],
-        ):
-            return
-        if over:
-            Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
-                state=DeliveryState.CANCELLED
-            )
+    is_cancelled = partial(_is_cancelled, batch)
+    parts.put_back(batch, why, _recipients(batch), until=until, is_cancelled=is_cancelled, now=now)
 
 
 def _is_cancelled(batch: Batch) -> bool:
@@ -228,43 +153,12 @@ def _is_cancelled(batch: Batch) -> bool:
 
 
 def _give_up(batch: Batch, why: str, *, now: datetime) -> None:
-    """The channel definitely said no: nobody in the batch got anything."""
-    with transaction.atomic():
-        refused = Batch.objects.filter(_fenced(batch)).update(
-            state=BatchState.REFUSED,
-            lease_token=None,
-            lease_until=None,
-            done_at=now,
-            error=why[:300],
-        )
-        if refused:
-            Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
-                state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
-            )
+    parts.give_up(batch, why, _recipients(batch), now=now)
     advance_campaign(batch.campaign_id, now=now)
 
 
 def _leave_unclear(batch: Batch, why: str, *, now: datetime) -> None:
-    with transaction.atomic():
-        if Batch.objects.filter(_fenced(batch)).update(**_unclear_changes(why, now)):
-            _mark_unclear([batch.pk])
-
-
-def _unclear_changes(why: str, now: datetime) -> dict[str, object]:
-    return {
-        "state": BatchState.UNCLEAR,
-        "lease_token": None,
-        "lease_until": None,
-        "looks": 0,
-        "next_attempt_at": now + LOOK_EVERY,
-        "error": why[:300],
-    }
-
-
-def _mark_unclear(batches: list[int]) -> None:
-    Delivery.objects.filter(batch__in=batches, state=DeliveryState.QUEUED).update(
-        state=DeliveryState.UNCLEAR
-    )
+    parts.leave_unclear(batch, why, _recipients(batch), now=now)
 
 
 def expire_leases(*, now: datetime) -> int:
@@ -273,32 +167,24 @@ def expire_leases(*, now: datetime) -> int:
     They are unclear, or go on where a channel of letters allows that (``take_over_letters``).
     """
     with transaction.atomic():
-        dead = list(
-            Batch.objects.select_for_update(of=("self",), skip_locked=True)
-            .filter(state=BatchState.SENDING, lease_until__lt=now)
-            .order_by("pk")
-            .values_list("pk", "campaign__channel")
-        )
+        dead = list(parts.dead(Batch.objects.all(), now=now).values_list("pk", "campaign__channel"))
         for channel in {channel for _pk, channel in dead}:
             batches = [pk for pk, its_channel in dead if its_channel == channel]
             if is_direct(channel):
                 take_over_letters(batches, channel, now=now)
                 continue
-            why = gettext_noop("The worker stopped before it could write down what happened.")
-            Batch.objects.filter(pk__in=batches).update(**_unclear_changes(why, now))
-            _mark_unclear(batches)
+            deliveries = Delivery.objects.filter(batch__in=batches)
+            parts.bury(Batch.objects.filter(pk__in=batches), deliveries, now=now)
     return len(dead)
 
 
 def look_up_batch(batch_id: int, *, now: datetime) -> bool:
     """Ask the channel whether it has an unclear batch; returns whether this worker asked.
 
-    Found: the batch counts as handed over. Not found after ``LOOKS`` looks: it is sent again.
+    Found: the batch counts as handed over. Not found after some looks: it is sent again.
     """
-    claimed = Batch.objects.filter(
-        pk=batch_id, state=BatchState.UNCLEAR, next_attempt_at__lte=now
-    ).update(next_attempt_at=now + IN_HAND)
-    if not claimed:
+    unclear = Batch.objects.filter(pk=batch_id, state=BatchState.UNCLEAR)
+    if not parts.take_up(unclear, now=now):
         return False
     batch = Batch.objects.select_related("campaign__handover__from_staff", "sender__store").get(
         pk=batch_id
@@ -307,42 +193,14 @@ def look_up_batch(batch_id: int, *, now: datetime) -> bool:
         look_up_letters(batch, now=now)
         return True
     connector = connector_for(batch.campaign.channel, patience=READING)
-    since = batch.claimed_at or now
-    known = set(
-        Batch.objects.filter(handed_at__gte=since - LEASE)
-        .exclude(reference="")
-        .values_list("reference", flat=True)
-    )
-    try:
-        found = connector.look_up(parcel_of(batch), since=since, until=now - TOO_YOUNG, known=known)
-    except (ChannelBusy, ChannelRefused, ChannelUnclear) as error:
-        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
-            error=str(error)[:300], next_attempt_at=now + LOOK_EVERY
-        )
-        return True
-    if found is not None:
-        _resolve_found(batch, found, now=now)
-    elif batch.looks + 1 >= LOOKS:
+    look = parts.look_for(batch, connector, parcel_of(batch), now=now)
+    if look.found is not None:
+        recipients = _recipients(batch)
+        parts.write_found(batch, look.found, recipients, constraint="batch_reference_once", now=now)
+        advance_campaign(batch.campaign_id, now=now)
+    elif look.is_missing:
         _resolve_missing(batch, now=now)
-    else:
-        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
-            looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY
-        )
     return True
-
-
-def _resolve_found(batch: Batch, found: Handed, *, now: datetime) -> None:
-    """It is at the channel. Had a batch of the same words and people the same claim, one yields."""
-    unclear = Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR)
-    try:
-        with transaction.atomic():
-            if unclear.update(**_handed_changes(found, now)):
-                _write_recipients(batch, found)
-    except IntegrityError as error:
-        if broken_constraint(error) != "batch_reference_once":
-            raise
-        unclear.update(next_attempt_at=now + LOOK_EVERY)
-    advance_campaign(batch.campaign_id, now=now)
 
 
 def _resolve_missing(batch: Batch, *, now: datetime) -> None:
@@ -351,15 +209,13 @@ def _resolve_missing(batch: Batch, *, now: datetime) -> None:
     The other batches may wait for their senders by now; then the campaign is sending again.
     """
     with transaction.atomic():
-        live = not _is_cancelled(batch)
-        if not Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
-            state=BatchState.WAITING if live else BatchState.CANCELLED,
-            next_attempt_at=None,
-            done_at=None if live else now,
+        if not parts.write_missing(
+            batch,
+            _recipients(batch),
+            again_at=None,
+            is_cancelled=partial(_is_cancelled, batch),
+            now=now,
         ):
             return
-        Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR).update(
-            state=DeliveryState.QUEUED if live else DeliveryState.CANCELLED
-        )
         begin_sending(batch.campaign_id, now=now)
         ring(send_batches, batch.campaign_id)

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from campaigns.actions.batches import TOO_YOUNG, parcel_of
+from campaigns.actions.batches import parcel_of
 from campaigns.actions.campaigns import advance_campaign
+from campaigns.actions.parts import TOO_YOUNG
 from campaigns.channels import connector_for
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Delivery

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -358,9 +359,14 @@ def grouped(field: forms.BoundField) -> list[Any]:
     return groups
 
 
-def tag_choices() -> list[tuple[str, list[tuple[int, str]]]]:
-    tags = Tag.objects.select_related("group").order_by(
-        "group__position", "group_id", "position", "pk"
+def tag_choices(
+    of: QuerySet[Tag] | None = None,
+) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Return the tags to choose from, group by group; all there are unless some are given."""
+    tags = (
+        (Tag.objects.all() if of is None else of)
+        .select_related("group")
+        .order_by("group__position", "group_id", "position", "pk")
     )
     return [
         (group.name, [(tag.pk, tag.name) for tag in members])

@@ -1,16 +1,20 @@
 // <p data-bytes-for="id" data-bytes-limit="4000"><output></output></p> counts the UTF-8 bytes of a text as it is typed.
 // With data-bytes-by="id" and data-bytes-limits="wecom:4000 sms:1000" the limit is that of the chosen channel.
+// A limit may be in characters: data-bytes-limits="group:4000:bytes moment:2000:characters", said by data-characters-words.
 const encoder = new TextEncoder();
 
 for (const place of document.querySelectorAll("[data-bytes-for]")) {
   const field = document.getElementById(place.dataset.bytesFor);
   const chooser = document.getElementById(place.dataset.bytesBy || "");
-  const limits = new Map((place.dataset.bytesLimits || "").trim().split(" ").map((pair) => pair.split(":")));
+  const pairs = (place.dataset.bytesLimits || "").trim().split(" ").map((pair) => pair.split(":"));
+  const limits = new Map(pairs.map(([name, limit, unit]) => [name, { limit: Number(limit), unit }]));
   const count = () => {
-    const limit = Number(chooser ? limits.get(chooser.value) : place.dataset.bytesLimit);
-    const size = encoder.encode(field.value.trim().replaceAll("\r\n", "\n")).length;
-    const words = place.dataset.bytesWords.replace("SIZE", size).replace("LIMIT", limit);
-    place.querySelector("output").textContent = words;
+    const { limit, unit } = (chooser && limits.get(chooser.value)) || { limit: Number(place.dataset.bytesLimit) };
+    const text = field.value.trim().replaceAll("\r\n", "\n");
+    const inCharacters = unit === "characters";
+    const size = inCharacters ? [...text].length : encoder.encode(text).length;
+    const said = inCharacters ? place.dataset.charactersWords : place.dataset.bytesWords;
+    place.querySelector("output").textContent = said.replace("SIZE", size).replace("LIMIT", limit);
     place.classList.toggle("over", size > limit);
   };
   field.addEventListener("input", count);

@@ -7,15 +7,9 @@ import pytest
 from django.utils import timezone
 
 from campaigns.actions import campaigns as act
-from campaigns.actions.batches import (
-    LEASE,
-    LOOK_EVERY,
-    claim_batch,
-    expire_leases,
-    look_up_batch,
-    send_batch,
-)
+from campaigns.actions.batches import claim_batch, expire_leases, look_up_batch, send_batch
 from campaigns.actions.due import campaigns_to_send
+from campaigns.actions.parts import LEASE, LOOK_EVERY
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.results import check_batch
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState

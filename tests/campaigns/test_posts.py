@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campaigns.actions.batches import LEASE, LOOK_EVERY
+from campaigns.actions.parts import LEASE, LOOK_EVERY
 from campaigns.actions.posts.following import (
     check_post,
     posts_to_check,

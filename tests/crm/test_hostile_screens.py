@@ -10,6 +10,7 @@ from tests.builders import (
     make_campaign,
     make_customers,
     make_handover,
+    make_post,
     make_staff,
     sign_in,
 )
@@ -23,7 +24,7 @@ TEXTS = [
 PARAMETERS = [
     "q", "after", "store", "owner", "tag", "quiet", "state", "reason", "show", "before", "was",
     "stand", "audience", "receivers", "items", "all_of", "next",
-    "days", "value", "former", "customers", "which", "capacity", "pk",
+    "days", "value", "former", "customers", "which", "capacity", "kind", "stores", "tags", "reach", "pk",
 ]  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def ids() -> dict[str, list[int]]:
         "staff": [taker.pk],
         "handovers": [running.pk, make_handover().pk],
         "campaigns": [make_campaign().pk],
+        "posts": [make_post().pk],
     }
 
 

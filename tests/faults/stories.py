@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from campaigns.actions.batches import LEASE, LOOK_EVERY, LOOKS, expire_leases, look_up_batch
+from campaigns.actions.batches import expire_leases, look_up_batch
 from campaigns.actions.campaigns import create_campaign, plan_campaign, schedule_campaign
+from campaigns.actions.parts import LEASE, LOOK_EVERY, LOOKS
 from campaigns.actions.results import check_batch
 from campaigns.enums import BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery

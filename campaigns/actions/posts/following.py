@@ -6,8 +6,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from campaigns.actions.batches import TOO_YOUNG
 from campaigns.actions.campaigns import REMINDER_WINDOW, REMINDERS
+from campaigns.actions.parts import TOO_YOUNG
 from campaigns.actions.posts.life import advance_post
 from campaigns.actions.posts.sending import look_up_share, parcel_of
 from campaigns.actions.results import IN_HAND, LONGEST, PATIENCE, SHORTEST
@@ -149,12 +149,19 @@ def remind_post(post: Post, *, actor: Staff | None, now: datetime) -> int:
     ).order_by("pk")
     reminded = 0
     if waiting:
-        connector = post_connector(post.kind)
+        connector = _connector_to_remind(post)
         reminded = sum(_remind(share, connector, now=now) for share in waiting)
     if not reminded:
         raise RuleBroken(_("Everybody has confirmed or was reminded three times in 24 hours."))
     record(post, "post.reminded", actor=actor, at=now, data={"shares": reminded})
     return reminded
+
+
+def _connector_to_remind(post: Post) -> Connector:
+    try:
+        return post_connector(post.kind)
+    except ChannelBusy as error:
+        raise RuleBroken(_("WeCom is not set up.")) from error
 
 
 def _remind(share: PostShare, connector: Connector, *, now: datetime) -> bool:

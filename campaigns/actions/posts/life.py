@@ -1,11 +1,12 @@
 """The life of a post, from draft to done: every arrow of ``POST_MOVES``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from campaigns.actions.campaigns import LATEST_START
@@ -14,7 +15,8 @@ from campaigns.enums import POST_MOVES, BatchState, PostKind, PostState, TargetS
 from campaigns.models import Content, Post, PostShare, PostTarget
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.placeholders import used_in
-from campaigns.tasks import check_post, send_post
+from campaigns.tasks import check_post as check_post_task
+from campaigns.tasks import send_post
 from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from connectors.wecom.api.moments import MAX_TEXT
 from contacts.actions.history import record
@@ -24,6 +26,7 @@ from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Follow, GroupChat, Staff, Store, Tag
 
 T = TypeVar("T")
+Attachments = Sequence[Mapping[str, Any]]
 
 AT_WORK = (StaffState.ACTIVE, StaffState.LEAVING)
 
@@ -35,20 +38,19 @@ def create_post(
     content: Content,
     stores: Sequence[Store],
     tags: Sequence[Tag] = (),
+    send_at: datetime | None = None,
     actor: Staff | None,
     now: datetime,
 ) -> Post:
-    """Draft a post. Raises ``RuleBroken`` if WeCom would not take it."""
-    if not name.strip():
-        raise RuleBroken(_("Give the post a name."))
-    _check_content(kind, content)
-    _check_tags(kind, tags)
+    """Draft a post; ``send_at`` is only in mind. Raises ``RuleBroken`` if WeCom would not take it."""
+    check_parts(kind, name=name, text=content.text, attachments=content.attachments, tags=tags)
     with transaction.atomic():
         post = Post.objects.create(
             kind=kind,
             name=name.strip()[:120],
             content=content,
             created_by=actor,
+            send_at=send_at,
             state_at=now,
             created_at=now,
         )
@@ -58,8 +60,24 @@ def create_post(
     return post
 
 
-def _check_content(kind: PostKind, content: Content) -> None:
-    text, attachments = content.text, content.attachments
+def check_parts(
+    kind: PostKind, *, name: str, text: str, attachments: Attachments, tags: Sequence[Tag]
+) -> None:
+    """Raise ``RuleBroken`` for a post that WeCom would not take."""
+    if not name.strip():
+        raise RuleBroken(_("Give the post a name."))
+    check_post_words(kind, text, attachments)
+    if tags and kind == PostKind.GROUP:
+        raise RuleBroken(
+            _("Tags narrow down who sees a moment; a group chat is sent to as a whole.")
+        )
+    unknown = next((tag.name for tag in tags if not tag.wecom_id), None)
+    if unknown:
+        raise RuleBroken(_("WeCom does not know the tag “%(tag)s” yet.") % {"tag": unknown})
+
+
+def check_post_words(kind: PostKind, text: str, attachments: Attachments) -> None:
+    """Raise ``RuleBroken`` for words or attachments that a post of this kind cannot have."""
     if not text.strip() and not attachments:
         raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
     check_attachments(attachments)
@@ -83,16 +101,6 @@ def _check_content(kind: PostKind, content: Content) -> None:
     kinds = [item.get("kind") for item in attachments]
     if not (set(kinds) <= {"image"} or kinds in (["video"], ["link"])):
         raise RuleBroken(_("A moment takes at most nine images, or one video, or one link."))
-
-
-def _check_tags(kind: PostKind, tags: Sequence[Tag]) -> None:
-    if tags and kind == PostKind.GROUP:
-        raise RuleBroken(
-            _("Tags narrow down who sees a moment; a group chat is sent to as a whole.")
-        )
-    unknown = next((tag.name for tag in tags if not tag.wecom_id), None)
-    if unknown:
-        raise RuleBroken(_("WeCom does not know the tag “%(tag)s” yet.") % {"tag": unknown})
 
 
 def schedule_post(post: Post, *, send_at: datetime, actor: Staff | None, now: datetime) -> None:
@@ -121,7 +129,7 @@ def cancel_post(post: Post, *, actor: Staff | None, now: datetime) -> None:
             state=TargetState.CANCELLED
         )
         shares.filter(state=BatchState.HANDED).update(next_attempt_at=now)
-        ring(check_post, post.pk)
+        ring(check_post_task, post.pk)
 
 
 def plan_post(post_id: int, *, now: datetime) -> bool:
@@ -155,28 +163,29 @@ def plan_post(post_id: int, *, now: datetime) -> bool:
     return True
 
 
-def group_chats_of(post: Post) -> list[GroupChat]:
-    """Return the chats that a post to group chats goes to, owner by owner."""
+def chats_in(stores: Collection[int]) -> QuerySet[GroupChat]:
+    """Return the group chats whose owners are asked to send; without ``stores``, in all of them."""
     found = GroupChat.objects.filter(
         owner__state__in=AT_WORK, owner__wecom_userid__isnull=False, dismissed_at=None
     )
-    if stores := list(post.stores.values_list("pk", flat=True)):
-        found = found.filter(owner__store__in=stores)
-    return list(found.select_related("owner").order_by("owner_id", "pk"))
+    return found.filter(owner__store__in=stores) if stores else found
 
 
-def publishers_of(post: Post) -> list[Staff]:
+def publishers_in(stores: Collection[int]) -> QuerySet[Staff]:
     """Return the colleagues who are asked to publish a moment: all with customers in WeCom."""
     following = Follow.objects.active().filter(channel="wecom").values("staff")
     found = Staff.objects.filter(state__in=AT_WORK, wecom_userid__isnull=False, pk__in=following)
-    if stores := list(post.stores.values_list("pk", flat=True)):
-        found = found.filter(store__in=stores)
-    return list(found.order_by("pk"))
+    return found.filter(store__in=stores) if stores else found
+
+
+def _stores_of(post: Post) -> list[int]:
+    return list(post.stores.values_list("pk", flat=True))
 
 
 def _plan_groups(post: Post, *, now: datetime) -> None:
     seq = 0
-    for _owner, chats in groupby(group_chats_of(post), key=lambda chat: chat.owner_id):
+    found = chats_in(_stores_of(post)).select_related("owner").order_by("owner_id", "pk")
+    for _owner, chats in groupby(found, key=lambda chat: chat.owner_id):
         for part in _parts(list(chats)):
             seq += 1
             share = _share(post, seq, len(part), sender=part[0].owner, now=now)
@@ -189,7 +198,8 @@ def _plan_groups(post: Post, *, now: datetime) -> None:
 
 
 def _plan_moment(post: Post, *, now: datetime) -> None:
-    for seq, part in enumerate(_parts(publishers_of(post)), start=1):
+    publishers = list(publishers_in(_stores_of(post)).order_by("pk"))
+    for seq, part in enumerate(_parts(publishers), start=1):
         share = _share(post, seq, len(part), sender=None, now=now)
         PostTarget.objects.bulk_create(
             PostTarget(share=share, staff=staff, slot=slot, address=staff.wecom_userid or "")

@@ -6,8 +6,11 @@ import django_filters
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from campaigns.actions.contents import create_content
+from campaigns.actions.posts.changing import change_post, version_of
 from campaigns.actions.posts.following import refresh_post, remind_post
 from campaigns.actions.posts.life import (
     cancel_post,
@@ -25,6 +28,7 @@ from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb,
 from crm.api.inputs import MomentField
 from crm.api.shapes.posts import PostProgressShape, PostShape
 from crm.api.views.messages import MESSAGE_LENGTH
+from crm.audiences import check_post_reach, stores_to_post_to
 
 
 class PostFilters(django_filters.FilterSet):
@@ -80,19 +84,27 @@ class Posts(Listing, Verb):
             content = create_content(
                 name=data["name"], text=data["text"], actor=self.actor, now=self.now
             )
-        reach = stores_of(self.viewer, Role.MARKETER)
-        stores = pick(reach, data["stores"], "stores")
-        if not stores and self.viewer.stores_for(Role.MARKETER) is not None:
-            stores = list(reach)
+        stores = pick(stores_of(self.viewer, Role.MARKETER), data["stores"], "stores")
         return create_post(
             kind=PostKind(data["kind"]),
             name=data["name"],
             content=content,
-            stores=stores,
+            stores=stores_to_post_to(self.viewer, stores),
             tags=pick(Tag.objects.all(), data["tags"], "tags"),
             actor=self.actor,
             now=self.now,
         )
+
+
+class PostChange(StrictInput):
+    """What shall be different; what is left out stays."""
+
+    example: ClassVar = {"text": "Our spring coats are here, in blue too."}
+
+    name = serializers.CharField(max_length=120, required=False)
+    text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
+    stores = IdsField(required=False)
+    tags = IdsField(required=False, max_length=100)
 
 
 class PostPage(Reading):
@@ -101,9 +113,39 @@ class PostPage(Reading):
     resource = "posts"
     shape = PostShape
 
+    Change = PostChange
+
     def row(self, pk: int) -> Post:
         """Return the post."""
         return post_for(self.viewer, pk)
+
+    def patch(self, request: Request, pk: int) -> Response:
+        """Change a post that is a draft; its attachments stay."""
+        require(self.viewer, Role.MARKETER)
+        post = self.row(pk)
+        seen = version_of(post)
+        checked = self.Change(data=request.data)
+        checked.is_valid(raise_exception=True)
+        data = checked.validated_data
+        stores, tags = list(post.stores.all()), list(post.tags.all())
+        if "stores" in data:
+            chosen = pick(stores_of(self.viewer, Role.MARKETER), data["stores"], "stores")
+            stores = stores_to_post_to(self.viewer, chosen)
+        if "tags" in data:
+            tags = pick(Tag.objects.all(), data["tags"], "tags")
+        change_post(
+            post,
+            seen=seen,
+            kind=PostKind(post.kind),
+            name=data.get("name", post.name),
+            text=data.get("text", post.words),
+            stores=stores,
+            tags=tags,
+            send_at=post.send_at,
+            actor=self.actor,
+            now=self.now,
+        )
+        return Response(self.show(self.row(pk)))
 
 
 class PostProgressPage(Reading):
@@ -141,7 +183,9 @@ class SchedulePost(PostVerb):
     def act(self, data: dict[str, Any], pk: int) -> Post:
         """Let a post go out at a time; one that has passed means at once."""
         send_at = data.get("send_at", self.now)
-        schedule_post(self.post_row(pk), send_at=send_at, actor=self.actor, now=self.now)
+        post = self.post_row(pk)
+        check_post_reach(post, self.viewer)
+        schedule_post(post, send_at=send_at, actor=self.actor, now=self.now)
         return self.row(pk)
 
 

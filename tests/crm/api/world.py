@@ -204,6 +204,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
             "welcome": "Welcome",
         },
         "POST posts": {"kind": "group", "name": "Coats", "text": "New coats"},
+        "PATCH post": {"name": "Hats"},
         "POST contents": {"name": "Coats", "text": "New coats"},
         "POST content-revise": {"name": "Coats", "text": "Newer coats", "folder": "Autumn"},
         "POST content-preview": {"channel": "echo", "customer": ids["customer"]},

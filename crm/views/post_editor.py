@@ -1,0 +1,147 @@
+"""The page on which a post is written or changed."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from campaigns.actions.posts.life import schedule_post
+from campaigns.enums import PostKind, PostState
+from campaigns.models import Post
+from contacts.errors import MovedOn, RuleBroken
+from crm.access import Viewer, post_for
+from crm.audiences import check_post_reach
+from crm.forms.campaigns import ScheduleForm
+from crm.forms.posts import LIMITS, PostForm, typed_time
+from crm.post_queries import reach_ahead
+from crm.views.posts import marketer_of
+
+COUNTED = ("kind", "stores", "tags")
+"""What the reach depends on."""
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def post_new(request: HttpRequest) -> HttpResponse:
+    """Write a post: keep it as a draft, or let it go out."""
+    return _edit(request, marketer_of(request), None)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def post_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change a post that is a draft."""
+    viewer = marketer_of(request)
+    post = post_for(viewer, pk)
+    if post.state != PostState.DRAFT and request.method == "GET":
+        messages.warning(request, _("Only a draft can be changed."))
+        return redirect("post_page", pk=pk)
+    return _edit(request, viewer, post)
+
+
+@login_required
+@require_GET
+def post_count(request: HttpRequest) -> HttpResponse:
+    """Return whom what is chosen so far would reach; what is wrong elsewhere does not matter."""
+    context = _counted(marketer_of(request), request.GET)
+    return render(request, "crm/parts/_post_reach.html", context)
+
+
+def _edit(request: HttpRequest, viewer: Viewer, post: Post | None) -> HttpResponse:
+    now = timezone.now()
+    if request.method == "POST":
+        return _take(request, PostForm(viewer, post, request.POST), ScheduleForm(now, request.POST))
+    form = PostForm(viewer, post)
+    if post is None and request.GET.get("kind") in PostKind.values:
+        form.initial["kind"] = request.GET["kind"]
+    return _page(request, form, ScheduleForm(now, initial=typed_time(post)))
+
+
+def _take(request: HttpRequest, form: PostForm, schedule: ScheduleForm) -> HttpResponse:
+    """Write the post, and let it go out if asked; refused, everything stays as typed."""
+    at_once = request.POST.get("go") == "schedule"
+    if not at_once:
+        _excuse_no_time(schedule)
+    if not form.is_valid() or not schedule.is_valid():
+        return _page(request, form, schedule, status=400)
+    send_at = schedule.cleaned_data.get("send_at")
+    in_mind = send_at if schedule.cleaned_data["when"] == "later" else None
+    refused: forms.Form = form
+    try:
+        with transaction.atomic():
+            post = form.write(send_at=in_mind, now=schedule.now)
+            refused = schedule
+            if at_once:
+                check_post_reach(post, form.viewer)
+                schedule_post(
+                    post,
+                    send_at=send_at or schedule.now,
+                    actor=form.viewer.staff,
+                    now=schedule.now,
+                )
+    except RuleBroken as error:
+        refused.add_error(None, str(error))
+        return _page(request, form, schedule, status=400)
+    except MovedOn as error:
+        return _page(request, form, schedule, status=409, refusal=str(error))
+    messages.success(request, _said(post, now=schedule.now))
+    return redirect("post_page", pk=post.pk)
+
+
+def _excuse_no_time(schedule: ScheduleForm) -> None:
+    """A draft may leave its time open."""
+    if not schedule.is_valid() and not schedule.data.get("send_at"):
+        schedule.errors.pop("send_at", None)
+
+
+def _said(post: Post, *, now: datetime) -> str:
+    if post.state == PostState.DRAFT:
+        return _("Kept as a draft. Nothing goes out yet.")
+    return _("Scheduled.") if post.send_at and post.send_at > now else _("It goes out now.")
+
+
+def _page(
+    request: HttpRequest,
+    form: PostForm,
+    schedule: ScheduleForm,
+    *,
+    status: int = 200,
+    refusal: str = "",
+) -> HttpResponse:
+    context = {
+        "post": form.post,
+        "form": form,
+        "schedule": schedule,
+        "limits": LIMITS,
+        "refusal": refusal,
+        **_counted(form.viewer, _chosen(form)),
+    }
+    return render(request, "crm/post_form.html", context, status=status)
+
+
+def _chosen(form: PostForm) -> QueryDict:
+    """Return what is chosen on the form, as an address says it."""
+    chosen = QueryDict(mutable=True)
+    chosen["kind"] = str(form["kind"].value() or PostKind.GROUP)
+    for name in ("stores", "tags"):
+        chosen.setlist(name, [str(value) for value in form[name].value() or []])
+    return chosen
+
+
+def _counted(viewer: Viewer, chosen: QueryDict) -> dict[str, Any]:
+    form = PostForm(viewer, None, chosen)
+    wrong = [error for name in COUNTED for error in form.errors.get(name, [])]
+    if wrong:
+        return {"why": wrong, "is_before": True}
+    data = form.cleaned_data
+    stores = [store.pk for store in data["stores"]]
+    reach = reach_ahead(PostKind(data["kind"]), stores, data["tags"])
+    return {"reach": reach, "is_before": True}

@@ -1,0 +1,103 @@
+"""Posts to group chats and moments through the API: whom they may reach, and changing them."""
+
+import pytest
+
+from campaigns.models import Content, Post
+from contacts.enums import Role, Scope
+from contacts.models import HistoryEntry, Staff
+from tests.builders import make_post, make_staff, make_store, make_tag
+
+pytestmark = pytest.mark.django_db
+
+POSTS = "/api/v1/posts"
+GOOD = {"kind": "group", "name": "Coats", "text": "New coats"}
+
+
+@pytest.fixture
+def tao():
+    return make_staff("Tao", role=Role.MARKETER)
+
+
+@pytest.fixture
+def client(api, tao):
+    return api(tao)
+
+
+def test_a_marketer_of_one_store_posts_within_it(api):
+    north, south = make_store("North"), make_store("South")
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE, store=north)
+
+    assert api(yu).post(POSTS, GOOD | {"stores": [south.pk]}).status_code == 400
+    assert not Post.objects.exists()
+
+    assert api(yu).post(POSTS, GOOD).status_code == 201
+    assert list(Post.objects.get().stores.all()) == [north]
+
+
+@pytest.mark.parametrize("scope", [Scope.OWN, Scope.STORE])
+def test_whoever_reaches_no_store_posts_to_nobody(api, scope):
+    yu = make_staff("Yu", role=Role.MARKETER, scope=scope)
+    own = [yu.store_id]
+    if scope == Scope.STORE:
+        Staff.objects.filter(pk=yu.pk).update(store=None)
+
+    for stores in ([], own):
+        assert api(yu).post(POSTS, GOOD | {"stores": stores}).status_code == 400
+    assert not Post.objects.exists()
+    assert not Content.objects.exists()
+
+
+def test_what_lies_beyond_todays_scope_is_not_scheduled(api):
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE)
+    post = make_post(created_by=yu)
+
+    answer = api(yu).post(f"{POSTS}/{post.pk}/schedule")
+
+    assert answer.status_code == 400
+    assert "beyond your scope" in answer.json()["detail"]
+    assert Post.objects.get().state == "draft"
+
+
+def test_a_draft_is_changed_in_part(client, tao):
+    post, north = make_post(), make_store("North")
+
+    answer = client.patch(f"{POSTS}/{post.pk}", {"text": "Blue coats", "stores": [north.pk]})
+
+    assert (answer.status_code, answer.json()["text"]) == (200, "Blue coats")
+    post.refresh_from_db()
+    assert (post.name, list(post.stores.all())) == ("Coats", [north])
+    assert HistoryEntry.objects.get(action="post.changed").actor == tao
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"text": "Hello {customer}"}, 400),
+        ({"text": "长" * 1400}, 400),
+        ({"name": " "}, 400),
+        ({"stores": [0]}, 400),
+        ({"kind": "moment"}, 400),
+    ],
+)
+def test_a_change_that_cannot_be_changes_nothing(client, change, status):
+    post = make_post()
+
+    assert client.patch(f"{POSTS}/{post.pk}", {"name": "Hats"} | change).status_code == status
+    post.refresh_from_db()
+    assert (post.name, post.words) == ("Coats", "New coats are here.")
+
+
+def test_tags_are_refused_to_a_post_to_chats(client):
+    post, tag = make_post(), make_tag()
+
+    assert client.patch(f"{POSTS}/{post.pk}", {"tags": [tag.pk]}).status_code == 400
+    assert not post.tags.exists()
+
+
+def test_only_a_draft_is_changed(client):
+    post = make_post()
+    client.post(f"{POSTS}/{post.pk}/cancel")
+
+    assert client.patch(f"{POSTS}/{post.pk}", {"name": "Hats"}).status_code == 409
+    post.refresh_from_db()
+    assert post.name == "Coats"
