@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import bench.ready  # noqa: F401 -- before the first model is imported
-from bench import delivering, planning
+from bench import delivering, planning, segmenting
 from bench.figures import Figure, save, table
 
-PARTS = (delivering.measure, delivering.a_million, planning.measure)
+PARTS = (segmenting.measure, delivering.measure, delivering.a_million, planning.measure)
 
 
 def main() -> int:
