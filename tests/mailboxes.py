@@ -25,7 +25,7 @@ class MailboxServer:
     password: str = "se cret"
     validity: int = 7
     mails: dict[int, Mail] = field(default_factory=dict)
-    moved: dict[str, list[bytes]] = field(default_factory=dict)
+    moved: dict[str, list[bytes]] = field(default_factory=lambda: {'"Done"': []})
     asked: list[str] = field(default_factory=list)
     capabilities: str = "IMAP4rev1 MOVE"
     act: Callable[[str], str] = lambda _line: ""
@@ -134,8 +134,14 @@ class _Handler(socketserver.StreamRequestHandler):
     def uid_move(self, command: str) -> str:
         box = self.server.mailbox
         uid, folder = command.split()[2:4]
+        if folder not in box.moved:
+            return "NO [TRYCREATE]"
         if int(uid) in box.mails:
-            box.moved.setdefault(folder, []).append(box.mails.pop(int(uid)).raw)
+            box.moved[folder].append(box.mails.pop(int(uid)).raw)
+        return "OK"
+
+    def create(self, command: str) -> str:
+        self.server.mailbox.moved[command.split()[1]] = []
         return "OK"
 
     def logout(self, _command: str) -> str:

@@ -39,14 +39,19 @@ _OLDEST = timedelta(days=30)
 
 _MARKED = re.compile(r"(liuke-\d{1,18}-\d{1,18})\.([A-Za-z0-9_-]{16,64})(?![A-Za-z0-9_-])")
 _UNSUBSCRIBE = re.compile(rf"\s*{UNSUBSCRIBE}\s+liuke-", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]{0,400}>")
 _LATE = re.compile(
-    r"\b(delayed|will be retried|still being retried|not yet been delivered)\b", re.I
+    r"\b(delayed|warning:|will be retried|still being retried|not yet been delivered)",
+    re.IGNORECASE,
 )
 
 _ORIGINALS = frozenset(
     {"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"}
 )
 _STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_SPEAKING = _ORIGINALS | _STATUSES | {"message/feedback-report"}
+"""Parts of a report in which a mark may stand."""
+
 _MACHINES = frozenset({"mailer-daemon", "postmaster"})
 _FEEDBACK = {
     "abuse": ReceiptKind.COMPLAINED,
@@ -162,12 +167,19 @@ def _old_bounce(mail: Message) -> _Report | None:
     if name not in _MACHINES and "X-Failed-Recipients" not in mail:
         return None
     parts = list(islice(mail.walk(), _MOST_PARTS))
-    words = "\n".join(text_of(one) for one in parts if _type(one) == "text/plain")
+    words = "\n".join(_words_of(one) for one in parts)
     evidence = _evidence(mail, parts) + "\n" + words
     if _LATE.search(_header(mail, "Subject")):
         return _Report(None, evidence)
     kind, why = statuses.judge_words(words[: _first_mark(words)])
     return _Report(kind, evidence, why)
+
+
+def _words_of(part: Message) -> str:
+    """Return what the part says to people; many services write no plain text."""
+    if _type(part) == "text/html":
+        return _TAG.sub(" ", text_of(part))
+    return text_of(part) if _type(part) == "text/plain" else ""
 
 
 def _first_mark(words: str) -> int | None:
@@ -192,7 +204,7 @@ def _children(part: Message) -> list[Message]:
 def _evidence(mail: Message, parts: list[Message]) -> str:
     """Where a mark may stand: the letter that came back, and what the mail itself refers to."""
     own = (_header(mail, name) for name in ("In-Reply-To", "References"))
-    return "\n".join([*(text_of(one) for one in parts if _type(one) in _ORIGINALS), *own])
+    return "\n".join([*(text_of(one) for one in parts if _type(one) in _SPEAKING), *own])
 
 
 # --- small things -------------------------------------------------------------------------------

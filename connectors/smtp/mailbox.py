@@ -30,6 +30,10 @@ class MailboxError(Exception):
         self.retry_after = retry_after
 
 
+class MailRefused(MailboxError):
+    """The server would not do this one thing; the next may go well."""
+
+
 class MailboxAddress:
     """Where a mailbox is: ``imaps://user:password@host/INBOX?done=Processed``, or ``imap+tls://``.
 
@@ -100,8 +104,15 @@ class Mailbox:
     def put_aside(self, uid: int) -> None:
         """Mark a mail as read, and move it where those that are done go; twice is harmless."""
         self._uid("STORE", str(uid), "+FLAGS.SILENT", r"(\Seen)")
-        if self._address.done and "MOVE" in self._imap.capabilities:
-            self._uid("MOVE", str(uid), _quoted(self._address.done))
+        if not self._address.done or "MOVE" not in self._imap.capabilities:
+            return
+        folder = _quoted(self._address.done)
+        try:
+            self._uid("MOVE", str(uid), folder)
+        except MailRefused:
+            with suppress(OSError, imaplib.IMAP4.error):  # there may be no such folder yet
+                self._imap.create(folder)
+            self._uid("MOVE", str(uid), folder)
 
     def _log_in(self) -> None:
         address = self._address
@@ -138,7 +149,7 @@ class Mailbox:
         except (OSError, imaplib.IMAP4.error, ValueError) as error:
             raise MailboxError("the mail server hung up or does not speak IMAP") from error
         if kind != "OK":
-            raise MailboxError(f"the mail server refused {command}")
+            raise MailRefused(f"the mail server refused {command}")
         return said
 
     def _hang_up(self) -> None:

@@ -19,7 +19,7 @@ from django.db.models import F, Q, QuerySet
 
 from campaigns.tracking.returned import is_our_mark
 from connectors.smtp.bounces import ReturnKind, read_returned
-from connectors.smtp.mailbox import Mailbox, MailboxAddress, MailboxError
+from connectors.smtp.mailbox import Mailbox, MailboxAddress, MailboxError, MailRefused
 from contacts.doorbell import ring
 from crm import tasks
 from crm.actions.told import store_receipts
@@ -33,6 +33,8 @@ SLICE = 20.0
 """Seconds of one turn, at the end of which the next is rung for."""
 
 LONGEST_REST = 3600.0
+PATIENCE = 3
+"""How often in a row the server may refuse a mail before those behind it are read."""
 
 _COUNTED = {
     ReturnKind.RECEIPT: "receipts",
@@ -136,7 +138,7 @@ def _new_mails(turn: _Turn, mailbox: Mailbox) -> Iterator[int]:
 
 def _take_up(turn: _Turn, mailbox: Mailbox, uid: int) -> None:
     """Store what a mail tells, then mark it as read; leave mails that are none of ours."""
-    raw = mailbox.fetch(uid)
+    raw = _fetched(turn, mailbox, uid)
     counted = {}
     if raw is not None:
         now = turn.now
@@ -147,6 +149,17 @@ def _take_up(turn: _Turn, mailbox: Mailbox, uid: int) -> None:
         counter = _COUNTED[returned.kind]
         counted = {counter: F(counter) + 1}
     turn.row.update(last_uid=uid, **counted)
+
+
+def _fetched(turn: _Turn, mailbox: Mailbox, uid: int) -> bytes | None:
+    """Fetch a mail; one that the server refuses again and again is left, for those behind it."""
+    try:
+        return mailbox.fetch(uid)
+    except MailRefused:
+        if turn.reading.failures < PATIENCE:
+            raise
+        logger.warning("mail %s in %s cannot be fetched and is left", uid, turn.reading.name)
+        return None
 
 
 def _rest(failures: int, trouble: MailboxError) -> timedelta:

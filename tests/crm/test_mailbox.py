@@ -176,7 +176,32 @@ def test_server_that_cannot_move_mails_has_them_marked(box: MailboxServer, setti
 
     read()
 
-    assert (box.unread, box.moved) == ([], {})
+    assert (box.unread, box.moved) == ([], {'"Done"': []})
+
+
+def test_folder_that_is_not_there_yet_is_made(box: MailboxServer, settings: Any) -> None:
+    settings.MAILBOX_URL = box.url(query="?done=Done")
+    box.moved.clear()
+    box.put(postfix(mark_of(sent_to())), postfix(mark_of(sent_to("Zhao", "zhao@mail.example"))))
+
+    read()
+
+    assert len(box.moved['"Done"']) == 2
+    assert row().error == ""
+
+
+def test_mail_that_is_never_given_out_does_not_stop_those_behind_it(box: MailboxServer) -> None:
+    chen = sent_to()
+    box.put(note(), postfix(mark_of(chen)))
+    box.act = only("FETCH 1", "no", times=9)
+
+    for _attempt in range(3):
+        read()
+        assert fate(chen) == ("sent", "")
+    read()
+
+    assert fate(chen) == ("failed", "bounced")
+    assert row().failures == 0
 
 
 # --- what is left alone -------------------------------------------------------------------------

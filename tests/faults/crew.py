@@ -59,7 +59,7 @@ class Crew:
     def environment(self) -> Mapping[str, str]:
         """Where the tests' own database, broker and sandbox are."""
         database = urlsplit(os.environ["DATABASE_URL"])
-        outside = ("WECOM_", "CAMPAIGN_WEBHOOK_", "EMAIL_URL")
+        outside = ("WECOM_", "CAMPAIGN_WEBHOOK_", "EMAIL_URL", "MAILBOX_URL")
         named = [name for name in dir(settings) if name.startswith(outside)]
         values = {name: getattr(settings, name) for name in named}
         return {

@@ -1,4 +1,4 @@
-"""A process that does one verb of a handover and dies at a named point of it.
+"""A process that does one verb of a handover, or reads the mailbox, and dies at a named point of it.
 
 ``python -m tests.faults.dying VERB POINT ID``. Exits with 137 there, and with 0 if it never came
 by. A point is a piece of SQL, the how-manieth time it is run, and whether the process dies right
@@ -54,6 +54,12 @@ POINTS: dict[str, dict[str, Point]] = {
         "in_part": Point(MOVED, 1, committed=False),
         "after_part": Point(MOVED, 1, committed=True),
     },
+    "read_mailbox": {
+        "in_storing": Point('INSERT INTO "contacts_callback"', 1, committed=False),
+        "after_storing": Point('INSERT INTO "contacts_callback"', 1, committed=True),
+        "after_marking": Point('SET "last_uid"', 1, committed=True),
+        "in_next_storing": Point('INSERT INTO "contacts_callback"', 2, committed=False),
+    },
     "finish_undo": {
         "in_part": Point(MOVED, 1, committed=False),
         "after_part": Point(MOVED, 1, committed=True),
@@ -91,9 +97,12 @@ def do(verb: str, row: int) -> None:
     from contacts.actions.undo import undo_asked, undo_handover  # noqa: PLC0415
     from contacts.models import Handover  # noqa: PLC0415
     from crm.actions.departures import let_go  # noqa: PLC0415
+    from crm.actions.mailbox import read_mailbox  # noqa: PLC0415
 
     now = timezone.now()
-    if verb == "depart":
+    if verb == "read_mailbox":
+        read_mailbox(row, now=now)
+    elif verb == "depart":
         let_go(row, actor=None, now=now)
     elif verb == "start":
         start_handover(Handover.objects.get(pk=row), actor=None, now=now)

@@ -178,6 +178,19 @@ Remote host said: 550 5.1.1 unknown user\r
 Return-Path: <news@shop.example>\r
 {original(MARK)}""".encode()
 
+QQ = (
+    "From: PostMaster@qq.com\r\nTo: news@shop.example\r\n"
+    "Subject: =?gb18030?B?z7XNs83L0MU=?=\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: multipart/mixed; boundary=qq\r\n\r\n--qq\r\n"
+    "Content-Type: text/html; charset=gb18030\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + base64.encodebytes(
+        "<p>很抱歉您的邮件被退回</p><td>host mx3.qq.com said:<br>550 Mailbox not found</td>".encode(
+            "gb18030"
+        )
+    ).decode()
+    + f"--qq\r\nContent-Type: message/rfc822\r\n\r\n{original(MARK)}\r\n--qq--\r\n"
+).encode()
+
 GLOBAL = report(
     status_of(), original(MARK), returned_type="message/global", kind="delivery-status"
 ).replace(b"message/delivery-status", b"message/global-delivery-status")
@@ -195,8 +208,8 @@ WRAPPED = (
 
 @pytest.mark.parametrize(
     "raw",
-    [POSTFIX, EXIM, EXCHANGE, GMAIL, SENDMAIL, QMAIL, GLOBAL, WRAPPED],
-    ids=["postfix", "exim", "exchange", "gmail", "sendmail", "qmail", "global", "wrapped"],
+    [POSTFIX, EXIM, EXCHANGE, GMAIL, SENDMAIL, QMAIL, QQ, GLOBAL, WRAPPED],
+    ids=["postfix", "exim", "exchange", "gmail", "sendmail", "qmail", "qq", "global", "wrapped"],
 )
 def test_address_that_leads_nowhere_is_told_by_every_server(raw: bytes) -> None:
     assert kind_of(raw) == BOUNCED
@@ -241,6 +254,12 @@ def test_a_delay_in_words_changes_nothing() -> None:
     raw = QMAIL.replace(b"failure notice", b"Warning: message delayed 24 hours")
 
     assert read(raw) == Returned(ReturnKind.NOTHING)
+
+
+def test_report_that_returns_nothing_may_name_the_letter_in_its_fields() -> None:
+    fields = f"X-Original-Message-ID: <{MARK}@shop.example>\r\n{status_of()}"
+
+    assert kind_of(report(fields, "")) == BOUNCED
 
 
 def test_whoever_reads_it_elsewhere_makes_it_arrive() -> None:
