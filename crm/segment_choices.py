@@ -99,12 +99,13 @@ class Choices:
             rows = rows.filter(is_static=True)
         if kind == Kind.SEGMENTS:
             rows = rows.exclude(pk=self._but)
-        order = ("name", "pk") if kind in {Kind.STORES, Kind.STAFF} else ("-pk",)
-        found = rows.order_by(*order).values_list("pk", "name")[:OFFERED]
+        rows = rows.order_by(*(["name", "pk"] if kind in {Kind.STORES, Kind.STAFF} else ["-pk"]))
+        found = rows.values_list("pk", "name")[:OFFERED]
         return [("", [(str(pk), name) for pk, name in found])]
 
     def _rows(self, kind: Kind) -> QuerySet[Any]:
-        return _ROWS[kind](self._viewer)
+        rows: QuerySet[Any] = _ROWS[kind](self._viewer)
+        return rows
 
 
 def _codes(viewer: Viewer) -> QuerySet[ContactCode]:

@@ -207,7 +207,8 @@ def _settle(node: Node) -> None:
 def _grown(rule: Mapping[str, Any], keys: Iterator[int]) -> Node:
     if "field" in rule:
         return _saved_condition(rule, next(keys))
-    kind, inner = next(iter(rule.items()), ("all", []))
+    kind = next(iter(rule), "all")
+    inner: Any = rule.get(kind, [])
     key = next(keys)
     if kind != "not":
         return Node(key, kind=kind, members=[_grown(one, keys) for one in inner])

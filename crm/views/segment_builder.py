@@ -157,7 +157,7 @@ def _page(
 ) -> HttpResponse:
     segment = bench.segment
     here = reverse("segment_edit", args=[segment.pk]) if segment else reverse("segment_new")
-    Choices(bench.viewer, but=segment and segment.pk).dress(bench.tree)
+    Choices(bench.viewer, but=segment.pk if segment else None).dress(bench.tree)
     context: dict[str, Any] = {
         "bench": bench,
         "segment": segment,

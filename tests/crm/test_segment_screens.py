@@ -609,8 +609,8 @@ def test_a_drafted_campaign_keeps_its_archived_segment(marketer: Client, yan: St
 
 
 def test_out_of_scope_no_campaign_begins(client: Client):
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE, store=first_store())
     there = make_store("Xujiahui")
-    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE)
     segment = make_segment({"all": [{"field": "store", "op": "in", "value": [there.pk]}]})
     sign_in(client, yu)
 
@@ -639,7 +639,7 @@ def test_an_export_of_the_segment_is_written_down(marketer: Client, yan: Staff):
 
     response = marketer.post(f"/customers/customers.csv?segment={segment.pk}")
 
-    lines = b"".join(response.streaming_content).decode().splitlines()
+    lines = response.getvalue().decode().splitlines()
     assert len(lines) == 2
     assert lines[1].startswith("Chen")
     entry = HistoryEntry.objects.get(action="customers.exported")
@@ -726,9 +726,9 @@ def test_a_file_is_read_by_its_heading(marketer: Client, content: str):
 
 
 def test_who_is_out_of_scope_is_not_told_from_nobody(client: Client):
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE, store=first_store())
     there = make_customer("Zhao", store=make_store("Xujiahui"))
     make_identity(there, "+8613800000001", kind=IdentityKind.PHONE)
-    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE)
     sign_in(client, yu)
 
     pasted = f"13800000001\n13800000002\n{there.pk}\n{there.pk + 1}"
