@@ -94,7 +94,10 @@ def _nav(request: HttpRequest) -> list[NavItem]:
             ("handover_list", _("Handovers"), "arrows-exchange"),
         ]
     if viewer.has(Role.MARKETER, Role.ADMINISTRATOR):
-        places.append(("campaign_list", _("Campaigns"), "send"))
+        places += [
+            ("campaign_list", _("Campaigns"), "send"),
+            ("segment_list", _("Segments"), "filter"),
+        ]
     places.append(("preferences", _("Me"), "user"))
     return [_item(request, name, label, icon) for name, label, icon in places]
 

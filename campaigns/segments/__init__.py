@@ -5,7 +5,7 @@ A rule is a condition ``{"field": …, "op": …, "value": …}`` or a group of 
 (``campaigns.segments.fields``); nothing a person typed becomes SQL.
 """
 
-from campaigns.segments.counting import Count, count_customers
+from campaigns.segments.counting import Count, count_customers, within_patience
 from campaigns.segments.fields import FIELDS, Field, Operator
 from campaigns.segments.rules import MOST_CONDITIONS, check_rule, customers_in
 from campaigns.segments.values import MOST_DAYS, MOST_VALUES
@@ -21,4 +21,5 @@ __all__ = [
     "check_rule",
     "count_customers",
     "customers_in",
+    "within_patience",
 ]

@@ -1,7 +1,9 @@
 """Counting customers while somebody waits: exactly if that is quick, else by the planner's guess."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -10,6 +12,7 @@ from django.db.utils import OperationalError
 from contacts.models import Customer
 
 PATIENCE_MS = 1_500
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +25,22 @@ class Count:
 
 def count_customers(found: QuerySet[Customer]) -> Count:
     """Count these customers, for at most a second and a half."""
+    counted = within_patience(lambda: found.order_by().count())
+    if counted is not None:
+        return Count(counted)
+    return Count(_guess(found), is_exact=False)
+
+
+def within_patience(ask: Callable[[], Answer]) -> Answer | None:
+    """Ask the database, for at most a second and a half; ``None`` if that was not enough."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS:d}")
-            return Count(found.order_by().count())
+            return ask()
     except OperationalError as error:
         if "statement timeout" not in str(error):
             raise
-    return Count(_guess(found), is_exact=False)
+    return None
 
 
 def _guess(found: QuerySet[Customer]) -> int:

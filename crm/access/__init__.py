@@ -52,7 +52,7 @@ from crm.access.people import (
     staff_of,
     stores_of,
 )
-from crm.access.segments import segment_for, segments_of
+from crm.access.segments import described_to, members_of, segment_for, segments_of
 from crm.access.tasks import store_tasks_of, task_for, task_to_change, tasks_of
 from crm.access.viewer import Viewer, require, require_company, require_guide, viewer_for, viewer_of
 
@@ -70,6 +70,7 @@ __all__ = [
     "customer_to_claim",
     "customers_of",
     "deliveries_of",
+    "described_to",
     "finding_for",
     "findings_of",
     "handover_for",
@@ -80,6 +81,7 @@ __all__ = [
     "losses_of",
     "media_for",
     "media_of",
+    "members_of",
     "not_in_your_stores",
     "notices_of",
     "offered_in_pool",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -24,12 +24,13 @@ from campaigns.segments import MOST_DAYS
 from contacts.enums import Gender, Purpose, Role
 from contacts.errors import RuleBroken
 from contacts.models import Store, Tag
-from crm.access import Viewer, stores_of
+from crm.access import Viewer, campaigns_of, segments_of, stores_of
 from crm.audiences import free_segment_name, narrowed
 from crm.forms.attachments import INPUTS, attachments_typed, inputs_of
 from crm.forms.clocks import LOCAL_TIME, WallClockField, ZoneField
 from crm.forms.experiments import TRIAL_FIELDS
 from crm.forms.words import over_limit
+from crm.paging import whole_number
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -157,11 +158,21 @@ class CampaignForm(forms.Form):
         stores.queryset = stores_of(viewer, Role.MARKETER).order_by("name", "pk")
         self._offer("tags", tag_choices())
         self._offer("channel", [(name, LABELS[name]) for name in available_channels()])
-        saved = Segment.objects.order_by("-pk").values_list("pk", "name")[:SEGMENTS_OFFERED]
-        self._offer("saved", [("", _("none: by the conditions below")), *saved])
+        self._offer("saved", [("", _("none: by the conditions below")), *self._segments()])
         self.fields["send_until"].help_text = gettext(
             "What has not gone out by then is not sent. Time in %(zone)s."
         ) % {"zone": timezone.get_current_timezone_name()}
+
+    def _segments(self) -> list[tuple[int, str]]:
+        """The newest at hand; an older or archived one only if it is chosen already."""
+        at_hand = segments_of(self.viewer)
+        newest = list(at_hand.order_by("-pk").values_list("pk", "name")[:SEGMENTS_OFFERED])
+        chosen = whole_number(str(self["saved"].value() or ""))
+        if chosen is None or chosen in dict(newest):
+            return newest
+        drafted = campaigns_of(self.viewer).values("segment")
+        kept = Segment.objects.filter(Q(pk__in=at_hand.values("pk")) | Q(pk__in=drafted), pk=chosen)
+        return [*newest, *kept.values_list("pk", "name")]
 
     def _offer(self, field: str, choices: list[Any]) -> None:
         cast("forms.ChoiceField", self.fields[field]).choices = choices

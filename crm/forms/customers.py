@@ -33,6 +33,8 @@ class CustomerFilter:
     tag: int | None = None
     in_pool: bool = False
     quiet: int = 0
+    segment: int | None = None
+    """The view applies it: which segments there are depends on who looks."""
 
     @classmethod
     def read(cls, query: QueryDict) -> "CustomerFilter":
@@ -45,6 +47,7 @@ class CustomerFilter:
             tag=whole_number(query.get("tag")),
             in_pool=owner == POOL,
             quiet=quiet_days(query.get("quiet", "")),
+            segment=whole_number(query.get("segment")),
         )
 
     def apply(self, customers: QuerySet[Customer], *, now: datetime) -> QuerySet[Customer]:
@@ -82,5 +85,6 @@ class CustomerFilter:
             "owner": owner,
             "tag": self.tag,
             "quiet": self.quiet,
+            "segment": self.segment,
         }
         return "?" + urlencode({name: value for name, value in (values | more).items() if value})

@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from campaigns.models import Segment
 from contacts.actions.customers import tag_customer, untag_customer
 from contacts.actions.giving import transfer_customer
 from contacts.actions.interactions import log_interaction
@@ -26,7 +27,9 @@ from crm.access import (
     colleagues_of,
     customer_for,
     customers_of,
+    members_of,
     require,
+    segment_for,
     stores_of,
     viewer_of,
 )
@@ -53,7 +56,9 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     """List the customers whom the viewer sees, newest first; htmx gets the rows only."""
     viewer = viewer_of(request)
     chosen = CustomerFilter.read(request.GET)
-    found = chosen.apply(customers_of(viewer), now=timezone.now())
+    segment = chosen_segment(viewer, chosen)
+    visible = members_of(viewer, segment) if segment else customers_of(viewer)
+    found = chosen.apply(visible, now=timezone.now())
     after = whole_number(request.GET.get("after"))
     rows = found.select_related("owner", "store").prefetch_related(CARRIED)
     if after:
@@ -64,6 +69,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "after": after,
         "older": chosen.address(after=page.last.pk) if page.last else "",
         "chosen": chosen,
+        "segment": segment,
         "sees_others": viewer.stores_for() != frozenset(),
     }
     part = request.headers.get("HX-Target", "")
@@ -73,6 +79,14 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     if part == "results":
         return render(request, "crm/parts/_customer_results.html", context)
     return render(request, "crm/customer_list.html", context | _filter_choices(viewer))
+
+
+def chosen_segment(viewer: Viewer, chosen: CustomerFilter) -> Segment | None:
+    """Return the segment of the filter, for marketers; one that is not at hand is a 404."""
+    if chosen.segment is None:
+        return None
+    require(viewer, Role.MARKETER)
+    return segment_for(viewer, chosen.segment)
 
 
 def _filter_choices(viewer: Viewer) -> dict[str, Any]:

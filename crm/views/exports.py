@@ -18,11 +18,12 @@ from contacts.actions.exports import note_export
 from contacts.enums import IdentityKind, Role
 from contacts.errors import RuleBroken
 from contacts.models import Customer, Identity
-from crm.access import Viewer, campaign_for, customers_of, require, viewer_of
+from crm.access import Viewer, campaign_for, customers_of, members_of, require, viewer_of
 from crm.campaign_queries import recipients_of
 from crm.csv_files import csv_response
 from crm.customer_queries import shown_number
 from crm.forms.customers import CustomerFilter
+from crm.views.customers import chosen_segment
 
 CHUNK = 2000
 _PHONES = Prefetch("identities", Identity.objects.filter(kind=IdentityKind.PHONE).order_by("pk"))
@@ -35,11 +36,14 @@ def customer_export(request: HttpRequest) -> StreamingHttpResponse | HttpRespons
     viewer = viewer_of(request)
     now = timezone.now()
     chosen = CustomerFilter.read(request.GET)
-    keys = list(
-        chosen.apply(customers_of(viewer), now=now).order_by("-pk").values_list("pk", flat=True)
-    )
+    segment = chosen_segment(viewer, chosen)
+    visible = members_of(viewer, segment) if segment else customers_of(viewer)
+    found = chosen.apply(visible, now=now).order_by("-pk")
+    a_day = _a_day(viewer)
+    keys = list(found.values_list("pk", flat=True))
+    data = {"segment": segment.pk} if segment else {}
     try:
-        note_export("customers", len(keys), actor=viewer.staff, now=now, a_day=_a_day(viewer))
+        note_export("customers", len(keys), actor=viewer.staff, now=now, a_day=a_day, data=data)
     except RuleBroken as error:
         messages.error(request, str(error))
         return redirect(reverse("customer_list") + chosen.address())
