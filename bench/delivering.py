@@ -172,13 +172,15 @@ def _pause(url: str) -> Figure:
             _go(workers)
             time.sleep(2)
             campaign.refresh_from_db()
-            pause_campaign(campaign, actor=None, now=timezone.now())
-            began = last = time.perf_counter()
             calls = _calls(url)
+            began = last = time.perf_counter()
+            pause_campaign(campaign, actor=None, now=timezone.now())
             while time.perf_counter() - began < 4:
                 time.sleep(0.02)
                 if (now := _calls(url)) != calls:
                     calls, last = now, time.perf_counter()
+        if not 0 < calls < campaign.recipients:
+            raise SystemExit("the campaign was not under way when it was paused")
     return Figure("pause takes effect", last - began, "s", at_most=2)
 
 
