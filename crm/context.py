@@ -18,9 +18,12 @@ MOST_UNREAD = 99
 _BESIDE = {
     "campaign_list": ("/posts/",),
     "handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/"),
+    "campaign_list": ("/segments/",),
     "preferences": ("/webhooks/", "/messaging-rules/"),
 }
-"""Pages that one reaches from a place in the navigation, and that stand elsewhere."""
+"""Pages that one reaches from a place in the navigation, and that stand elsewhere.
+
+Some have a place of their own for those whose navigation has room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +97,17 @@ def _nav(request: HttpRequest) -> list[NavItem]:
             ("handover_list", _("Handovers"), "arrows-exchange"),
         ]
     if viewer.has(Role.MARKETER, Role.ADMINISTRATOR):
-        places += [
-            ("campaign_list", _("Campaigns"), "send"),
-            ("segment_list", _("Segments"), "filter"),
-        ]
+        places.append(("campaign_list", _("Campaigns"), "send"))
+    if not viewer.has(Role.MANAGER, Role.ADMINISTRATOR) and viewer.has(Role.MARKETER):
+        places.append(("segment_list", _("Segments"), "filter"))
     places.append(("preferences", _("Me"), "user"))
-    return [_item(request, name, label, icon) for name, label, icon in places]
+    own = {reverse(name) for name, _label, _icon in places}
+    return [_item(request, name, label, icon, own) for name, label, icon in places]
 
 
-def _item(request: HttpRequest, name: str, label: str, icon: str) -> NavItem:
+def _item(request: HttpRequest, name: str, label: str, icon: str, own: set[str]) -> NavItem:
     url = reverse(name)
-    places = (url, *_BESIDE.get(name, ()))
+    places = (url, *(place for place in _BESIDE.get(name, ()) if place not in own))
     is_current = request.path == url if url == "/" else request.path.startswith(places)
     return NavItem(label, icon, url, is_current)
 

@@ -4,14 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('contacts', '0020_campaign_notices'),
+        ("contacts", "0020_campaign_notices"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='customer',
-            index=models.Index(condition=models.Q(('state', 'active')), fields=['id'], name='customer_active'),
+            model_name="customer",
+            index=models.Index(
+                condition=models.Q(("state", "active")), fields=["id"], name="customer_active"
+            ),
         ),
     ]

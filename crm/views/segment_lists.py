@@ -18,6 +18,7 @@ from contacts.errors import RuleBroken
 from crm.access import Viewer, customer_for, segment_for
 from crm.actions.segment_lists import Reading, find_customers, rows_of_file, rows_pasted
 from crm.forms.segments import MembersForm, NewListForm
+from crm.segment_counts import count_now
 from crm.views.refusals import press
 from crm.views.segments import marketer_of
 
@@ -49,7 +50,7 @@ def segment_list_new(request: HttpRequest) -> HttpResponse:
     except RuleBroken as error:
         form.add_error("name", str(error))
         return _form(request, form, None)
-    return _report(request, segment, reading, len(reading.customers))
+    return _report(request, viewer, segment, reading, len(reading.customers))
 
 
 @login_required
@@ -65,7 +66,7 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
         return _form(request, form, segment)
     now = timezone.now()
     added, _removed = change_members(segment, add=reading.customers, actor=viewer.staff, now=now)
-    return _report(request, segment, reading, added)
+    return _report(request, viewer, segment, reading, added)
 
 
 @login_required
@@ -118,7 +119,10 @@ def _form(
     return render(request, "crm/segment_members.html", context, status=status)
 
 
-def _report(request: HttpRequest, segment: Segment, reading: Reading, added: int) -> HttpResponse:
+def _report(
+    request: HttpRequest, viewer: Viewer, segment: Segment, reading: Reading, added: int
+) -> HttpResponse:
+    count_now(viewer, segment, now=timezone.now())
     context: dict[str, Any] = {
         "segment": segment,
         "added": added,

@@ -501,7 +501,17 @@ def test_segments_are_for_marketers(client: Client, role: Role):
 
 
 def test_the_navigation_leads_marketers_there(marketer: Client):
-    assert 'href="/segments/"' in marketer.get("/").text
+    assert (
+        'class="nav-item" href="/segments/" aria-current="page"' in marketer.get("/segments/").text
+    )
+    assert 'href="/campaigns/" aria-current' not in marketer.get("/segments/").text
+
+
+def test_administrators_come_by_way_of_the_campaigns(client: Client):
+    sign_in(client, make_staff("Boss", role=Role.ADMINISTRATOR, scope=Scope.COMPANY))
+
+    assert 'href="/segments/"' in client.get("/campaigns/").text
+    assert 'href="/campaigns/" aria-current="page"' in client.get("/segments/").text
 
 
 # --- the page of one -----------------------------------------------------------------------------
@@ -697,6 +707,7 @@ def test_a_list_is_made_of_ids_and_numbers(marketer: Client, yan: Staff):
     members = SegmentMember.objects.filter(segment=segment).values_list("customer_id", flat=True)
     assert set(members) == {chen.pk, zhao.pk}
     assert response.context["added"] == 2
+    assert "2 customers" in marketer.get("/segments/").text
     assert [(row.number, row.why) for row in response.context["left_out"]] == [
         (4, "An earlier row is about the same customer."),
         (5, "You see no customer of this id or number."),
