@@ -179,7 +179,7 @@ def _pause(url: str) -> Figure:
                 time.sleep(0.02)
                 if (now := _calls(url)) != calls:
                     calls, last = now, time.perf_counter()
-        if not 0 < calls < campaign.recipients:
+        if not 0 < calls < (campaign.recipients or 0):
             raise SystemExit("the campaign was not under way when it was paused")
     return Figure("pause takes effect", last - began, "s", at_most=2)
 

@@ -111,7 +111,7 @@ def needed_in_channel(
 
 def with_references(
     attachments: Sequence[Attachment],
-    references: Mapping[tuple[int, str], str],
+    references: Mapping[tuple[int, MediaUse], str],
     use: MediaUse = MediaUse.MESSAGE,
 ) -> list[dict[str, Any]]:
     """Return the attachments in public form, with what the channel calls each file beside it."""

@@ -16,9 +16,8 @@ from crm.queries import demo_personas
 
 MOST_UNREAD = 99
 _BESIDE = {
-    "campaign_list": ("/posts/",),
+    "campaign_list": ("/contents/", "/posts/", "/segments/"),
     "handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/"),
-    "campaign_list": ("/segments/",),
     "preferences": ("/webhooks/", "/messaging-rules/"),
 }
 """Pages that one reaches from a place in the navigation, and that stand elsewhere.

@@ -93,7 +93,7 @@ def references_of(needed: Collection[Needed], *, now: datetime) -> dict[Needed, 
         media__in={media for media, _use in needed}, uploaded_at__gt=now - FRESH_FOR
     ).exclude(reference="")
     return {
-        (media, use): reference
+        (media, MediaUse(use)): reference
         for media, use, reference in fresh.values_list("media", "use", "reference")
         if (media, use) in needed
     }

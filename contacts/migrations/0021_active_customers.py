@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
-                condition=models.Q(("state", "active")), fields=["id"], name="customer_active"
+                condition=models.Q(("state", "active")), fields=["id"], name="customer_is_active"
             ),
         ),
     ]

@@ -72,7 +72,7 @@ class Customer(models.Model):
             models.Index(fields=["store", "-id"], name="customer_by_store"),
             models.Index(fields=["owner", "last_interaction_at"], name="customer_by_last_contact"),
             # Counting a segment: who there is, without reading their rows.
-            models.Index(fields=["id"], condition=Q(state="active"), name="customer_active"),
+            models.Index(fields=["id"], condition=Q(state="active"), name="customer_is_active"),
             # Planning: the time zones that there are.
             models.Index(fields=["time_zone"], condition=~Q(time_zone=""), name="customer_zoned"),
             # Search box: any part of name, pinyin, initials, phone.

@@ -21,7 +21,8 @@ from contacts.errors import RuleBroken
 from contacts.models import Store, Tag
 from crm.access import Viewer, stores_of
 from crm.audiences import stores_to_post_to
-from crm.forms.campaigns import LOCAL_TIME, grouped, tag_choices
+from crm.forms.campaigns import grouped, tag_choices
+from crm.forms.clocks import LOCAL_TIME
 
 LIMITS = f"{PostKind.GROUP}:{MAX_TEXT_BYTES}:bytes {PostKind.MOMENT}:{MAX_TEXT}:characters"
 """How long a text may be, as the counter beside it reads it."""

@@ -63,7 +63,9 @@ class Contents(Listing, Verb):
     shape = ContentShape
     filterset_class = ContentFilters
     success = 201
-    Input = ContentInput
+
+    class Input(ContentInput):
+        __doc__ = ContentInput.__doc__
 
     def rows(self) -> QuerySet[Content]:
         """Return all messages, to those who write them."""
@@ -90,7 +92,7 @@ class ContentVerb(Verb):
     """Do something with one message."""
 
     resource = "contents"
-    shape = ContentShape
+    shape: ClassVar[type[serializers.BaseSerializer[Any]]] = ContentShape
 
     def row(self, pk: int) -> Content:
         """Return the message, to those who write."""
@@ -102,7 +104,9 @@ class ReviseContent(ContentVerb):
     """Write the next version of a message in the library."""
 
     success = 201
-    Input = ContentInput
+
+    class Input(ContentInput):
+        __doc__ = ContentInput.__doc__
 
     def act(self, data: dict[str, Any], pk: int) -> Content:
         """Write it; 409 if somebody else has written one since. Campaigns keep the one they have."""
@@ -138,7 +142,9 @@ class PreviewContent(ContentVerb):
     """Show a message as one customer gets it."""
 
     shape = MessagePreviewShape
-    Input = PreviewInput
+
+    class Input(PreviewInput):
+        __doc__ = PreviewInput.__doc__
 
     def act(self, data: dict[str, Any], pk: int) -> Preview:
         """Fill in the words; nothing is sent."""
