@@ -8,6 +8,7 @@ so that running Liuke does not need Babel either.
 import argparse
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -167,6 +168,16 @@ def _faults(message: Message) -> Iterator[str]:
     wanted = sorted(set(PLACEHOLDER.findall(ids[-1])))
     if any(sorted(set(PLACEHOLDER.findall(string))) != wanted for string in strings):
         yield f"placeholders differ: {ids[-1]!r}"
+    if any("%(" in found for found in wanted) and not all(map(_can_be_filled, strings)):
+        yield f"a sign of per cent that is not doubled: {ids[-1]!r}"
+
+
+def _can_be_filled(string: str) -> bool:
+    try:
+        string % defaultdict(int)  # raises where a lone % stands
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _without_dates(catalogue: Catalog) -> bytes:

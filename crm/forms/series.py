@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.dates import WEEKDAYS
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.actions.series import base_of, change_series, create_series
@@ -113,7 +113,7 @@ class SeriesForm(CampaignForm):
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
     )
     zone = ZoneField()
-    starts_on = DayField(label=_("From"))
+    starts_on = DayField(label=pgettext_lazy("date", "From"))
     until = DayField(label=_("Last day"), required=False)
     base = forms.CharField(required=False, widget=forms.HiddenInput)
 
