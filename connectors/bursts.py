@@ -1,7 +1,7 @@
 """Many HTTP calls at a time over connections that are kept: the hot path of bulk delivery.
 
 One libcurl loop in the caller's thread. Measured on two cores against a local server: some
-15,000 calls a second at 100 to 200 in flight, where httpx makes hundreds (docs/channels.md).
+30,000 calls a second, where httpx makes hundreds (docs/scaling.md).
 """
 
 import time

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from campaigns.actions import parts
 from campaigns.actions.campaigns import advance_campaign, begin_sending
-from campaigns.actions.letters import take_over_letters
+from campaigns.actions.left_behind import take_over_letters
 from campaigns.actions.media import send_with_files
 from campaigns.actions.unclear import look_up_letters
 from campaigns.channels import connector_for, is_direct

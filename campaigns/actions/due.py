@@ -6,7 +6,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from campaigns.actions.batches import look_up_batch
 from campaigns.actions.campaigns import PUMPS
-from campaigns.actions.letters import LIVE
+from campaigns.actions.missed import LIVE
 from campaigns.actions.results import check_batch
 from campaigns.channels import DIRECT
 from campaigns.enums import BatchState, CampaignState, SeriesState, WelcomeState

@@ -19,12 +19,11 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Count, F
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
-from campaigns.actions.stopping import stop_waiting
 from campaigns.channels import direct_connector
 from campaigns.eligibility import (
     note_dead_addresses,
@@ -32,9 +31,9 @@ from campaigns.eligibility import (
     skip_those_who_may_not,
     unclear_who_may_not,
 )
-from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
+from campaigns.enums import BatchState, DeliveryReason, DeliveryState
 from campaigns.letters import Recipient, Writer, recipients_in
-from campaigns.models import Batch, Campaign, Delivery, Tally
+from campaigns.models import Batch, Campaign, Delivery
 from campaigns.pace import Rate, is_resting, let_rest, went_through
 from campaigns.restraint import Restraint, restraint_on
 from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
@@ -161,21 +160,8 @@ WHERE batch.id = rows.batch_id AND batch.state = 'sending' AND batch.lease_token
 RETURNING batch.id, rows.cancelled
 """
 
-_LEFT_BEHIND = """
-UPDATE campaigns_delivery AS delivery SET state = 'unclear'
-FROM campaigns_batch AS batch
-WHERE batch.id = ANY(%(batches)s) AND delivery.batch_id = batch.id
-  AND delivery.state = 'queued' AND (%(all)s OR delivery.slot < batch.drawn)
-"""
-
 _HOLD = "SELECT FROM campaigns_campaign WHERE id = %s FOR SHARE"
 """Nobody cancels the campaign between the look at its state and the end of the transaction."""
-
-_HOLD_THEIRS = """
-SELECT id, state FROM campaigns_campaign
-WHERE id IN (SELECT campaign_id FROM campaigns_batch WHERE id = ANY(%s))
-ORDER BY id FOR SHARE
-"""
 
 _FATES = {
     Outcome.TAKEN: DeliveryState.SENT.value,
@@ -568,80 +554,3 @@ def _give_up(batch: Batch, token: uuid.UUID, *, now: datetime) -> None:
             Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
                 state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
             )
-
-
-def take_over_letters(batches: list[int], channel: str, *, now: datetime) -> None:
-    """Let batches of a worker that died go on. Call it in the transaction that has locked them.
-
-    The letters that the worker may have sent are unclear. Where the channel honours our keys all
-    of them go again, and nothing is lost by that; elsewhere only those go that were not drawn.
-    With a cancelled campaign nothing goes.
-    """
-    recovery = direct_connector(channel).abilities.recovery
-    is_keyed = recovery is Recovery.KEYED
-    with connection.cursor() as cursor:
-        cursor.execute(_LEFT_BEHIND, {"batches": batches, "all": is_keyed})
-    rows = Batch.objects.filter(pk__in=batches)
-    to_go = [DeliveryState.QUEUED, DeliveryState.UNCLEAR] if is_keyed else [DeliveryState.QUEUED]
-    with_rest = set(rows.filter(deliveries__state__in=to_go).values_list("pk", flat=True))
-    free = {"lease_token": None, "lease_until": None, "drawn": 0}
-    rows.filter(pk__in=with_rest).update(state=BatchState.WAITING, next_attempt_at=None, **free)
-    looks = now + LOOK_EVERY if recovery is Recovery.ASKABLE else None
-    why = gettext_noop("The worker stopped before it could write down what happened.")
-    rows.exclude(pk__in=with_rest).update(
-        state=BatchState.UNCLEAR, next_attempt_at=looks, error=why, **free
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLD_THEIRS, [batches])
-        ended = [pk for pk, state in cursor.fetchall() if state == CampaignState.CANCELLED]
-    stop_waiting(rows.filter(campaign__in=ended), DeliveryReason.NONE, now=now)
-
-
-def end_missed(campaign_id: int, *, now: datetime) -> bool:
-    """Mark what has not gone out by ``send_until`` as missed; returns whether there was any.
-
-    What is in a call is written down when the call returns, and the rest of its batch then.
-    """
-    with transaction.atomic():
-        campaign = Campaign.objects.select_for_update().filter(
-            pk=campaign_id, send_until__lte=now, state__in=LIVE
-        )
-        if not campaign.exists():
-            return False
-        missed = stop_waiting(
-            Batch.objects.filter(campaign=campaign_id), DeliveryReason.MISSED, now=now
-        )
-    advance_campaign(campaign_id, now=now)
-    return bool(missed)
-
-
-LIVE = [CampaignState.PLANNED, CampaignState.SENDING, CampaignState.WAITING, CampaignState.PAUSED]
-
-
-_FOLD = """
-WITH gone AS (
-    DELETE FROM campaigns_tally WHERE campaign_id = %s RETURNING state, reason, n
-)
-INSERT INTO campaigns_tally (campaign_id, state, reason, n)
-SELECT %s, state, reason, sum(n) FROM gone GROUP BY state, reason HAVING sum(n) <> 0
-"""
-
-MOST_TALLIES = 300
-
-
-def fold_tallies() -> int:
-    """Bring the tallies of campaigns that have many down to one a state; returns of how many.
-
-    One statement a campaign, so that whoever sums them up sees either the old ones or the new.
-    """
-    many = (
-        Tally.objects.values("campaign")
-        .annotate(rows=Count("pk"))
-        .filter(rows__gt=MOST_TALLIES)
-        .values_list("campaign", flat=True)
-    )
-    campaigns = list(many)
-    for campaign_id in campaigns:
-        with connection.cursor() as cursor:
-            cursor.execute(_FOLD, [campaign_id, campaign_id])
-    return len(campaigns)

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from campaigns.actions.batches import claim_batch, send_batch
 from campaigns.actions.campaigns import advance_campaign
-from campaigns.actions.letters import end_missed, pump_letters
+from campaigns.actions.letters import pump_letters
+from campaigns.actions.missed import end_missed
 from campaigns.channels import is_direct
 from campaigns.models import Campaign
 

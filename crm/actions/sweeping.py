@@ -16,9 +16,9 @@ from campaigns.actions import due
 from campaigns.actions.announcements import handovers_to_announce
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
-from campaigns.actions.letters import fold_tallies
 from campaigns.actions.posts.following import posts_to_check, posts_to_send
 from campaigns.actions.posts.sending import expire_share_leases
+from campaigns.actions.tallies import fold_tallies
 from campaigns.actions.welcomes import write_off_welcomes
 from campaigns.tracking.tallies import campaigns_to_count
 from contacts import tasks as contact_tasks
