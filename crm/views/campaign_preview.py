@@ -1,6 +1,7 @@
 """What is being written, as one real customer would get it; and as a test for oneself."""
 
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -33,14 +34,36 @@ def preview_part(
         words, wrong = _without_attachments(words), str(error)
     else:
         wrong = ""
+    preview = _preview(customer, words)
+    if request.GET.get("preview") == "html":
+        return _mail(preview)
     context = {
         "customer": customer,
         "who": who,
         "channel": words.channel,
-        "preview": _preview(customer, words),
+        "preview": preview,
         "wrong": wrong,
+        "mail_url": request.path + "?" + urlencode({"preview": "html", "who": who}),
     }
     return render(request, "crm/parts/_preview.html", context)
+
+
+def _mail(preview: Preview) -> HttpResponse:
+    """Give the HTML of a mail for a frame: its own styles and pictures, and nothing that runs."""
+    return HttpResponse(
+        preview.html,
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": _MAIL_POLICY,
+            "X-Frame-Options": "SAMEORIGIN",
+        },
+    )
+
+
+_MAIL_POLICY = (
+    "default-src 'none'; img-src http: https:; style-src 'unsafe-inline';"
+    " frame-ancestors 'self'; sandbox"
+)
 
 
 def send_test_of(viewer: Viewer, typed: MultiValueDict[str, str], *, now: datetime) -> str:

@@ -239,6 +239,22 @@ def test_the_preview_reaches_no_further_than_the_marketer(client, redis):
         assert "Chen" not in page.replace('value="chen"', "")
 
 
+def test_the_html_of_a_mail_is_shown_in_a_frame_where_nothing_runs(client, tao, redis, settings):
+    settings.EMAIL_URL, settings.MAIL_FROM = "smtp://127.0.0.1:9", "Shop <shop@example.com>"
+    make_customer("Chen <i>")
+    sign_in(client, tao)
+    page = '<p style="color: red">Hi {customer}</p><script>alert(1)</script>'
+    client.post(editor(), typed(go="keep", channel="email", subject="Spring", html=page))
+
+    around = client.get(editor(), {"preview": "1"})
+    mail = client.get(editor(), {"preview": "html"})
+
+    assert 'sandbox=""' in around.content.decode()
+    assert mail.content.decode() == '<p style="color:red">Hi Chen &lt;i&gt;</p>'
+    assert "default-src 'none'" in mail["Content-Security-Policy"]
+    assert mail["X-Frame-Options"] == "SAMEORIGIN"
+
+
 def test_a_test_goes_to_oneself_and_not_more_than_twenty_an_hour(client, tao, redis):
     sign_in(client, tao)
     client.post(editor(), typed(go="keep"))
