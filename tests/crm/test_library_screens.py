@@ -201,6 +201,7 @@ def test_an_attachment_is_kept_in_the_draft_and_goes_with_the_campaign(client, t
     client.post(editor("check"), {"go": "save", "version": str(draft.version), "window": "w"})
 
     campaign = Campaign.objects.get()
+    assert campaign.content
     assert campaign.content.attachments == [{"kind": "image", "media": media.pk}]
 
 

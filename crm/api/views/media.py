@@ -2,11 +2,10 @@
 
 import base64
 import binascii
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import django_filters
 from django.core.exceptions import RequestDataTooBig
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -66,17 +65,19 @@ class Media(Listing, Verb):
         return media_of(self.viewer)
 
     def post(self, request: Request, **ids: int) -> Response | HttpResponse:
+        """Check and act, without looking for an idempotency key: none is needed."""
+        checked = self.Input(data=request.data)
+        checked.is_valid(raise_exception=True)
+        return Response(self.show(self.act(checked.validated_data)), status=self.success)
+
+    def act(self, data: dict[str, Any]) -> MediaFile:
         """Keep a file. The same one twice is found, not kept twice: no idempotency key is needed.
 
         Pictures (JPEG, PNG, WebP, GIF), MP4 videos of at most 10 MB, PDF and Office documents of
         at most 20 MB. Pictures are written anew, without whatever else was in the file.
         """
         require(self.viewer, Role.MARKETER)
-        checked = self.Input(data=request.data)
-        checked.is_valid(raise_exception=True)
-        with transaction.atomic():
-            kept = keep_media(**checked.validated_data, actor=self.actor, now=self.now)
-        return Response(self.show(kept), status=self.success)
+        return keep_media(**data, actor=self.actor, now=self.now)
 
 
 class MediaPage(Reading):
