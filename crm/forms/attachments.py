@@ -7,6 +7,8 @@ and take one away.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.utils.datastructures import MultiValueDict
+
 from campaigns.attachments import MEDIA_FIELDS, MOST, Attachment
 from campaigns.models import MediaFile
 
@@ -24,6 +26,13 @@ INPUTS = {
 Typed = dict[str, list[str]]
 
 _FIELD_OF_MEDIA = {"link": "picture", "mini_program": "cover"}
+
+
+def lists_in(data: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """Return what a form was given as lists, whether it came from a request or from a program."""
+    if isinstance(data, MultiValueDict):
+        return dict(data.lists())
+    return {name: value if isinstance(value, list) else [value] for name, value in data.items()}
 
 
 def attachments_typed(typed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:

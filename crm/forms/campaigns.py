@@ -26,7 +26,7 @@ from contacts.errors import RuleBroken
 from contacts.models import Store, Tag
 from crm.access import Viewer, campaigns_of, segments_of, stores_of
 from crm.audiences import free_segment_name, narrowed
-from crm.forms.attachments import INPUTS, attachments_typed, inputs_of
+from crm.forms.attachments import INPUTS, attachments_typed, inputs_of, lists_in
 from crm.forms.clocks import LOCAL_TIME, WallClockField, ZoneField
 from crm.forms.experiments import TRIAL_FIELDS
 from crm.forms.words import over_limit
@@ -204,7 +204,7 @@ class CampaignForm(forms.Form):
         """Refuse what the channel would refuse, and say by how much a text is too long."""
         cleaned = super().clean() or self.cleaned_data
         channel, text = cleaned.get("channel"), cleaned.get("text")
-        cleaned["attachments"] = attachments_typed(dict(self.data.lists()))  # type: ignore[attr-defined]  # a MultiValueDict
+        cleaned["attachments"] = attachments_typed(lists_in(self.data))
         if not text and not cleaned["attachments"]:
             self.add_error("text", gettext("Write a text, or add an attachment."))
         if not channel:

@@ -11,7 +11,7 @@ from campaigns.attachments import check_attachments
 from campaigns.media import LARGEST_UPLOAD, MEGABYTE
 from campaigns.models import Folder
 from contacts.errors import RuleBroken
-from crm.forms.attachments import attachments_typed
+from crm.forms.attachments import attachments_typed, lists_in
 
 
 class ContentForm(forms.Form):
@@ -40,7 +40,7 @@ class ContentForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Judge the attachments, and ask for a text or one of them."""
         cleaned = super().clean() or self.cleaned_data
-        cleaned["attachments"] = attachments_typed(dict(self.data.lists()))  # type: ignore[attr-defined]  # a QueryDict
+        cleaned["attachments"] = attachments_typed(lists_in(self.data))
         try:
             check_attachments(cleaned["attachments"])
         except RuleBroken as error:

@@ -18,11 +18,14 @@ def includes_without_a_token() -> list[str]:
     ]
 
 
-def posts(part: Path) -> bool:
+def posts(part: Path, within: tuple[Path, ...] = ()) -> bool:
+    """Whether a part posts, or one in it; a part may lie within itself."""
     text = part.read_text()
     inner = re.findall(r"{% include \"([^\"]+)\"", text)
     return bool(re.search(r"csrf_token|<c-post-button", text)) or any(
-        posts(TEMPLATES / name) for name in inner
+        posts(TEMPLATES / name, (*within, part))
+        for name in inner
+        if TEMPLATES / name not in (*within, part)
     )
 
 
