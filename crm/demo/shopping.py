@@ -70,6 +70,8 @@ def load_shopping(
     pairs = list(zip(rows, people, strict=True))
     copy_in(Order, _orders(pairs, organisation, now))
     with connection.cursor() as cursor:
+        # Nobody has looked at these fresh rows yet: a planner that guesses may take minutes.
+        cursor.execute("ANALYZE contacts_customer, crm_order")
         cursor.execute(_VALUE, [list(PAID_STATES)])
     copy_in(Task, _tasks(rows, now))
 
