@@ -26,6 +26,6 @@ if __name__ == "__main__":
     sys.stdin.readline()
     campaign = int(sys.argv[1])
     while pump_campaign(campaign) or _is_open(campaign):
-        time.sleep(0.05)
+        time.sleep(0.05)  # the other process holds what is left
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     sys.stdout.write(f"{peak}\n")

@@ -110,7 +110,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def uid_search(self, command: str) -> str:
         box = self.server.mailbox
-        low = int(re.search(r"UID (\d+):\*", command)[1])  # type: ignore[index]
+        low = int(re.search(r"UID (\d+):\*", command)[1])  # type: ignore[index]  # imaplib says it so
         last = max(box.mails, default=0)
         found = [uid for uid in box.unread if uid >= min(low, last)]
         self.say(f"* SEARCH {' '.join(map(str, found))}")

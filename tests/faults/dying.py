@@ -97,7 +97,7 @@ def do(verb: str, row: int) -> None:
     from contacts.actions.undo import undo_asked, undo_handover  # noqa: PLC0415
     from contacts.models import Handover  # noqa: PLC0415
     from crm.actions.departures import let_go  # noqa: PLC0415
-    from crm.actions.mailbox import read_mailbox  # noqa: PLC0415
+    from crm.actions.mailbox import read_mailbox  # noqa: PLC0415 -- after django.setup()
 
     now = timezone.now()
     if verb == "read_mailbox":
