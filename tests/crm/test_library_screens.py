@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from campaigns.models import Campaign, CampaignDraft, Content, MediaFile
@@ -278,3 +280,23 @@ def test_a_test_without_an_address_says_so(client, redis):
 
     assert answer.status_code == 400
     assert not HistoryEntry.objects.filter(action="content.test_sent").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("content_list", lambda: make_content(folder="Autumn")),
+        ("media_list", make_media),
+    ],
+)
+def test_a_list_asks_as_often_for_many_rows_as_for_few(client, tao, name, make):
+    sign_in(client, tao)
+    client.get(reverse(name))
+    counts = []
+    for rows in (3, 40):
+        for _row in range(rows):
+            make()
+        with CaptureQueriesContext(connection) as queries:
+            client.get(reverse(name))
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
