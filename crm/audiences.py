@@ -7,7 +7,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns.models import Campaign, Post, Segment
+from campaigns.enums import CampaignState, SeriesState
+from campaigns.models import Campaign, Post, Segment, Series
 from campaigns.queries import AudiencePreview, audience_preview, preview_announcement
 from campaigns.segments import MOST_VALUES, check_rule
 from contacts.enums import Role, Scope
@@ -56,6 +57,24 @@ def check_segment_reach(segment: Segment, viewer: Viewer) -> None:
     """Raise ``RuleBroken`` if the segment reaches beyond the person's scope of today."""
     if not is_within_reach(segment.rule, viewer):
         raise RuleBroken(_("This segment reaches beyond your scope. Choose another."))
+
+
+def check_change_of_rule(segment: Segment, rule: Any, viewer: Viewer) -> None:
+    """Raise ``RuleBroken`` if campaigns or series go to the segment, and it or the rule reaches
+    beyond the person's scope.
+
+    Their reach was judged when they were scheduled; a rule that came later would widen it.
+    """
+    ahead = Campaign.objects.filter(segment=segment, planned_at=None)
+    again = Series.objects.filter(segment=segment).exclude(state=SeriesState.ENDED)
+    if not ahead.exclude(state=CampaignState.CANCELLED).exists() and not again.exists():
+        return
+    if not (is_within_reach(segment.rule, viewer) and is_within_reach(rule, viewer)):
+        raise RuleBroken(
+            _(
+                "A campaign or series goes to this segment: you can change it only within your scope."
+            )
+        )
 
 
 def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:

@@ -18,6 +18,7 @@ from campaigns.models import Segment
 from campaigns.segments import FIELDS, Field, count_customers, within_patience
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, described_to, segment_for
+from crm.audiences import check_change_of_rule
 from crm.forms.rule_tree import (
     JOINS,
     Node,
@@ -141,6 +142,8 @@ def _written(bench: Bench, rule: dict[str, Any] | None, *, now: datetime) -> Seg
     if bench.segment is None:
         name, shared = data["name"], data["shared"]
         return create_segment(name=name, rule=rule or {}, shared=shared, actor=actor, now=now)
+    if rule is not None:
+        check_change_of_rule(bench.segment, rule, bench.viewer)
     change_segment(
         bench.segment,
         name=data["name"],

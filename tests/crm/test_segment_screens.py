@@ -21,6 +21,7 @@ from tests.builders import (
     make_customers,
     make_identity,
     make_segment,
+    make_series,
     make_staff,
     make_store,
     make_tag,
@@ -811,3 +812,48 @@ def test_rule_of_reads_what_read_tree_read(rf: Any):
 
     assert rule_of(tree) == {"not": {"all": [LONDON]}}
     assert is_sound(tree)
+
+
+# --- the reach of those who change segments --------------------------------------------------------
+
+
+def within(store: Any) -> dict[str, Any]:
+    return {"all": [{"field": "store", "op": "in", "value": [store.pk]}]}
+
+
+@pytest.mark.parametrize("used_by", [make_campaign, make_series])
+def test_the_segment_of_a_campaign_ahead_is_not_widened_beyond_the_scope(
+    client: Client, used_by: Any
+):
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE, store=first_store())
+    segment = make_segment(within(first_store()))
+    used_by(segment=segment, created_by=yu)
+    sign_in(client, yu)
+    typed = inputs(condition(1, "city", "is", "London"), name="Wide", go="save")
+    typed["base"] = client.get(f"/segments/{segment.pk}/edit/").context["bench"].base
+
+    answer = client.post(f"/segments/{segment.pk}/edit/", typed)
+
+    assert answer.status_code == 400
+    assert "only within your scope" in answer.text
+    segment.refresh_from_db()
+    assert (segment.rule, segment.changed_at) == (within(first_store()), None)
+
+
+def test_within_the_scope_the_segment_of_a_campaign_ahead_is_changed(client: Client):
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE, store=first_store())
+    segment = make_segment(within(first_store()))
+    make_campaign(segment=segment, created_by=yu)
+    sign_in(client, yu)
+    store = str(first_store().pk)
+    typed = inputs(
+        condition(1, "store", "in", store), condition(2, "city", "is", "London"), name="Narrow"
+    )
+    typed |= {
+        "go": "save",
+        "base": client.get(f"/segments/{segment.pk}/edit/").context["bench"].base,
+    }
+
+    assert client.post(f"/segments/{segment.pk}/edit/", typed).status_code == 302
+    segment.refresh_from_db()
+    assert LONDON in segment.rule["all"]

@@ -28,7 +28,7 @@ from crm.access import customers_of, require, segment_for, segments_of
 from crm.api.base import ApiView, IdsField, Listing, Reading, StrictInput, Verb
 from crm.api.shapes.people import CustomerShape
 from crm.api.shapes.segments import FieldShape, SegmentPreviewShape, SegmentShape
-from crm.audiences import narrowed
+from crm.audiences import check_change_of_rule, narrowed
 
 MOST_MEMBERS = 10_000
 SAMPLE = 10
@@ -112,6 +112,8 @@ class SegmentPage(Reading):
         segment = self.row(pk)
         checked = self.Change(data=request.data)
         checked.is_valid(raise_exception=True)
+        if "rule" in checked.validated_data and not segment.is_static:
+            check_change_of_rule(segment, checked.validated_data["rule"], self.viewer)
         change_segment(segment, actor=self.actor, now=self.now, **checked.validated_data)
         return Response(self.show(self.row(pk)))
 
