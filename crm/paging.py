@@ -26,9 +26,13 @@ def page_of(rows: QuerySet[Row], size: int) -> Page[Row]:
 
 
 def search_words(text: str | None) -> str:
-    """Return what somebody looks for, without what no database stores: NUL, lone surrogates."""
-    storable = (text or "").replace("\0", "").encode(errors="ignore").decode()
-    return storable.strip()[:LONGEST_SEARCH]
+    """Return what somebody looks for, as far as a database can."""
+    return storable(text or "").strip()[:LONGEST_SEARCH]
+
+
+def storable(text: str) -> str:
+    """Leave out what no database stores: NUL, lone surrogates."""
+    return text.replace("\0", "").encode(errors="ignore").decode()
 
 
 def whole_number(text: str | None) -> int | None:

@@ -11,6 +11,7 @@ from django.utils.datastructures import MultiValueDict
 
 from campaigns.attachments import MEDIA_FIELDS, MOST, Attachment
 from campaigns.models import MediaFile
+from crm.paging import storable, whole_number
 
 INPUTS = {
     "att_kind": "kind",
@@ -40,18 +41,19 @@ def attachments_typed(typed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]
     rows = []
     for kind, media, title, url, text, app_id, page in _rows(typed):
         fields = {
-            "title": title.strip(),
-            "url": url.strip(),
-            "description": text.strip(),
-            "app_id": app_id.strip(),
-            "page": page.strip(),
+            "title": title,
+            "url": url,
+            "description": text,
+            "app_id": app_id,
+            "page": page,
         }
+        said = {name: storable(value).strip() for name, value in fields.items()}
         row: dict[str, Any] = {
             "kind": kind,
-            **{name: said for name, said in fields.items() if said},
+            **{name: value for name, value in said.items() if value},
         }
-        if media.isascii() and media.isdecimal() and len(media) < 19:
-            row[_FIELD_OF_MEDIA.get(kind, "media")] = int(media)
+        if number := whole_number(media):
+            row[_FIELD_OF_MEDIA.get(kind, "media")] = number
         rows.append(row)
     return rows
 
@@ -98,8 +100,8 @@ def rows_to_show(typed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """Return the attachments for the page: what was typed, and the file that each names."""
     names = [name.removeprefix("att_") for name in INPUTS]
     shown: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in _rows(typed)]
-    numbers = {int(row["media"]) for row in shown if row["media"].isdecimal()}
-    files = MediaFile.objects.in_bulk([number for number in numbers if number < 2**63])
-    for row in shown:
-        row["file"] = files.get(int(row["media"])) if row["media"].isdecimal() else None
+    numbers = [whole_number(row["media"]) for row in shown]
+    files = MediaFile.objects.in_bulk({number for number in numbers if number})
+    for row, number in zip(shown, numbers, strict=True):
+        row["file"] = files.get(number) if number else None
     return shown

@@ -36,7 +36,7 @@ from crm.forms.campaigns import (
     typed_of,
 )
 from crm.forms.experiments import TrialForm, shown_split, trial_of, typed_trial
-from crm.paging import whole_number
+from crm.paging import storable, whole_number
 from crm.views.audience_counts import counted
 from crm.views.campaign_preview import preview_part, send_test_of
 from crm.views.contents import attachment_context
@@ -151,7 +151,7 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
         return _discard(request, desk)
     if step.fields:
         desk.typed |= {
-            field: [_storable(text) for text in request.POST.getlist(field)]
+            field: [storable(text) for text in request.POST.getlist(field)]
             for field in (*step.fields, *step.more)
         }
         try:
@@ -189,11 +189,6 @@ def _send_test(request: HttpRequest, desk: Desk, step: EditorStep) -> HttpRespon
         return _page(request, desk, step, status=400, refusal=str(error))
     messages.success(request, _("A test is on its way to %(address)s.") % {"address": address})
     return redirect(desk.address(step.name))
-
-
-def _storable(text: str) -> str:
-    """Leave out what no database stores: NUL, lone surrogates."""
-    return text.replace("\0", "").encode(errors="ignore").decode()
 
 
 def _discard(request: HttpRequest, desk: Desk) -> HttpResponse:

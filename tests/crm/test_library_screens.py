@@ -17,6 +17,7 @@ from tests.builders import (
     make_media,
     make_staff,
     make_store,
+    queries_for,
     sign_in,
 )
 
@@ -300,3 +301,55 @@ def test_a_list_asks_as_often_for_many_rows_as_for_few(client, tao, name, make):
             client.get(reverse(name))
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_what_no_database_stores_is_left_out_of_an_attachment(client, tao):
+    typed = {"name": "Coats", "folder": "Autumn", "text": "Hi", "go": "save"}
+    typed |= {"att_kind": "link", "att_title": "a\0b", "att_url": "https://example.com"}
+
+    sign_in(client, tao).post(reverse("content_new"), typed)
+
+    assert Content.objects.get().attachments[0]["title"] == "ab"
+
+
+def test_an_endless_number_names_no_file(client, tao):
+    typed = {"name": "Coats", "folder": "Autumn", "text": "My own words", "go": "save"}
+    typed |= {"att_kind": "image", "att_media": "9" * 5000}
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed)
+
+    assert answer.status_code == 400
+    assert "My own words" in answer.text
+    assert not Content.objects.exists()
+
+
+def test_the_page_of_a_message_asks_as_often_for_many_versions_as_for_few(client, tao):
+    sign_in(client, tao)
+    content = make_content("v1", folder="Autumn")
+    counts = []
+    for version in range(2, 25):
+        content = make_content(f"v{version}", folder="Autumn", replaces=content, version=version)
+        if version in {4, 24}:
+            address = reverse("content_page", args=[content.pk])
+            counts.append(queries_for(client, address))
+            versions = client.get(address).context["versions"]
+            assert [row.version for row in versions] == [*range(version - 1, 0, -1)]
+    assert counts[0] == counts[1]
+
+
+def test_a_message_taken_while_the_campaign_is_written_elsewhere_says_so(client, tao):
+    content, other = make_content(folder="Autumn"), make_content("Other", folder="Autumn")
+    sign_in(client, tao).post(reverse("content_use", args=[content.pk]))
+    done = []
+
+    def elsewhere(execute, sql, params, many, context):
+        if "FOR UPDATE" in sql and "campaigndraft" in sql and not done:
+            done.append(sql)
+            CampaignDraft.objects.update(version=9, window="editor")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(elsewhere):
+        answer = client.post(reverse("content_use", args=[other.pk]))
+
+    assert done
+    assert answer["Location"] == reverse("content_page", args=[other.pk])
