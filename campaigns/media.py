@@ -45,6 +45,14 @@ _DOCUMENTS = {
         "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ),
 }
+_NO_VIDEOS = frozenset(
+    {
+        *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+        *(b"avif", b"avis", b"crx ", b"M4A ", b"M4B ", b"M4P ", b"qt  "),
+    }
+)
+"""Brands of pictures, sounds and QuickTime, which come in the same box as MP4."""
+
 DOCUMENT_NAMES = ", ".join(name[1:] for name in _DOCUMENTS)
 
 
@@ -67,7 +75,7 @@ def examined(name: str, content: bytes) -> Examined:
         raise RuleBroken(_("The file is empty."))
     if len(content) > LARGEST_UPLOAD:
         raise _too_large(LARGEST_UPLOAD)
-    if content[4:8] == b"ftyp":
+    if content[4:8] == b"ftyp" and content[8:12] not in _NO_VIDEOS:
         if len(content) > LARGEST[MediaKind.VIDEO]:
             raise _too_large(LARGEST[MediaKind.VIDEO])
         return Examined(MediaKind.VIDEO, _renamed(name, ".mp4"), "video/mp4", content)

@@ -147,7 +147,7 @@ def send_with_files(
 
     What the channel lacks is uploaded first, and then ``ChannelBusy`` raised at once: that took
     its time, and the parcel goes under a fresh lease. Files that the channel has forgotten before
-    its time are uploaded anew; raises ``ChannelRefused`` for one that it forgets at once.
+    its time are uploaded anew; raises ``ChannelRefused`` if it has just got all of them.
     """
     needed = needed_in_channel(attachments, use)
     if needed and bring_media(needed, connector, now=now):
@@ -158,7 +158,7 @@ def send_with_files(
         return connector.send(parcel)
     except AttachmentGone as gone:
         known = ChannelMedia.objects.filter(reference__in=names.values())
-        if known.filter(uploaded_at__gt=now - NOT_GONE_YET).exists():
+        old = known.filter(uploaded_at__lte=now - NOT_GONE_YET)
+        if not old.update(reference="") and known.exists():
             raise ChannelRefused(str(gone)) from gone
-        known.update(reference="")
-        raise
+        raise  # which of the files is gone the channel does not say

@@ -107,6 +107,10 @@ def test_videos_and_documents_are_told_by_what_is_in_them(name, content, kind, k
     ("name", "content"),
     [
         ("page.html", b"<html><script>alert(1)</script></html>"),
+        ("photo.heic", b"\0\0\0\x18ftypheic" + b"\0" * 40),
+        ("photo.avif", b"\0\0\0\x18ftypavif" + b"\0" * 40),
+        ("song.m4a", b"\0\0\0\x18ftypM4A " + b"\0" * 40),
+        ("walk.mov", b"\0\0\0\x18ftypqt  " + b"\0" * 40),
         ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"),
         ("coat.png", b"<html><script>alert(1)</script></html>"),
         ("list.pdf", b"MZ this is a programme"),
@@ -276,6 +280,27 @@ def test_a_file_that_wecom_has_lost_is_uploaded_anew_and_nothing_is_sent_twice(s
     batch.refresh_from_db()
     assert batch.state == BatchState.HANDED
     assert len(sent(shop)) == 1
+
+
+def test_a_fresh_file_beside_a_lost_one_does_not_end_the_batch(shop):
+    open_with(shop, 1)
+    lost, fresh = keep("coat.jpg", picture()), keep("hat.jpg", picture((9, 9)))
+    pump_campaign(a_campaign_with({"kind": "image", "media": fresh.pk}).pk)
+    ChannelMedia.objects.create(
+        media=lost,
+        use="message",
+        reference="gone",
+        uploaded_at=timezone.now() - timedelta(hours=1),
+    )
+    campaign = a_campaign_with(
+        {"kind": "image", "media": lost.pk}, {"kind": "image", "media": fresh.pk}
+    )
+
+    pump_campaign(campaign.pk)
+
+    assert Batch.objects.get(campaign=campaign).state == BatchState.WAITING
+    assert ChannelMedia.objects.get(media=lost).reference == ""
+    assert ChannelMedia.objects.get(media=fresh).reference
 
 
 def test_a_file_that_wecom_never_takes_ends_the_batch_with_the_reason(shop):
