@@ -83,7 +83,8 @@ def change_segment(
 ) -> None:
     """Change what is given. Campaigns that are planned already keep the audience they have.
 
-    Raises ``RuleBroken`` if the rule cannot be run, leads back to itself, or the name is taken.
+    Raises ``RuleBroken`` if the rule cannot be run, leads back to itself, or the name is taken;
+    ``MovedOn`` if somebody else has changed or archived it since ``segment`` was read.
     """
     if segment.is_static and rule is not None:
         raise RuleBroken(_("A static list has no rule: add and remove its customers."))
@@ -96,10 +97,11 @@ def change_segment(
         changes["rule"] = rule
     try:
         with transaction.atomic():
-            if not Segment.objects.filter(pk=segment.pk, archived_at=None).update(
-                **changes, changed_at=now
-            ):
-                raise MovedOn(_("Someone else has just archived this segment."))
+            current = Segment.objects.filter(
+                pk=segment.pk, archived_at=None, changed_at=segment.changed_at
+            )
+            if not current.update(**changes, changed_at=now):
+                raise MovedOn(_("Someone else has just changed or archived this segment."))
             if rule is not None:
                 # With the new rule in place, a way back to this segment shows as one.
                 check_rule({"field": "segment", "op": "in", "value": [segment.pk]})

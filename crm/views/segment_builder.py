@@ -131,8 +131,8 @@ def _save(request: HttpRequest, bench: Bench) -> HttpResponse:
         bench.refusal = str(error)
         return _page(request, bench, status=400)
     except MovedOn as error:
-        messages.warning(request, str(error))
-        return redirect("segment_list")
+        bench.refusal = str(error)
+        return _page(request, bench, status=409)
     messages.success(request, _("Saved."))
     return redirect("segment_page", pk=segment.pk)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -13,7 +14,9 @@ from campaigns.models import CampaignDraft, Segment, SegmentMember
 from campaigns.segments import counting
 from contacts.enums import Gender, IdentityKind, Role, Scope
 from contacts.models import HistoryEntry, Staff
+from crm.access import viewer_for
 from crm.forms.rule_tree import is_sound, read_tree, rule_of, tree_of
+from crm.segment_counts import count_now
 from tests.builders import (
     first_store,
     make_campaign,
@@ -332,6 +335,23 @@ def test_two_who_change_a_segment_do_not_overwrite_each_other_unseen(marketer: C
     assert marketer.post(edit, again).status_code == 302
 
 
+def test_who_saves_in_the_same_moment_keeps_what_they_typed(marketer: Client, yan: Staff):
+    segment = make_segment({"all": [LONDON]}, created_by=yan)
+    mine = rule_inputs(marketer, segment) | {"name": "Mine", "go": "save"}
+
+    def theirs(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith('UPDATE "campaigns_segment"') and params[0] != "Theirs":
+            Segment.objects.update(name="Theirs", changed_at=timezone.now())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(theirs):
+        answer = marketer.post(f"/segments/{segment.pk}/edit/", mine)
+
+    assert answer.status_code == 409
+    assert 'value="Mine"' in answer.text
+    assert not Segment.objects.filter(name="Mine").exists()
+
+
 def test_a_segment_cannot_lead_back_to_itself(marketer: Client, yan: Staff):
     segment = make_segment({"all": [LONDON]}, name="Kept", created_by=yan)
     form = rule_inputs(marketer, segment)
@@ -461,13 +481,16 @@ def test_an_empty_list_says_what_to_do(marketer: Client):
     assert f'href="{NEW}"' in text
 
 
-def test_the_list_asks_as_often_for_one_as_for_many(marketer: Client, yan: Staff):
-    make_segment(created_by=yan)
-    one = queries_for(marketer, "/segments/")
-    for _n in range(5):
-        make_segment(created_by=yan)
+def test_the_list_asks_as_often_for_many_rows_as_for_few(marketer: Client, yan: Staff):
+    queries_for(marketer, "/segments/")
+    counts = []
+    for rows in (3, 40):
+        for _row in range(rows):
+            count_now(viewer_for(yan), make_segment(created_by=yan), now=timezone.now())
+        counts.append(queries_for(marketer, "/segments/"))
 
-    assert queries_for(marketer, "/segments/") == one
+    assert Segment.objects.count() == 43
+    assert counts[0] == counts[1]
 
 
 def test_a_segment_that_is_not_shared_is_not_there_for_others(marketer: Client):
