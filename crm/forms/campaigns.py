@@ -204,7 +204,7 @@ class CampaignForm(forms.Form):
         """Refuse what the channel would refuse, and say by how much a text is too long."""
         cleaned = super().clean() or self.cleaned_data
         channel, text = cleaned.get("channel"), cleaned.get("text")
-        cleaned["attachments"] = attachments_typed(lists_in(self.data))
+        cleaned["attachments"] = self.attachments_said()
         if not text and not cleaned["attachments"]:
             self.add_error("text", gettext("Write a text, or add an attachment."))
         if not channel:
@@ -218,6 +218,10 @@ class CampaignForm(forms.Form):
         if channel == "email" and not cleaned.get("subject"):
             self.add_error("subject", gettext("An e-mail needs a subject."))
         return cleaned
+
+    def attachments_said(self) -> list[dict[str, Any]]:
+        """Return the attachments that the inputs say."""
+        return attachments_typed(lists_in(self.data))
 
     def clean_conversion_days(self) -> int:
         """Take an empty field for the usual number of days."""

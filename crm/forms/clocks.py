@@ -13,6 +13,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 LOCAL_TIME = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+_NO_PLACES = frozenset({"Factory", "localtime"})
+_ELSEWHERE = "Etc"
+"""Where zones are listed that have no continent."""
+
 YEARS = range(2000, 2200)
 """At the edges of the calendar time zones do not exist."""
 
@@ -74,7 +78,7 @@ def check_year(day: date | None) -> None:
 
 
 def zone_choices() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the time zones by continent, that of the company first."""
+    """Return all time zones by continent, that of the company first."""
     here = timezone.get_current_timezone_name()
     return [(gettext("Here"), [(here, here)]), *_others(here)]
 
@@ -82,10 +86,8 @@ def zone_choices() -> list[tuple[str, list[tuple[str, str]]]]:
 @cache
 def _others(here: str) -> list[tuple[str, list[tuple[str, str]]]]:
     groups = defaultdict(list)
-    for name in sorted(available_timezones() - {here}):
-        continent, _slash, place = name.partition("/")
-        if place and continent not in {"Etc", "SystemV", "posix", "right"}:
-            groups[continent].append((name, name.replace("_", " ")))
-    if here != "UTC":
-        groups["UTC"].append(("UTC", "UTC"))
+    for name in sorted(available_timezones() - {here, *_NO_PLACES}):
+        continent, slash, _place = name.partition("/")
+        groups[continent if slash else _ELSEWHERE].append((name, name.replace("_", " ")))
+    groups[_ELSEWHERE] = groups.pop(_ELSEWHERE)  # behind the continents
     return [*groups.items()]

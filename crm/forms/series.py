@@ -48,7 +48,10 @@ ASKED = {
 
 
 class SeriesForm(CampaignForm):
-    """The message and the audience of a campaign, and the days on which it goes out."""
+    """The message and the audience of a campaign, and the days on which it goes out.
+
+    Attachments are not asked for: a series keeps those that it has.
+    """
 
     name = forms.CharField(label=_("Name"), max_length=80)
     kind = forms.ChoiceField(
@@ -117,10 +120,17 @@ class SeriesForm(CampaignForm):
     until = DayField(label=_("Last day"), required=False)
     base = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, viewer: Viewer, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, viewer: Viewer, *args: Any, kept: Series | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(viewer, *args, **kwargs)
+        self.kept = kept
         for name in NOT_ASKED:
             del self.fields[name]
+
+    def attachments_said(self) -> list[dict[str, Any]]:
+        """Return the attachments that the series has."""
+        return self.kept.content.attachments if self.kept else []
 
     def weekday_groups(self) -> list[Any]:
         """Return the days of the week to tick, in one group."""
@@ -129,6 +139,8 @@ class SeriesForm(CampaignForm):
     def clean(self) -> dict[str, Any]:
         """Ask for what the kind of series needs, and for an end after the beginning."""
         cleaned = super().clean()
+        for error in self.errors.pop("attachments", []):  # the channel is what can be changed here
+            self.add_error("channel", error)
         kind = cleaned.get("kind", SeriesKind.REPEAT)
         for other in set(ASKED) - {kind}:
             for name in ASKED[other]:

@@ -105,8 +105,8 @@ def _form(
     request: HttpRequest, viewer: Viewer, series: Series | None, initial: dict[str, Any]
 ) -> HttpResponse:
     if request.method == "GET":
-        return _show(request, SeriesForm(viewer, initial=initial), series)
-    form = SeriesForm(viewer, request.POST)
+        return _show(request, SeriesForm(viewer, initial=initial, kept=series), series)
+    form = SeriesForm(viewer, request.POST, kept=series)
     if request.POST.get("go") == "count":
         if request.headers.get("HX-Request"):
             return render(request, "crm/parts/_campaign_audience.html", counted(form))
