@@ -70,8 +70,14 @@ def check_for_channel(attachments: Sequence[Attachment], abilities: Abilities) -
                 _("This channel cannot send attachments of the kind “%(kind)s”.")
                 % {"kind": item["kind"]}
             )
-        if abilities.keeps_media and item["kind"] in MediaKind.values and not item.get("media"):
-            raise RuleBroken(_("This channel wants the file itself, not its address. Upload it."))
+    if abilities.keeps_media:
+        check_files_are_here(attachments)
+
+
+def check_files_are_here(attachments: Sequence[Attachment]) -> None:
+    """Refuse addresses of files, for a channel to which the files themselves are uploaded."""
+    if any(item["kind"] in MediaKind.values and not item.get("media") for item in attachments):
+        raise RuleBroken(_("This channel wants the file itself, not its address. Upload it."))
 
 
 def in_public_form(attachments: Sequence[Attachment]) -> list[dict[str, Any]]:

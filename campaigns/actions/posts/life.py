@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from campaigns.actions.campaigns import LATEST_START
-from campaigns.attachments import check_attachments
+from campaigns.attachments import check_attachments, check_files_are_here
 from campaigns.enums import POST_MOVES, BatchState, PostKind, PostState, TargetState
 from campaigns.models import Content, Post, PostShare, PostTarget
 from campaigns.models.campaigns import BATCH_LIMIT
@@ -81,6 +81,7 @@ def check_post_words(kind: PostKind, text: str, attachments: Attachments) -> Non
     if not text.strip() and not attachments:
         raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
     check_attachments(attachments)
+    check_files_are_here(attachments)
     if used_in(text):
         raise RuleBroken(
             _("A post has the same words for everybody: {%(word)s} cannot be filled.")

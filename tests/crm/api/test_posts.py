@@ -5,7 +5,7 @@ import pytest
 from campaigns.models import Content, Post
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff
-from tests.builders import make_post, make_staff, make_store, make_tag
+from tests.builders import make_content, make_media, make_post, make_staff, make_store, make_tag
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +101,15 @@ def test_only_a_draft_is_changed(client):
     assert client.patch(f"{POSTS}/{post.pk}", {"name": "Hats"}).status_code == 409
     post.refresh_from_db()
     assert post.name == "Coats"
+
+
+def test_a_post_takes_no_address_in_place_of_a_file(client):
+    far = make_content("Coats", attachments=[{"kind": "image", "url": "https://example.com/a.png"}])
+    here = make_content("Coats", attachments=[{"kind": "image", "media": make_media().pk}])
+    body = {"kind": "group", "name": "Coats"}
+
+    refused = client.post(POSTS, body | {"content": far.pk})
+    taken = client.post(POSTS, body | {"content": here.pk})
+
+    assert (refused.status_code, taken.status_code) == (400, 201)
+    assert Post.objects.count() == 1
