@@ -18,12 +18,12 @@ from django.utils import timezone
 import bench.ready  # noqa: F401 -- before the first model is imported
 from bench.figures import Figure
 from campaigns.actions.campaigns import (
-    Wording,
     create_campaign,
     pause_campaign,
     plan_campaign,
     schedule_campaign,
 )
+from campaigns.actions.wordings import Wording
 from campaigns.models import Campaign, Content, Delivery, MessagingRules, Segment
 from campaigns.queries import delivery_counts
 from config.places import ROOT

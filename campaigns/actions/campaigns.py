@@ -1,6 +1,5 @@
 """The life of a campaign, from draft to done: every arrow of ``CAMPAIGN_MOVES``."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,21 +10,18 @@ from campaigns.actions.approvals import UNAPPROVED, ask_for_approval
 from campaigns.actions.moves import move as _move
 from campaigns.actions.moves import move_at_any_moment
 from campaigns.actions.stopping import stop_waiting
+from campaigns.actions.wordings import Wording, check_sendable
 from campaigns.approval import outgrown, recipients_to_ask_about
-from campaigns.attachments import check_for_channel
 from campaigns.audience import freeze_audience
 from campaigns.calendar import WallTime
-from campaigns.channels import abilities_of, available_channels, connector_for
+from campaigns.channels import connector_for
 from campaigns.enums import (
     BatchState,
     CampaignState,
     DeliveryReason,
     DeliveryState,
 )
-from campaigns.html import clean_html
 from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Segment, Variant
-from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
-from campaigns.segments import check_rule
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tallies import begin_counting
@@ -47,18 +43,6 @@ REMINDERS = 3
 REMINDER_WINDOW = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
-    """What of a message is not in its content: for channels that have it."""
-
-    subject: str = ""
-    html: str = ""
-
-    def __post_init__(self) -> None:
-        """Keep nothing of the HTML that has no place in a mail."""
-        object.__setattr__(self, "html", clean_html(self.html))
-
-
 def create_campaign(
     *,
     name: str,
@@ -74,12 +58,9 @@ def create_campaign(
 ) -> Campaign:
     """Draft a campaign. Raises ``RuleBroken`` if its words or its segment cannot be sent."""
     wording = wording or Wording()
-    if channel not in available_channels():
-        raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": channel})
     if not name.strip():
         raise RuleBroken(_("Give the campaign a name."))
-    check_words(content, channel, wording)
-    check_rule(segment.rule)
+    check_sendable(content, segment, channel, wording)
     if send_until and send_until <= now:
         raise RuleBroken(_("The time until which it may be sent has passed."))
     with transaction.atomic():
@@ -99,32 +80,6 @@ def create_campaign(
         )
         record(campaign, "campaign.created", actor=actor, at=now)
     return campaign
-
-
-def check_words(content: Content, channel: str, wording: Wording) -> None:
-    """Raise ``RuleBroken``, saying what to change, if a channel would not take these words."""
-    abilities = abilities_of(channel)
-    if not content.text.strip() and not content.attachments:
-        raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
-    size = len(content.text.encode())
-    if size > abilities.text_bytes:
-        raise RuleBroken(
-            _("The text has %(size)s bytes; this channel takes %(limit)s. Shorten it.")
-            % {"size": size, "limit": abilities.text_bytes}
-        )
-    if channel == "email" and not wording.subject.strip():
-        raise RuleBroken(_("An e-mail needs a subject."))
-    if (wording.subject and not abilities.has_subject) or (wording.html and not abilities.has_html):
-        raise RuleBroken(_("This channel takes neither subject nor HTML."))
-    check_for_channel(content.attachments, abilities)
-    personal = used_in(content.text) - SENDER_PLACEHOLDERS
-    if personal and not abilities.personal_text:
-        raise RuleBroken(
-            _(
-                "One call carries one text for all of a sender's customers: {%(word)s} cannot be filled."
-            )
-            % {"word": min(personal)}
-        )
 
 
 def schedule_campaign(

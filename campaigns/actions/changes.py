@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.actions.approvals import UNAPPROVED
-from campaigns.actions.campaigns import Wording, check_words
 from campaigns.actions.moves import move
+from campaigns.actions.wordings import Wording, check_words
 from campaigns.enums import CampaignState
 from campaigns.html import clean_html
 from campaigns.models import Campaign, Experiment, Variant

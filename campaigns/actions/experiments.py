@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.actions.approvals import tell_maker
-from campaigns.actions.campaigns import PUMPS, Wording, begin_sending, check_words
+from campaigns.actions.campaigns import PUMPS, begin_sending
 from campaigns.actions.changes import open_for_change
+from campaigns.actions.wordings import Wording, check_words
 from campaigns.channels import is_direct
 from campaigns.enums import BatchState, CampaignState, WinnerRule
 from campaigns.experiments import standing_of

@@ -9,12 +9,10 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from campaigns.actions.campaigns import Wording, check_words
-from campaigns.channels import available_channels
+from campaigns.actions.wordings import Wording, check_sendable
 from campaigns.enums import CampaignState
 from campaigns.experiments import split_of
 from campaigns.models import Campaign, Content, Segment
-from campaigns.segments import check_rule
 from contacts.actions.history import record
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
@@ -69,10 +67,7 @@ def rewrite_campaign(
 
     Raises ``MovedOn`` if it is no draft any more, or not the one that ``base`` tells of.
     """
-    if channel not in available_channels():
-        raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": channel})
-    check_words(content, channel, wording)
-    check_rule(segment.rule)
+    check_sendable(content, segment, channel, wording)
     if send_until and send_until <= now:
         raise RuleBroken(_("The time until which it may be sent has passed."))
     with transaction.atomic():

@@ -8,12 +8,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from campaigns.actions.campaigns import Wording, check_words, create_campaign, schedule_campaign
+from campaigns.actions.campaigns import create_campaign, schedule_campaign
+from campaigns.actions.wordings import Wording, check_sendable
 from campaigns.calendar import check_series_rule, local_day, next_run, zone_named
-from campaigns.channels import available_channels
 from campaigns.enums import RunState, SeriesState
 from campaigns.models import Series, SeriesRun
-from campaigns.segments import check_rule
 from contacts.actions.history import record
 from contacts.actions.notices import notify
 from contacts.enums import NoticeKind, Purpose
@@ -238,8 +237,6 @@ def _next_run(series: Series, now: datetime) -> datetime:
 def _check(series: Series) -> None:
     if not series.name.strip():
         raise RuleBroken(_("Give the series a name."))
-    if series.channel not in available_channels():
-        raise RuleBroken(_("There is no channel “%(name)s”.") % {"name": series.channel})
     if series.purpose not in Purpose.values:
         raise RuleBroken(_("There is no purpose “%(name)s”.") % {"name": series.purpose})
     zone_named(series.zone)
@@ -248,5 +245,5 @@ def _check(series: Series) -> None:
         raise RuleBroken(_("This day is out of range."))
     if series.until and series.until < series.starts_on:
         raise RuleBroken(_("A series ends after it begins."))
-    check_words(series.content, series.channel, Wording(subject=series.subject, html=series.html))
-    check_rule(series.segment.rule)
+    wording = Wording(subject=series.subject, html=series.html)
+    check_sendable(series.content, series.segment, series.channel, wording)

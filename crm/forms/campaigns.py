@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.actions.campaigns import Wording, create_campaign
+from campaigns.actions.campaigns import create_campaign
 from campaigns.actions.changes import change_campaign
 from campaigns.actions.rewriting import rewrite_campaign
+from campaigns.actions.wordings import Wording
 from campaigns.attachments import check_for_channel
 from campaigns.calendar import WallTime
 from campaigns.channels import LABELS, abilities_of, available_channels

@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from campaigns.actions import campaigns as act
 from campaigns.actions.batches import expire_leases, look_up_batch
-from campaigns.actions.campaigns import Wording
 from campaigns.actions.due import campaigns_to_send
 from campaigns.actions.letters import LEASE, LONG_LEASE, Turn
 from campaigns.actions.missed import end_missed
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.tallies import fold_tallies
 from campaigns.actions.unclear import check_unclear, send_again, write_off
+from campaigns.actions.wordings import Wording
 from campaigns.channels import available_channels, direct_connector
 from campaigns.enums import BatchState, CampaignState, DeliveryReason
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery, Tally

@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.campaigns import (
-    Wording,
     create_campaign,
     plan_campaign,
     schedule_campaign,
 )
 from campaigns.actions.letters import LONG_LEASE
 from campaigns.actions.pump import pump_campaign
+from campaigns.actions.wordings import Wording
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery, MessagingRules
 from config.places import ROOT
 from contacts.enums import IdentityKind

@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns.actions.campaigns import (
-    Wording,
     cancel_campaign,
     create_campaign,
     pause_campaign,
@@ -25,6 +24,7 @@ from campaigns.actions.changes import change_campaign
 from campaigns.actions.contents import create_content
 from campaigns.actions.segments import create_segment
 from campaigns.actions.unclear import check_unclear, send_again, write_off
+from campaigns.actions.wordings import Wording
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
