@@ -21,8 +21,12 @@ INPUTS = {
     "att_text": "description",
     "att_app_id": "app_id",
     "att_page": "page",
+    "att_picture_url": "picture_url",
 }
-"""Inputs, and what each means; ``att_media`` is the picture of a card."""
+"""Inputs, and what each means; ``att_media`` is the picture of a card. Nobody types where else its
+picture lies; what was said of that through the API is kept."""
+
+_TEXTS = tuple(INPUTS.values())[2:]
 
 Typed = dict[str, list[str]]
 
@@ -39,15 +43,8 @@ def lists_in(data: Mapping[str, Any]) -> Mapping[str, list[str]]:
 def attachments_typed(typed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """Return the attachments that the inputs say, in their order; whether they are sound or not."""
     rows = []
-    for kind, media, title, url, text, app_id, page in _rows(typed):
-        fields = {
-            "title": title,
-            "url": url,
-            "description": text,
-            "app_id": app_id,
-            "page": page,
-        }
-        said = {name: storable(value).strip() for name, value in fields.items()}
+    for kind, media, *texts in _rows(typed):
+        said = {name: storable(value).strip() for name, value in zip(_TEXTS, texts, strict=True)}
         row: dict[str, Any] = {
             "kind": kind,
             **{name: value for name, value in said.items() if value},
@@ -73,7 +70,7 @@ def with_one_more(typed: Typed, kind: str, media: MediaFile | None = None) -> Ty
     if len(typed.get("att_kind", [])) >= MOST or kind not in {"link", "mini_program", *_FILES}:
         return typed
     rows = [list(row) for row in _rows(typed)]
-    rows.append([kind, str(media.pk) if media else "", "", "", "", "", ""])
+    rows.append([kind, str(media.pk) if media else "", *[""] * len(_TEXTS)])
     return _columns(rows)
 
 

@@ -1,5 +1,7 @@
 """The library, the files and the preview, as a marketer uses them."""
 
+from re import findall
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -353,3 +355,17 @@ def test_a_message_taken_while_the_campaign_is_written_elsewhere_says_so(client,
 
     assert done
     assert answer["Location"] == reverse("content_page", args=[other.pk])
+
+
+def test_the_picture_of_a_card_that_lies_elsewhere_stays(client, tao):
+    card = {"kind": "link", "title": "Coats", "url": "https://example.com/coats"}
+    card["picture_url"] = "https://example.com/coat.png"
+    content = make_content("Old words", folder="Autumn", attachments=[card])
+    address = reverse("content_edit", args=[content.pk])
+    page = sign_in(client, tao).get(address)
+    shown = findall(r'<input[^>]* name="(att_\w+)"[^>]* value="([^"]*)"', page.text)
+    typed = {"name": "Coats", "folder": "Autumn", "text": "New words", "go": "save"}
+
+    client.post(address, typed | dict(shown))
+
+    assert Content.objects.get(replaces=content).attachments == [card]
