@@ -80,7 +80,9 @@ class Aliyun:
         said = fields_in(reply.body) if reply.body else {}
         code = str(said.get("Code") or "")
         if reply.status == 200 and code == "OK":
-            return Answer(key, Outcome.TAKEN, reference=str(said.get("BizId") or "")[:120])
+            return Answer(
+                key, Outcome.TAKEN, reference=str(said.get("BizId") or "").replace("\0", "")[:120]
+            )
         if code in BUSY_CODES:
             return Answer(key, Outcome.BUSY, why=f"Aliyun {code}", retry_after=60.0)
         if code in SETTING_CODES:
@@ -184,7 +186,7 @@ def receipts_in(rows: object, *, now: datetime) -> list[Receipt]:
                     kind,
                     at=now,
                     key=str(row.get("out_id") or "")[:64],
-                    reference=str(row.get("biz_id") or "")[:120],
+                    reference=str(row.get("biz_id") or "").replace("\0", "")[:120],
                     why=str(row.get("err_code") or "")[:40],
                 )
             )

@@ -143,7 +143,7 @@ def _told(reply: Reply) -> dict[str, Answer]:
         answers[key] = Answer(
             key,
             _OUTCOMES[row["outcome"]],
-            reference=str(row.get("id") or "")[:120],
+            reference=str(row.get("id") or "").replace("\0", "")[:120],
             why="the far side refused it" if row["outcome"] == "refused" else "",
             retry_after=REST_SECONDS if row["outcome"] == "busy" else 0.0,
             is_address=row.get("is_address") is True,
