@@ -66,7 +66,7 @@ AHEAD = 20
 
 MOST_ATTEMPTS = 30
 MOST_TROUBLE = 10
-"""So many letters in a row that the channel would not take make it rest."""
+"""So many calls in a row that the channel would not take make it rest."""
 
 LONGEST_WAIT = 600.0
 LOOK_EVERY = timedelta(minutes=2)
@@ -438,13 +438,15 @@ class Turn:
         if not answer.is_channel:
             return
         self._trouble += 1
-        if self._trouble >= MOST_TROUBLE and not self._rested:
+        most = MOST_TROUBLE * self.connector.abilities.max_per_call  # a call speaks for its letters
+        if self._trouble >= most and not self._rested:
             self._rested = self._stopped = True
             let_rest(
                 self.campaign.channel,
                 seconds=answer.retry_after,
                 why=answer.why,
                 now=timezone.now(),
+                anew=self._any_taken,
             )
 
     def _write(self) -> None:

@@ -246,6 +246,32 @@ def test_a_channel_that_takes_nothing_rests_ever_longer(gateway: Gateway) -> Non
     assert again - timezone.now() > first * 1.5
 
 
+def test_one_refused_call_for_many_is_one_trouble_and_not_many(
+    gateway: Gateway, settings: Any
+) -> None:
+    settings.CAMPAIGN_WEBHOOK_PER_CALL = 20
+    people(1_000)
+    gateway.act = lambda _called: 503 if len(gateway.calls) % 10 == 5 else 200
+
+    campaign = plan()
+    pump_campaign(campaign.pk)
+
+    assert not ChannelPace.objects.filter(channel="webhook", rest_until__isnull=False).exists()
+    assert states(campaign)["sent"] >= 800
+
+
+def test_a_channel_that_takes_some_in_between_does_not_rest_ever_longer(gateway: Gateway) -> None:
+    people(300)
+    ChannelPace.objects.create(channel="webhook", streak=5, why="long ago")
+    gateway.act = lambda _called: 200 if len(gateway.calls) < 50 else 503
+
+    pump_campaign(plan().pk)
+
+    pace = ChannelPace.objects.get(pk="webhook")
+    assert pace.rest_until is not None
+    assert pace.rest_until < timezone.now() + timedelta(seconds=6)
+
+
 def test_one_channels_trouble_is_not_anothers(gateway: Gateway) -> None:
     people(50)
     gateway.act = lambda _called: 503
