@@ -450,6 +450,31 @@ def test_opting_out_counts_until_the_letter_is_drawn(gateway: Gateway) -> None:
     assert f"liuke-{campaign.pk}-{customers[5].pk}" not in gateway.taken
 
 
+@pytest.mark.parametrize("how", ["opted out", "said no to the channel"])
+def test_who_says_no_while_others_are_drawn_gets_nothing(gateway: Gateway, how: str) -> None:
+    customers = people(40)
+    campaign = plan()
+    turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
+    letters = turn._letters()
+    drawn = [next(letters) for _letter in range(5)]
+    last = customers[-1]
+    if how == "opted out":
+        opt_out(last, source="test", now=timezone.now())
+    else:
+        opt_out(last, source="test", now=timezone.now(), channel="webhook")
+    turn._looked_at = 0.0  # half a second later
+
+    drawn += list(letters)
+
+    assert f"liuke-{campaign.pk}-{last.pk}" not in {letter.key for letter in drawn if letter}
+    for letter in filter(None, drawn):
+        turn._hear(Answer(letter.key, Outcome.TAKEN))
+    turn._write()
+    turn._give_back()
+    pump_campaign(campaign.pk)
+    assert states(campaign) == {"sent": 39, "skipped": 1}
+
+
 def test_what_is_left_after_its_time_is_missed(gateway: Gateway) -> None:
     people(250)
     now = timezone.now()
