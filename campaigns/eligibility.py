@@ -41,6 +41,15 @@ SELECT customer_id, reason FROM (
 WHERE reason <> ''
 """
 
+_REFUSED = """
+SELECT id FROM contacts_customer
+WHERE id = ANY(%(customers)s) AND (state <> 'active' OR opted_out_at > %(since)s)
+UNION
+SELECT customer_id FROM contacts_consent
+WHERE customer_id = ANY(%(customers)s) AND at > %(since)s AND NOT granted
+  AND channel IN ('', %(channel)s) AND purpose IN ('', %(purpose)s)
+"""
+
 _DEAD = """EXISTS (
     SELECT FROM contacts_identity AS identity
     WHERE identity.customer_id = queued.customer_id AND identity.value = queued.address
@@ -83,6 +92,22 @@ def unclear_who_may_not(batch: Batch, *, restraint: Restraint) -> set[int]:
     """Return the unclear recipients of a batch who may not get it any more, should it go again."""
     verdicts = _verdicts(batch, restraint, DeliveryState.UNCLEAR)
     return {customer for customers in verdicts.values() for customer in customers}
+
+
+def who_refused(campaign: Campaign, customers: Collection[int], *, since: datetime) -> set[int]:
+    """Return who of these has said no to such a message since, or was merged or erased.
+
+    A quick look between two letters; whoever is in it is judged anew when the batch is claimed.
+    """
+    values: dict[str, Any] = {
+        "customers": list(customers),
+        "since": since,
+        "channel": campaign.channel,
+        "purpose": campaign.purpose,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_REFUSED, values)
+        return {row[0] for row in cursor.fetchall()}
 
 
 def quiet_until(

@@ -75,14 +75,18 @@ class Rate:
         return True
 
 
-def let_rest(channel: str, *, seconds: float, why: str, now: datetime) -> None:
-    """Let a channel rest: at least so long, and twice as long as the time before."""
+def let_rest(channel: str, *, seconds: float, why: str, now: datetime, anew: bool = False) -> None:
+    """Let a channel rest: at least so long, and twice as long as the time before.
+
+    It is a trouble of its own, and the rest the shortest, if letters got through since (`anew`).
+    """
     pace, _made = ChannelPace.objects.get_or_create(channel=channel)
     if pace.rest_until and pace.rest_until > now:
         return  # another worker has just said the same
-    rest = min(LONGEST_REST, max(seconds, SHORTEST_REST * 2**pace.streak))
+    streak = 0 if anew else pace.streak
+    rest = min(LONGEST_REST, max(seconds, SHORTEST_REST * 2**streak))
     ChannelPace.objects.filter(pk=channel, streak=pace.streak).update(
-        rest_until=now + timedelta(seconds=rest), streak=min(pace.streak + 1, 12), why=why[:300]
+        rest_until=now + timedelta(seconds=rest), streak=min(streak + 1, 12), why=why[:300]
     )
 
 

@@ -30,6 +30,7 @@ from campaigns.eligibility import (
     quiet_until,
     skip_those_who_may_not,
     unclear_who_may_not,
+    who_refused,
 )
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState
 from campaigns.letters import Recipient, Writer, recipients_in
@@ -51,6 +52,9 @@ LONG_LEASE = timedelta(seconds=120)
 LOOK_AT = 0.5
 """Seconds from one look at the campaign's state to the next: pause and cancel wait no longer."""
 
+SLOWEST_REFUSAL = timedelta(seconds=5)
+"""The longest time from the moment of an opt-out until others see it."""
+
 AT_A_TIME = 5
 """Batches in one claim."""
 
@@ -66,7 +70,7 @@ AHEAD = 20
 
 MOST_ATTEMPTS = 30
 MOST_TROUBLE = 10
-"""So many letters in a row that the channel would not take make it rest."""
+"""So many calls in a row that the channel would not take make it rest."""
 
 LONGEST_WAIT = 600.0
 LOOK_EVERY = timedelta(minutes=2)
@@ -243,6 +247,7 @@ class Turn:
     _told: list[tuple[int, int, Answer]] = field(default_factory=list)
     _told_at: float = 0.0
     _looked_at: float = 0.0
+    _judged_at: datetime | None = None
     _stopped: bool = False
     _trouble: int = 0
     _any_taken: bool = False
@@ -303,6 +308,7 @@ class Turn:
     def _claim(self) -> bool:
         """Take the next batches, and skip who may not get it any more; whether there were any."""
         now = timezone.now()
+        self._judged_at = self._judged_at or now
         values: dict[str, Any] = {
             "token": self.token,
             "until": now + self._lease,
@@ -403,7 +409,21 @@ class Turn:
         with connection.cursor() as cursor:
             cursor.execute(_RENEW, values)
             ours = dict(cursor.fetchall())
+        self._leave_out_who_refused()
         return len(ours) == len(self._claimed) and all(ours.values())
+
+    def _leave_out_who_refused(self) -> None:
+        """Draw nobody who has said no since the claim: they stay queued, and the next claim skips.
+
+        Looked at from a moment before the first claim: a refusal is committed after its time.
+        """
+        left = [person.customer_id for one in self._claimed.values() for person in one.left]
+        if not left or self._judged_at is None:
+            return
+        refused = who_refused(self.campaign, left, since=self._judged_at - SLOWEST_REFUSAL)
+        if refused:
+            for one in self._claimed.values():
+                one.left[:] = [person for person in one.left if person.customer_id not in refused]
 
     # --- hearing ----------------------------------------------------------------------------
 
@@ -438,13 +458,15 @@ class Turn:
         if not answer.is_channel:
             return
         self._trouble += 1
-        if self._trouble >= MOST_TROUBLE and not self._rested:
+        most = MOST_TROUBLE * self.connector.abilities.max_per_call  # a call speaks for its letters
+        if self._trouble >= most and not self._rested:
             self._rested = self._stopped = True
             let_rest(
                 self.campaign.channel,
                 seconds=answer.retry_after,
                 why=answer.why,
                 now=timezone.now(),
+                anew=self._any_taken,
             )
 
     def _write(self) -> None:

@@ -246,6 +246,32 @@ def test_a_channel_that_takes_nothing_rests_ever_longer(gateway: Gateway) -> Non
     assert again - timezone.now() > first * 1.5
 
 
+def test_one_refused_call_for_many_is_one_trouble_and_not_many(
+    gateway: Gateway, settings: Any
+) -> None:
+    settings.CAMPAIGN_WEBHOOK_PER_CALL = 20
+    people(1_000)
+    gateway.act = lambda _called: 503 if len(gateway.calls) % 10 == 5 else 200
+
+    campaign = plan()
+    pump_campaign(campaign.pk)
+
+    assert not ChannelPace.objects.filter(channel="webhook", rest_until__isnull=False).exists()
+    assert states(campaign)["sent"] >= 800
+
+
+def test_a_channel_that_takes_some_in_between_does_not_rest_ever_longer(gateway: Gateway) -> None:
+    people(300)
+    ChannelPace.objects.create(channel="webhook", streak=5, why="long ago")
+    gateway.act = lambda _called: 200 if len(gateway.calls) < 50 else 503
+
+    pump_campaign(plan().pk)
+
+    pace = ChannelPace.objects.get(pk="webhook")
+    assert pace.rest_until is not None
+    assert pace.rest_until < timezone.now() + timedelta(seconds=6)
+
+
 def test_one_channels_trouble_is_not_anothers(gateway: Gateway) -> None:
     people(50)
     gateway.act = lambda _called: 503
@@ -422,6 +448,31 @@ def test_opting_out_counts_until_the_letter_is_drawn(gateway: Gateway) -> None:
 
     assert states(campaign) == {"sent": 39, "skipped": 1}
     assert f"liuke-{campaign.pk}-{customers[5].pk}" not in gateway.taken
+
+
+@pytest.mark.parametrize("how", ["opted out", "said no to the channel"])
+def test_who_says_no_while_others_are_drawn_gets_nothing(gateway: Gateway, how: str) -> None:
+    customers = people(40)
+    campaign = plan()
+    turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
+    letters = turn._letters()
+    drawn = [next(letters) for _letter in range(5)]
+    last = customers[-1]
+    if how == "opted out":
+        opt_out(last, source="test", now=timezone.now())
+    else:
+        opt_out(last, source="test", now=timezone.now(), channel="webhook")
+    turn._looked_at = 0.0  # half a second later
+
+    drawn += list(letters)
+
+    assert f"liuke-{campaign.pk}-{last.pk}" not in {letter.key for letter in drawn if letter}
+    for letter in filter(None, drawn):
+        turn._hear(Answer(letter.key, Outcome.TAKEN))
+    turn._write()
+    turn._give_back()
+    pump_campaign(campaign.pk)
+    assert states(campaign) == {"sent": 39, "skipped": 1}
 
 
 def test_what_is_left_after_its_time_is_missed(gateway: Gateway) -> None:
