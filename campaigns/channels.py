@@ -144,6 +144,11 @@ def is_direct(channel: str) -> bool:
     return channel in _DIRECT
 
 
+def post_abilities(kind: str) -> Abilities:
+    """Return what posts of a kind can carry, whether WeCom is set up or not."""
+    return WeComGroups.abilities if kind == PostKind.GROUP else WeComMoments.abilities
+
+
 def post_connector(kind: str, *, patience: float = 0) -> Connector:
     """Return the connector for posts of a kind. Raises ``ChannelBusy`` while WeCom is not set up."""
     client = wecom(patience=patience)

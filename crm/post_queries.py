@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.actions.posts.life import chats_in, publishers_in
+from campaigns.attachments import in_public_form
 from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
 from contacts.models import Customer, CustomerTag, Follow, Staff
@@ -134,6 +135,18 @@ class PostReach:
     targets: int
     staff: int
     people: int
+
+
+def shown_attachments(post: Post) -> list[dict[str, Any]]:
+    """Return what goes with a post as the phone shows it: one query.
+
+    A link card has no description in a moment.
+    """
+    shown = in_public_form(post.enclosed)
+    if post.kind == PostKind.MOMENT:
+        for item in shown:
+            item.pop("description", None)
+    return shown
 
 
 def reach_ahead(kind: PostKind, stores: Collection[int], tags: Collection[int]) -> PostReach:

@@ -1,5 +1,7 @@
 """Posts: one message to many at once, which staff send: to group chats, or as a moment."""
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -67,6 +69,14 @@ class Post(models.Model):
     def words(self) -> str:
         """What is said, or what would be said if the post were planned now."""
         return self.content.text if self.planned_at is None else self.text
+
+    @property
+    def enclosed(self) -> list[dict[str, Any]]:
+        """What goes with the words, or would if the post were planned now."""
+        found: list[dict[str, Any]] = (
+            self.content.attachments if self.planned_at is None else self.attachments
+        )
+        return found
 
 
 class PostShare(models.Model):

@@ -67,6 +67,8 @@ class WeComGroups:
         personal_text=False,
         text_bytes=MAX_TEXT_BYTES,
         needs_confirmation=True,
+        attachment_kinds=("link", "image", "mini_program", "video", "file"),
+        keeps_media=True,
     )
 
     def __init__(self, client: WeComClient) -> None:
@@ -152,6 +154,8 @@ class WeComMoments:
         personal_text=False,
         text_bytes=MAX_TEXT * 4,
         needs_confirmation=True,
+        attachment_kinds=("image", "video", "link"),
+        keeps_media=True,
     )
 
     def __init__(self, client: WeComClient) -> None:

@@ -33,6 +33,7 @@ from crm.post_queries import (
     reach_so_far,
     reasons_of,
     refused_shares,
+    shown_attachments,
     state_word,
     targets_of,
     with_targets,
@@ -92,6 +93,7 @@ def _show(
         **_progress(post),
         "schedule": schedule or ScheduleForm(timezone.now(), initial=typed_time(post)),
         "zone": timezone.get_current_timezone_name(),
+        "attachments": shown_attachments(post),
         "stores": post.stores.order_by("name", "pk"),
         "tags": post.tags.order_by("name", "pk"),
     }

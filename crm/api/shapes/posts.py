@@ -8,15 +8,18 @@ from crm.api.shapes.people import StaffRef
 
 
 class PostShape(serializers.ModelSerializer[Post]):
-    """One message to group chats, or one moment. The text is fixed when it goes out."""
+    """One message to group chats, or one moment. Text and attachments are fixed when it goes out."""
 
     created_by = StaffRef(read_only=True, allow_null=True)
     text = serializers.CharField(source="words", read_only=True)
+    attachments = serializers.ListField(
+        source="enclosed", child=serializers.DictField(), read_only=True
+    )
 
     class Meta:
         model = Post
         fields = (
-            "id", "kind", "name", "content", "text", "state", "state_at", "send_at", "planned_at",
+            "id", "kind", "name", "content", "text", "attachments", "state", "state_at", "send_at", "planned_at",
             "closed_at", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
