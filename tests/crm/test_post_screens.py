@@ -12,6 +12,7 @@ from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, Tar
 from campaigns.models import Post, PostShare, PostTarget
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff, Store, Tag
+from crm.forms.attachments import inputs_of
 from tests.builders import (
     make_chat,
     make_content,
@@ -334,7 +335,7 @@ def test_a_draft_is_changed(marketer: Client, tao: Staff) -> None:
     north, tag = make_store("North"), known_tag()
     said = typed(
         kind="moment", name="Hats", text="New", stores=[north.pk], tags=[tag.pk],
-        seen=seen_of(marketer, post),
+        seen=seen_of(marketer, post), **inputs_of(content.attachments),
     )  # fmt: skip
 
     marketer.post(f"/posts/{post.pk}/edit/", said)
@@ -353,8 +354,8 @@ def test_a_post_with_a_picture_needs_no_words(marketer: Client) -> None:
         content=make_content("Old", attachments=[{"kind": "image", "media": make_media().pk}])
     )
 
-    seen = seen_of(marketer, post)
-    marketer.post(f"/posts/{post.pk}/edit/", typed(text="", seen=seen))
+    said = typed(text="", seen=seen_of(marketer, post), **inputs_of(post.enclosed))
+    marketer.post(f"/posts/{post.pk}/edit/", said)
 
     assert fresh(post).words == ""
 

@@ -5,7 +5,7 @@ import pytest
 from campaigns.models import Content, Post
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff
-from tests.builders import make_post, make_staff, make_store, make_tag
+from tests.builders import make_media, make_post, make_staff, make_store, make_tag
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +101,45 @@ def test_only_a_draft_is_changed(client):
     assert client.patch(f"{POSTS}/{post.pk}", {"name": "Hats"}).status_code == 409
     post.refresh_from_db()
     assert post.name == "Coats"
+
+
+LINK = {"kind": "link", "title": "Our coats", "url": "https://shop.example/coats"}
+MOMENT = {"kind": "moment", "name": "Coats"}
+
+
+def test_attachments_are_written_read_and_changed(client):
+    rows = [{"kind": "image", "media": make_media().pk}]
+
+    made = client.post(POSTS, MOMENT | {"attachments": rows})
+
+    assert (made.status_code, made.json()["attachments"]) == (201, rows)
+    place = f"{POSTS}/{made.json()['id']}"
+    assert client.get(place).json()["attachments"] == rows
+    assert client.patch(place, {"text": "New"}).json()["attachments"] == rows
+    changed = client.patch(place, {"attachments": [LINK]}).json()
+    assert (changed["attachments"], changed["text"]) == ([LINK], "New")
+    emptied = client.patch(place, {"attachments": []})
+    assert (emptied.status_code, emptied.json()["attachments"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"attachments": [LINK, LINK]},
+        {"attachments": [{"kind": "image", "media": 0}]},
+        {"attachments": [LINK] * 10},
+        {"attachments": "nothing"},
+        {"content": 1, "attachments": [LINK]},
+        {"attachments": []},
+        {},
+    ],
+)
+def test_attachments_that_a_moment_cannot_carry_are_refused(client, wrong):
+    post = make_post(kind="moment")
+
+    assert client.post(POSTS, MOMENT | wrong).status_code == 400
+    assert Post.objects.count() == Content.objects.count() == 1
+    if wrong.get("attachments"):
+        assert client.patch(f"{POSTS}/{post.pk}", wrong).status_code == 400
+    post.refresh_from_db()
+    assert post.enclosed == []
