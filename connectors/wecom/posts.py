@@ -33,8 +33,10 @@ from connectors.wecom.api.messages import (
 from connectors.wecom.api.moments import (
     MAX_TEXT,
     MomentJob,
+    Reactions,
     add_moment_task,
     cancel_moment_task,
+    get_moment_comments,
     get_moment_list,
     get_moment_task,
     get_moment_task_result,
@@ -210,6 +212,13 @@ class WeComMoments:
             return Progress(datetime.now(tz=UTC) if published else None, results)
 
         return _asking_what_may_be_over(ask)
+
+    def reactions(self, reference: str, member: str) -> Reactions:
+        """Count the comments and likes of what one member has published.
+
+        Raises ``ChannelBusy``, ``ChannelRefused`` or ``ChannelUnclear``.
+        """
+        return asking(lambda: get_moment_comments(self._client, reference, member))
 
     def remind(self, reference: str) -> None:
         """Refuse: WeCom has no reminder for moments."""

@@ -31,6 +31,7 @@ from crm.post_queries import (
     PostReach,
     reach_ahead,
     reach_so_far,
+    reactions_of,
     reasons_of,
     refused_shares,
     shown_attachments,
@@ -122,6 +123,7 @@ def _progress(post: Post) -> dict[str, Any]:
     """Everything that moves while the post is under way."""
     state = PostState(post.state)
     (row,) = with_targets([post])
+    reactions = reactions_of(post) if row.sent and post.kind == PostKind.MOMENT else None
     moves = POST_MOVES[state]
     return {
         "post": post,
@@ -139,7 +141,8 @@ def _progress(post: Post) -> dict[str, Any]:
         "may_schedule": PostState.SCHEDULED in moves,
         "may_unschedule": PostState.DRAFT in moves,
         "may_cancel": PostState.CANCELLED in moves,
-        "may_ask": state in OUT,
+        "reactions": reactions,
+        "may_ask": state in OUT or bool(reactions and reactions.goes_on),
         "may_remind": state in OUT and post.kind == PostKind.GROUP,
     }
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from campaigns.actions.campaigns import REMINDER_WINDOW, REMINDERS
 from campaigns.actions.parts import TOO_YOUNG
 from campaigns.actions.posts.life import advance_post
+from campaigns.actions.posts.reactions import read_again
 from campaigns.actions.posts.sending import look_up_share, parcel_of
 from campaigns.actions.results import IN_HAND, LONGEST, PATIENCE, SHORTEST
 from campaigns.channels import post_connector
@@ -104,7 +105,8 @@ def _write_progress(share: PostShare, progress: Progress, *, now: datetime) -> N
         for result in progress.results:
             target = handed.filter(address=result.address)
             if result.fate == Fate.SENT:
-                target.update(state=TargetState.SENT, sent_at=result.at)
+                due = now if share.post.kind == PostKind.MOMENT else None
+                target.update(state=TargetState.SENT, sent_at=result.at, reactions_due_at=due)
             elif result.fate in _FAILURES:
                 target.update(state=TargetState.FAILED, reason=_FAILURES[result.fate])
         if progress.over or share.withdrawn_at or _age(share, now) > PATIENCE:
@@ -129,11 +131,15 @@ def _next_check(share: PostShare, now: datetime) -> datetime:
 
 
 def refresh_post(post: Post, *, now: datetime) -> None:
-    """Have the channel asked now; shares that it got less than a minute ago are left out."""
+    """Have the channel asked now; shares that it got less than a minute ago are left out.
+
+    So it is about the comments and likes of a moment.
+    """
     PostShare.objects.filter(
         post=post, state=BatchState.HANDED, handed_at__lte=now - TOO_YOUNG
     ).update(next_attempt_at=now)
     ring(check_post_task, post.pk)
+    read_again(post, now=now)
 
 
 def remind_post(post: Post, *, actor: Staff | None, now: datetime) -> int:

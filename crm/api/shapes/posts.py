@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from campaigns.models import Post
 from campaigns.queries import PostProgress, PostTargetRow
+from connectors.wecom.api.moments import Reactions
 from crm.api.shapes.people import StaffRef
 
 
@@ -25,6 +26,15 @@ class PostShape(serializers.ModelSerializer[Post]):
         read_only_fields = fields
 
 
+class ReactionsShape(serializers.Serializer[Reactions]):
+    """Comments and likes of what a colleague has published, by whose they are."""
+
+    customer_comments = serializers.IntegerField()
+    staff_comments = serializers.IntegerField()
+    customer_likes = serializers.IntegerField()
+    staff_likes = serializers.IntegerField()
+
+
 class PostTargetShape(serializers.Serializer[PostTargetRow]):
     """One group chat, or one colleague who is to publish a moment."""
 
@@ -33,6 +43,8 @@ class PostTargetShape(serializers.Serializer[PostTargetRow]):
     state = serializers.CharField()
     reason = serializers.CharField()
     sent_at = serializers.DateTimeField(allow_null=True)
+    reactions = ReactionsShape(help_text="All 0 for a chat, and until they are read.")
+    reactions_read_at = serializers.DateTimeField(allow_null=True)
 
 
 class PostProgressShape(serializers.Serializer[PostProgress]):
