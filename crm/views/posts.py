@@ -39,11 +39,11 @@ from crm.post_queries import (
     targets_of,
     with_targets,
 )
+from crm.queries import POSTS_UNDER_WAY
 from crm.views.refusals import moved_on, press
 
 LIST_SIZE = 25
 TARGETS_SIZE = 50
-LIVE = (PostState.SCHEDULED, PostState.SENDING, PostState.WAITING)
 OUT = (PostState.SENDING, PostState.WAITING)
 
 
@@ -136,7 +136,7 @@ def _progress(post: Post) -> dict[str, Any]:
         "reasons": [
             (kind, reason, n, ADVICE.get(reason, "")) for kind, reason, n in reasons_of(post)
         ],
-        "is_live": state in LIVE,
+        "is_live": state in POSTS_UNDER_WAY,
         "may_edit": state == PostState.DRAFT,
         "may_schedule": PostState.SCHEDULED in moves,
         "may_unschedule": PostState.DRAFT in moves,

@@ -1,11 +1,13 @@
 """Posts to group chats and moments through the API: whom they may reach, and changing them."""
 
 import pytest
+from django.utils import timezone
 
-from campaigns.models import Content, Post
+from campaigns.actions.posts.life import plan_post
+from campaigns.models import Content, Post, PostTarget
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff
-from tests.builders import make_media, make_post, make_staff, make_store, make_tag
+from tests.builders import make_customers, make_media, make_post, make_staff, make_store, make_tag
 
 pytestmark = pytest.mark.django_db
 
@@ -143,3 +145,20 @@ def test_attachments_that_a_moment_cannot_carry_are_refused(client, wrong):
         assert client.patch(f"{POSTS}/{post.pk}", wrong).status_code == 400
     post.refresh_from_db()
     assert post.enclosed == []
+
+
+def test_the_progress_tells_of_comments_and_likes(client):
+    make_customers(1, owner=make_staff("Lin"), followed=True)
+    now = timezone.now()
+    post = make_post(kind="moment", state="scheduled", send_at=now)
+    plan_post(post.pk, now=now)
+    PostTarget.objects.update(
+        state="sent", customer_likes=3, staff_comments=1, reactions_read_at=now
+    )
+
+    (row,) = client.get(f"{POSTS}/{post.pk}/progress").json()["targets"]
+
+    assert row["reactions"] == {
+        "customer_comments": 0, "staff_comments": 1, "customer_likes": 3, "staff_likes": 0,
+    }  # fmt: skip
+    assert row["reactions_read_at"]
