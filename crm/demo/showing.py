@@ -35,7 +35,7 @@ LIBRARY = {
     "大衣到店": (SEASON, "今年的羊毛大衣到店了，三个颜色都在。想先试哪一件？{guide}"),
     "试衣预约": (SEASON, "周末试衣间可以预约了，回复时间我来安排。{store} {guide}"),
     "生日祝福": (CARE, "生日快乐！{store}为您准备了一份小礼物，到店找{guide}领取。"),
-    "换季护理": (CARE, "换季啦，羊绒衫建议低温手洗、平铺晾干。有问题随时问我。{guide}"),
+    "换季护理": (CARE, "换季啦，羊绒衫建议低温手洗、平铺晾干。有问题随时问我。"),
 }
 """Messages of the library by name: their folder and their words."""
 
@@ -131,7 +131,7 @@ def _draft(
 
 def _send(post: Post, marketer: Staff, ago: datetime) -> datetime:
     """Walk the arrows of a post that is over; what became of whom is for the caller."""
-    at = ago.replace(minute=0, second=0, microsecond=0)
+    at = timezone.localtime(ago).replace(hour=10, minute=0, second=0, microsecond=0)
     over = at + timedelta(days=2)
     Post.objects.filter(pk=post.pk).update(created_at=at - timedelta(days=1))
     move_post(post, PostState.SCHEDULED, actor=marketer, now=at, send_at=at)
