@@ -1,6 +1,6 @@
 """What the screens of posts show: how far each one got, whom it goes to, and who is waited for."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.actions.posts.life import chats_in, publishers_in
-from campaigns.attachments import in_public_form
+from campaigns.attachments import Attachment, in_public_form
 from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
 from connectors.wecom.api.moments import Reactions
@@ -171,13 +171,13 @@ class PostReach:
     people: int
 
 
-def shown_attachments(post: Post) -> list[dict[str, Any]]:
-    """Return what goes with a post as the phone shows it: one query.
+def shown_attachments(kind: str, attachments: Sequence[Attachment]) -> list[dict[str, Any]]:
+    """Return what goes with a post of a kind as the phone shows it: one query.
 
     A link card has no description in a moment.
     """
-    shown = in_public_form(post.enclosed)
-    if post.kind == PostKind.MOMENT:
+    shown = in_public_form(attachments)
+    if kind == PostKind.MOMENT:
         for item in shown:
             item.pop("description", None)
     return shown

@@ -12,20 +12,20 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns.actions.posts.life import schedule_post
+from campaigns.actions.posts.life import check_post_attachments, schedule_post
 from campaigns.enums import PostKind, PostState
 from campaigns.models import Post
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, content_for, post_for
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_post_reach
-from crm.forms.attachments import Typed, inputs_of
+from crm.forms.attachments import Typed, attachments_typed, inputs_of
 from crm.forms.campaigns import ScheduleForm
 from crm.forms.posts import LIMITS, SEVERAL, PostForm, typed_from, typed_in, typed_time
 from crm.paging import whole_number
-from crm.post_queries import reach_ahead
+from crm.post_queries import reach_ahead, shown_attachments
 from crm.views.contents import attachment_context
 from crm.views.posts import marketer_of
 
@@ -58,6 +58,27 @@ def post_count(request: HttpRequest) -> HttpResponse:
     """Return whom what is chosen so far would reach; what is wrong elsewhere does not matter."""
     context = _counted(marketer_of(request), request.GET)
     return render(request, "crm/parts/_post_reach.html", context)
+
+
+@login_required
+@require_POST
+def post_preview(request: HttpRequest) -> HttpResponse:
+    """Return what is typed so far as the phone shows it; attachments once they could be sent."""
+    marketer_of(request)
+    typed = request.POST.get("kind")
+    kind = PostKind.MOMENT if typed == PostKind.MOMENT else PostKind.GROUP
+    attachments, wrong = attachments_typed(_inputs_in(request)), ""
+    try:
+        check_post_attachments(kind, attachments)
+    except RuleBroken as error:
+        attachments, wrong = [], str(error)
+    context = {
+        "kind": kind,
+        "words": request.POST.get("text", "").strip(),
+        "attachments": shown_attachments(kind, attachments),
+        "wrong": wrong,
+    }
+    return render(request, "crm/parts/_post_phone.html", context)
 
 
 def _edit(request: HttpRequest, viewer: Viewer, post: Post | None) -> HttpResponse:

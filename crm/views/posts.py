@@ -94,7 +94,7 @@ def _show(
         **_progress(post),
         "schedule": schedule or ScheduleForm(timezone.now(), initial=typed_time(post)),
         "zone": timezone.get_current_timezone_name(),
-        "attachments": shown_attachments(post),
+        "attachments": shown_attachments(post.kind, post.enclosed),
         "stores": post.stores.order_by("name", "pk"),
         "tags": post.tags.order_by("name", "pk"),
     }

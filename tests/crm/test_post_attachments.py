@@ -236,3 +236,36 @@ def test_nine_pictures_take_the_same_queries_as_one(marketer: Client) -> None:
     for place in ("", "edit/"):
         few = queries_for(marketer, f"/posts/{one.pk}/{place}")
         assert queries_for(marketer, f"/posts/{nine.pk}/{place}") == few
+
+
+def previewed(client: Client, said: dict[str, Any]) -> str:
+    answer = client.post("/posts/preview/", said)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_the_preview_shows_what_is_typed(marketer: Client) -> None:
+    coat = make_media("coat.png")
+
+    page = previewed(marketer, typed(image(coat), text="See <b>them</b>"))
+    assert media_url(coat) in page
+    assert "See &lt;b&gt;them&lt;/b&gt;" in page
+    assert "Group chat" in previewed(marketer, typed(kind="group"))
+    assert "Nothing written yet" in previewed(marketer, {})
+    assert not Post.objects.exists()
+
+
+def test_the_preview_says_what_cannot_be_sent(marketer: Client) -> None:
+    page = previewed(marketer, typed(LINK, LINK))
+
+    assert "one video, or one link" in page
+    assert "Our coats" not in page
+    assert "New coats are here." in page
+
+
+@pytest.mark.parametrize("role", [Role.GUIDE, Role.MANAGER])
+def test_only_marketers_see_previews(client: Client, role: Role) -> None:
+    sign_in(client, make_staff("Lin", role=role))
+
+    assert client.post("/posts/preview/", typed()).status_code == 403
+    assert client.get("/posts/preview/").status_code == 405
