@@ -84,15 +84,15 @@ def with_targets(posts: Iterable[Post]) -> list[PostRow]:
         .values_list("share__post", "state")
         .annotate(
             n=Count("pk"),
-            likes=Sum(F("customer_likes") + F("staff_likes")),
-            comments=Sum(F("customer_comments") + F("staff_comments")),
+            liked=Sum(F("customer_likes") + F("staff_likes")),
+            said=Sum(F("customer_comments") + F("staff_comments")),
         )
         .order_by()
     )
-    for post, state, n, likes, comments in counts:
+    for post, state, n, liked, said in counts:
         row = found[post]
         row.states[TargetState(state)] = n
-        found[post] = replace(row, likes=row.likes + likes, comments=row.comments + comments)
+        found[post] = replace(row, likes=row.likes + liked, comments=row.comments + said)
     return list(found.values())
 
 

@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from functools import partial
 from io import BytesIO
 from random import Random
 from typing import Any
@@ -101,16 +102,12 @@ def _load_library(pictures: Sequence[MediaFile], at: datetime) -> dict[str, Cont
 def _load_posts(pictures: Sequence[MediaFile], marketer: Staff, now: datetime) -> None:
     images = [{"kind": "image", "media": picture.pk} for picture in pictures]
     link = {"kind": "link", "title": "圣诞橱窗预览", "url": "https://example.com/christmas"}
-    drafted = {"marketer": marketer, "now": now}
-    _draft(PostKind.MOMENT, DRAFT, "今年的橱窗藏了一个小惊喜。", [link], **drafted)
-    moment = _draft(
-        PostKind.MOMENT, MOMENT, "新到的羊毛大衣，三个颜色，你选哪一件？", images, **drafted
-    )
+    draft = partial(_draft, marketer=marketer, now=now)
+    draft(PostKind.MOMENT, DRAFT, "今年的橱窗藏了一个小惊喜。", [link])
+    moment = draft(PostKind.MOMENT, MOMENT, "新到的羊毛大衣，三个颜色，你选哪一件？", images)
     at = _send(moment, marketer, now - MOMENT_AGO)
     _load_reactions(PostTarget.objects.filter(share__post=moment), at)
-    chats = _draft(
-        PostKind.GROUP, CHATS, "这周末的三套搭配，喜欢哪套到店试试？", images[:1], **drafted
-    )
+    chats = draft(PostKind.GROUP, CHATS, "这周末的三套搭配，喜欢哪套到店试试？", images[:1])
     at = _send(chats, marketer, now - CHATS_AGO)
     sent = PostTarget.objects.filter(share__post=chats)
     sent.update(state=TargetState.SENT, sent_at=at + timedelta(hours=1))

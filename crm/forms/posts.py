@@ -69,8 +69,8 @@ class PostForm(forms.Form):
             kwargs.setdefault("initial", _typed_of(post))
         super().__init__(*args, **kwargs)
         self.viewer, self.post = viewer, post
-        self.attachments = attachments_typed(lists_in(self.data))
-        self.fields["text"].required = not self.attachments
+        self.attached = attachments_typed(lists_in(self.data))
+        self.fields["text"].required = not self.attached
         self._offer("kind", [(value, capfirst(label)) for value, label in PostKind.choices])
         self._offer("tags", tag_choices(Tag.objects.exclude(wecom_id=None)))
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
@@ -95,14 +95,14 @@ class PostForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Refuse beside its field what WeCom would refuse, and what lies out of reach."""
         cleaned = super().clean() or self.cleaned_data
-        cleaned["attachments"] = self.attachments
+        cleaned["attachments"] = self.attached
         if "kind" in cleaned:
             kind = PostKind(cleaned["kind"])
             with self._refusing("attachments"):
-                check_post_attachments(kind, self.attachments)
+                check_post_attachments(kind, self.attached)
             if "text" in cleaned:
                 with self._refusing("text"):
-                    check_post_words(kind, cleaned["text"], self.attachments)
+                    check_post_words(kind, cleaned["text"], self.attached)
         if "stores" in cleaned:
             with self._refusing("stores"):
                 cleaned["stores"] = stores_to_post_to(self.viewer, list(cleaned["stores"]))

@@ -93,7 +93,7 @@ def _edit(request: HttpRequest, viewer: Viewer, post: Post | None) -> HttpRespon
         form.initial["kind"] = request.GET["kind"]
     if post is None and (chosen := whole_number(request.GET.get("content"))):
         content = content_for(viewer, chosen)
-        form.initial |= typed_from(content)
+        form.initial.update(typed_from(content))
         inputs = inputs_of(content.attachments)
     return _page(request, form, ScheduleForm(now, initial=typed_time(post)), inputs=inputs)
 

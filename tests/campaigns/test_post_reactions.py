@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -36,7 +37,7 @@ def pair(shop: Shop) -> tuple[Staff, Staff]:
     return lin, mei
 
 
-def published(shop: Shop, by: str = "", **reactions: int) -> Post:
+def published(shop: Shop, by: str = "", **reactions: Any) -> Post:
     """A moment that one colleague, or everybody, has published, as far as we were told."""
     now = timezone.now()
     content = make_content("New coats are here.")

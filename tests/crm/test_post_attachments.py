@@ -151,13 +151,13 @@ def test_a_chat_takes_what_a_moment_does_not(marketer: Client) -> None:
 def test_what_a_moment_cannot_carry_is_refused_beside_the_field(
     marketer: Client, rows: list[Any], why: str
 ) -> None:
-    known = {
+    known: dict[str, dict[str, Any]] = {
         "image": image(),
         "video": video(),
         "file": {"kind": "file", "media": make_media("list.pdf", kind=MediaKind.FILE).pk},
         "elsewhere": {"kind": "image", "url": "https://elsewhere.example/coat.png"},
     }
-    said = typed(*(known.get(row, row) if isinstance(row, str) else row for row in rows))
+    said = typed(*[known[row] if isinstance(row, str) else row for row in rows])
 
     answer = marketer.post("/posts/new/", said)
 

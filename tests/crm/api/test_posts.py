@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from campaigns.actions.posts.life import plan_post
+from campaigns.enums import PostKind
 from campaigns.models import Content, Post, PostTarget
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff
@@ -137,7 +138,7 @@ def test_attachments_are_written_read_and_changed(client):
     ],
 )
 def test_attachments_that_a_moment_cannot_carry_are_refused(client, wrong):
-    post = make_post(kind="moment")
+    post = make_post(kind=PostKind.MOMENT)
 
     assert client.post(POSTS, MOMENT | wrong).status_code == 400
     assert Post.objects.count() == Content.objects.count() == 1
@@ -150,7 +151,7 @@ def test_attachments_that_a_moment_cannot_carry_are_refused(client, wrong):
 def test_the_progress_tells_of_comments_and_likes(client):
     make_customers(1, owner=make_staff("Lin"), followed=True)
     now = timezone.now()
-    post = make_post(kind="moment", state="scheduled", send_at=now)
+    post = make_post(kind=PostKind.MOMENT, state="scheduled", send_at=now)
     plan_post(post.pk, now=now)
     PostTarget.objects.update(
         state="sent", customer_likes=3, staff_comments=1, reactions_read_at=now
