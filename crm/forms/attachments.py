@@ -28,6 +28,11 @@ Typed = dict[str, list[str]]
 _FIELD_OF_MEDIA = {"link": "picture", "mini_program": "cover"}
 
 
+def storable(text: str) -> str:
+    """Leave out what no database stores: NUL, lone surrogates."""
+    return text.replace("\0", "").encode(errors="ignore").decode()
+
+
 def lists_in(data: Mapping[str, Any]) -> Mapping[str, list[str]]:
     """Return what a form was given as lists, whether it came from a request or from a program."""
     if isinstance(data, MultiValueDict):
@@ -38,21 +43,16 @@ def lists_in(data: Mapping[str, Any]) -> Mapping[str, list[str]]:
 def attachments_typed(typed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """Return the attachments that the inputs say, in their order; whether they are sound or not."""
     rows = []
-    for kind, media, title, url, text, app_id, page in _rows(typed):
-        fields = {
-            "title": title.strip(),
-            "url": url.strip(),
-            "description": text.strip(),
-            "app_id": app_id.strip(),
-            "page": page.strip(),
-        }
-        row: dict[str, Any] = {
+    for row in _rows(typed):
+        kind, media, title, url, text, app_id, page = (storable(said).strip() for said in row)
+        fields = {"title": title, "url": url, "description": text, "app_id": app_id, "page": page}
+        found: dict[str, Any] = {
             "kind": kind,
             **{name: said for name, said in fields.items() if said},
         }
         if media.isascii() and media.isdecimal() and len(media) < 19:
-            row[_FIELD_OF_MEDIA.get(kind, "media")] = int(media)
-        rows.append(row)
+            found[_FIELD_OF_MEDIA.get(kind, "media")] = int(media)
+        rows.append(found)
     return rows
 
 

@@ -28,6 +28,7 @@ from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, require, viewer_of
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_reach
+from crm.forms.attachments import storable
 from crm.forms.campaigns import (
     EDITOR_STEPS,
     CampaignForm,
@@ -151,7 +152,7 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
         return _discard(request, desk)
     if step.fields:
         desk.typed |= {
-            field: [_storable(text) for text in request.POST.getlist(field)]
+            field: [storable(text) for text in request.POST.getlist(field)]
             for field in (*step.fields, *step.more)
         }
         try:
@@ -189,11 +190,6 @@ def _send_test(request: HttpRequest, desk: Desk, step: EditorStep) -> HttpRespon
         return _page(request, desk, step, status=400, refusal=str(error))
     messages.success(request, _("A test is on its way to %(address)s.") % {"address": address})
     return redirect(desk.address(step.name))
-
-
-def _storable(text: str) -> str:
-    """Leave out what no database stores: NUL, lone surrogates."""
-    return text.replace("\0", "").encode(errors="ignore").decode()
 
 
 def _discard(request: HttpRequest, desk: Desk) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.test import Client
 
 from campaigns.attachments import media_url
 from campaigns.enums import MediaKind, PostKind
-from campaigns.models import MediaFile, Post
+from campaigns.models import Content, MediaFile, Post
 from contacts.enums import Role
 from contacts.models import Staff
 from crm.forms.attachments import inputs_of
@@ -167,6 +167,17 @@ def test_what_a_moment_cannot_carry_is_refused_beside_the_field(
     assert len(answer.context["attachments"]) == len(rows)
     assert "New coats are here." in answer.text
     assert not Post.objects.exists()
+
+
+def test_what_no_database_stores_is_left_out(marketer: Client) -> None:
+    row = {**LINK, "title": "Our\0 coats", "url": "https://shop.example/coats\0"}
+
+    marketer.post("/posts/new/", typed(row))
+    kept = typed(row, name="Coats", folder="Autumn")
+    marketer.post("/contents/new/", kept)
+
+    assert Post.objects.get().enclosed == [LINK]
+    assert Content.objects.get(folder__name="Autumn").attachments == [LINK]
 
 
 def test_the_attachments_of_a_draft_are_changed(marketer: Client) -> None:
