@@ -13,6 +13,7 @@ from connectors.echo import EchoConnector
 from connectors.sms.channel import SmsChannel
 from connectors.smtp.channel import MailChannel
 from connectors.webhook.channel import WebhookChannel
+from connectors.wecom.client import WeComClient
 from connectors.wecom.connector import WeComConnector
 from connectors.wecom.posts import WeComGroups, WeComMoments
 from contacts.errors import RuleBroken
@@ -144,9 +145,24 @@ def is_direct(channel: str) -> bool:
     return channel in _DIRECT
 
 
+def post_abilities(kind: str) -> Abilities:
+    """Return what posts of a kind can carry, whether WeCom is set up or not."""
+    return WeComGroups.abilities if kind == PostKind.GROUP else WeComMoments.abilities
+
+
 def post_connector(kind: str, *, patience: float = 0) -> Connector:
     """Return the connector for posts of a kind. Raises ``ChannelBusy`` while WeCom is not set up."""
+    client = _connected(patience)
+    return WeComGroups(client) if kind == PostKind.GROUP else WeComMoments(client)
+
+
+def moments_connector(*, patience: float = 0) -> WeComMoments:
+    """Return the connector for moments. Raises ``ChannelBusy`` while WeCom is not set up."""
+    return WeComMoments(_connected(patience))
+
+
+def _connected(patience: float) -> WeComClient:
     client = wecom(patience=patience)
     if client is None:
         raise ChannelMisconfigured(gettext_noop("WeCom is not set up."), retry_after=3600)
-    return WeComGroups(client) if kind == PostKind.GROUP else WeComMoments(client)
+    return client

@@ -8,6 +8,7 @@ from django.db.models import Sum
 from campaigns.audience import AudiencePreview, preview_announcement, preview_audience
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState, TargetState
 from campaigns.models import Batch, Campaign, Post, PostTarget, Tally
+from connectors.wecom.api.moments import Reactions
 
 __all__ = [
     "AudiencePreview",
@@ -114,6 +115,8 @@ class PostTargetRow:
     state: TargetState
     reason: DeliveryReason
     sent_at: datetime | None
+    reactions: Reactions
+    reactions_read_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,13 @@ def post_progress(post: Post) -> PostProgress:
                 state=TargetState(row.state),
                 reason=DeliveryReason(row.reason),
                 sent_at=row.sent_at,
+                reactions=Reactions(
+                    customer_comments=row.customer_comments,
+                    staff_comments=row.staff_comments,
+                    customer_likes=row.customer_likes,
+                    staff_likes=row.staff_likes,
+                ),
+                reactions_read_at=row.reactions_read_at,
             )
             for row in found.order_by("share__seq", "slot")
         ]

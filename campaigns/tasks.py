@@ -89,6 +89,15 @@ def check_post(post_id: int) -> None:
 
 
 @shared_task
+def read_reactions(post_id: int) -> None:
+    """Read comments and likes of a moment for one turn, and ring again if some are left."""
+    from campaigns.actions.posts.reactions import read_reactions as read
+
+    if read(post_id, now=timezone.now()):
+        ring(read_reactions, post_id)
+
+
+@shared_task
 def send_welcome(welcome_id: int) -> None:
     """Greet one new contact."""
     from campaigns.actions.welcomes import send_welcome as send

@@ -1,16 +1,19 @@
 """What the screens of posts show: how far each one got, whom it goes to, and who is waited for."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.actions.posts.life import chats_in, publishers_in
+from campaigns.attachments import Attachment, in_public_form
 from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
+from connectors.wecom.api.moments import Reactions
 from contacts.models import Customer, CustomerTag, Follow, Staff
 
 ADVICE: dict[str, Any] = {
@@ -53,6 +56,8 @@ class PostRow:
 
     post: Post
     states: dict[TargetState, int]
+    likes: int = 0
+    comments: int = 0
 
     @property
     def total(self) -> int:
@@ -71,18 +76,48 @@ class PostRow:
 
 
 def with_targets(posts: Iterable[Post]) -> list[PostRow]:
-    """Count what became of these posts, in one query."""
+    """Count what became of these posts, and how often they were liked, in one query."""
     rows = list(posts)
-    found = {row.pk: dict.fromkeys(TargetState, 0) for row in rows}
+    found = {row.pk: PostRow(row, dict.fromkeys(TargetState, 0)) for row in rows}
     counts = (
         PostTarget.objects.filter(share__post__in=rows)
         .values_list("share__post", "state")
-        .annotate(n=Count("pk"))
+        .annotate(
+            n=Count("pk"),
+            liked=Sum(F("customer_likes") + F("staff_likes")),
+            said=Sum(F("customer_comments") + F("staff_comments")),
+        )
         .order_by()
     )
-    for post, state, n in counts:
-        found[post][TargetState(state)] = n
-    return [PostRow(row, found[row.pk]) for row in rows]
+    for post, state, n, liked, said in counts:
+        row = found[post]
+        row.states[TargetState(state)] = n
+        found[post] = replace(row, likes=row.likes + liked, comments=row.comments + said)
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PostReactions:
+    """What was said and liked of a moment, by whom; ``last`` is when it was last read.
+
+    ``goes_on`` says whether it is still read from time to time.
+    """
+
+    counts: Reactions
+    last: datetime | None
+    goes_on: bool
+
+
+def reactions_of(post: Post) -> PostReactions:
+    """Add up the comments and likes of a moment, over all who have published it: one query."""
+    names = [field.name for field in fields(Reactions)]
+    found = PostTarget.objects.filter(share__post=post).aggregate(
+        last=Max("reactions_read_at"),
+        due=Count("reactions_due_at"),
+        **{name: Sum(name, default=0) for name in names},
+    )
+    counts = Reactions(**{name: found[name] for name in names})
+    return PostReactions(counts, found["last"], bool(found["due"]))
 
 
 def targets_of(
@@ -134,6 +169,18 @@ class PostReach:
     targets: int
     staff: int
     people: int
+
+
+def shown_attachments(kind: str, attachments: Sequence[Attachment]) -> list[dict[str, Any]]:
+    """Return what goes with a post of a kind as the phone shows it: one query.
+
+    A link card has no description in a moment.
+    """
+    shown = in_public_form(attachments)
+    if kind == PostKind.MOMENT:
+        for item in shown:
+            item.pop("description", None)
+    return shown
 
 
 def reach_ahead(kind: PostKind, stores: Collection[int], tags: Collection[int]) -> PostReach:

@@ -21,8 +21,8 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from campaigns.enums import BatchState, CampaignState
-from campaigns.models import Batch, Campaign, PostShare
+from campaigns.enums import BatchState, CampaignState, PostState, TargetState
+from campaigns.models import Batch, Campaign, Post, PostShare
 from contacts.enums import HandoverState, OwnershipReason, Role, StaffState, TaskKind, TaskState
 from contacts.models import (
     Company,
@@ -36,7 +36,15 @@ from contacts.models import (
 )
 from contacts.pools import rule_of, waiting_for
 from contacts.queries import UNDECIDED
-from crm.access import Viewer, campaigns_of, handovers_of, pool_of, staff_of, store_tasks_of
+from crm.access import (
+    Viewer,
+    campaigns_of,
+    handovers_of,
+    pool_of,
+    posts_of,
+    staff_of,
+    store_tasks_of,
+)
 from crm.post_queries import posts_to_confirm
 
 COUNT_CAP = 1000
@@ -241,6 +249,8 @@ UNDER_WAY = (
     CampaignState.PAUSED,
 )
 
+POSTS_UNDER_WAY = (PostState.SCHEDULED, PostState.SENDING, PostState.WAITING)
+
 
 def campaigns_under_way(viewer: Viewer) -> Shortlist[Campaign]:
     """Return the campaigns that are on their way, the newest first, in one query.
@@ -258,6 +268,22 @@ def campaigns_under_way(viewer: Viewer) -> Shortlist[Campaign]:
     return Shortlist(campaigns.order_by("-pk"))
 
 
+def posts_under_way(viewer: Viewer) -> Shortlist[Post]:
+    """Return the posts that are on their way, the newest first, in one query.
+
+    Each has ``total``, the number of its chats or colleagues, and ``sent``, how many are done.
+    """
+    posts = (
+        posts_of(viewer)
+        .filter(state__in=POSTS_UNDER_WAY)
+        .annotate(
+            total=Count("shares__targets"),
+            sent=Count("shares__targets", filter=Q(shares__targets__state=TargetState.SENT)),
+        )
+    )
+    return Shortlist(posts.order_by("-pk"))
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
     """Today of one viewer; a part is ``None`` for people who do not do that work."""
@@ -265,6 +291,7 @@ class Day:
     guide: GuideDay | None
     manager: ManagerDay | None
     campaigns: Shortlist[Campaign] | None
+    posts: Shortlist[Post] | None
 
 
 def day_of(viewer: Viewer, *, now: datetime) -> Day:
@@ -275,4 +302,5 @@ def day_of(viewer: Viewer, *, now: datetime) -> Day:
         guide=guide_day(viewer.staff, now=now) if viewer.has(Role.GUIDE) else None,
         manager=manager_day(viewer) if leads else None,
         campaigns=campaigns_under_way(viewer) if markets else None,
+        posts=posts_under_way(viewer) if markets else None,
     )

@@ -175,6 +175,7 @@ urlpatterns = [
     path("posts/", posts.post_list, name="post_list"),
     path("posts/new/", post_editor.post_new, name="post_new"),
     path("posts/reach/", post_editor.post_count, name="post_count"),
+    path("posts/preview/", post_editor.post_preview, name="post_preview"),
     path("posts/<int:pk>/", posts.post_page, name="post_page"),
     path("posts/<int:pk>/edit/", post_editor.post_edit, name="post_edit"),
     path("posts/<int:pk>/reach/", posts.post_reach, name="post_reach"),

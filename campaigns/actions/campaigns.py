@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from campaigns.actions.approvals import UNAPPROVED, ask_for_approval
 from campaigns.actions.moves import move as _move
 from campaigns.actions.moves import move_at_any_moment
+from campaigns.actions.parts import remind
 from campaigns.actions.stopping import stop_waiting
 from campaigns.actions.wordings import Wording, check_sendable
 from campaigns.approval import outgrown, recipients_to_ask_about
@@ -25,7 +26,6 @@ from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Seg
 from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tallies import begin_counting
-from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear, Connector
 from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.enums import Purpose
@@ -38,9 +38,6 @@ PUMPS = 3
 
 YOUNGEST_TO_ASK = timedelta(seconds=60)
 """Results asked for right after sending are refused (WeCom errcode 41063)."""
-
-REMINDERS = 3
-REMINDER_WINDOW = timedelta(hours=24)
 
 
 def create_campaign(
@@ -287,31 +284,11 @@ def remind_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -
     waiting = Batch.objects.filter(
         campaign=campaign, state=BatchState.HANDED, confirmed_at=None
     ).order_by("pk")
-    reminded = sum(_remind(batch, connector, now=now) for batch in waiting)
+    reminded = sum(remind(batch, connector, now=now) for batch in waiting)
     if not reminded:
         raise RuleBroken(_("Everybody has confirmed or was reminded three times in 24 hours."))
     record(campaign, "campaign.reminded", actor=actor, at=now, data={"batches": reminded})
     return reminded
-
-
-def _remind(batch: Batch, connector: Connector, *, now: datetime) -> bool:
-    fresh = batch.reminded_at is None or batch.reminded_at <= now - REMINDER_WINDOW
-    count = 0 if fresh else batch.reminders
-    if count >= REMINDERS:
-        return False
-    row = Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED, reminders=batch.reminders)
-    if not row.update(reminders=count + 1, reminded_at=now if fresh else batch.reminded_at):
-        return False
-    try:
-        connector.remind(batch.reference)
-    except ChannelUnclear:
-        return True  # it may have arrived, so it counts
-    except (ChannelBusy, ChannelRefused) as error:
-        Batch.objects.filter(pk=batch.pk).update(
-            reminders=batch.reminders, reminded_at=batch.reminded_at, error=str(error)[:300]
-        )
-        return False
-    return True
 
 
 def refresh_campaign(campaign: Campaign, *, now: datetime) -> None:

@@ -44,6 +44,10 @@ LOOKS = 2
 FIRST_CHECK = timedelta(minutes=2)
 """Results asked for right after sending are refused (WeCom errcode 41063)."""
 
+REMINDERS = 3
+REMINDER_WINDOW = timedelta(hours=24)
+"""How often WeCom reminds of one message (``remind_groupmsg_send``)."""
+
 MOST_ATTEMPTS = 5
 GIVEN_UP = gettext_noop("Given up after too many attempts.")
 DIED = gettext_noop("The worker stopped before it could write down what happened.")
@@ -216,6 +220,27 @@ def write_missing(
             state=DeliveryState.QUEUED if live else DeliveryState.CANCELLED
         )
     return bool(written)
+
+
+def remind(part: Part, connector: Connector, *, now: datetime) -> bool:
+    """Ask the sender once more, unless they were asked often enough; whether they were asked."""
+    fresh = part.reminded_at is None or part.reminded_at <= now - REMINDER_WINDOW
+    count = 0 if fresh else part.reminders
+    if count >= REMINDERS:
+        return False
+    row = _rows(part).filter(pk=part.pk, state=BatchState.HANDED, reminders=part.reminders)
+    if not row.update(reminders=count + 1, reminded_at=now if fresh else part.reminded_at):
+        return False
+    try:
+        connector.remind(part.reference)
+    except ChannelUnclear:
+        return True  # it may have arrived, so it counts
+    except (ChannelBusy, ChannelRefused) as error:
+        _rows(part).filter(pk=part.pk).update(
+            reminders=part.reminders, reminded_at=part.reminded_at, error=str(error)[:300]
+        )
+        return False
+    return True
 
 
 def _rows(part: Part) -> QuerySet[Any]:

@@ -1,5 +1,7 @@
 """Posts: one message to many at once, which staff send: to group chats, or as a moment."""
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -68,6 +70,14 @@ class Post(models.Model):
         """What is said, or what would be said if the post were planned now."""
         return self.content.text if self.planned_at is None else self.text
 
+    @property
+    def enclosed(self) -> list[dict[str, Any]]:
+        """What goes with the words, or would if the post were planned now."""
+        found: list[dict[str, Any]] = (
+            self.content.attachments if self.planned_at is None else self.attachments
+        )
+        return found
+
 
 class PostShare(models.Model):
     """The part of a post that goes out in one call: at most 200 targets.
@@ -134,7 +144,11 @@ class PostShare(models.Model):
 
 
 class PostTarget(models.Model):
-    """What became of a post in one group chat, or with one member who is to publish it."""
+    """What became of a post in one group chat, or with one member who is to publish it.
+
+    Comments and likes are those of the moment that the member has published, as the channel told
+    of them at ``reactions_read_at``; it is asked again at ``reactions_due_at``.
+    """
 
     share = models.ForeignKey(PostShare, on_delete=models.PROTECT, related_name="targets")
     staff = models.ForeignKey(Staff, on_delete=models.PROTECT, related_name="post_targets")
@@ -148,9 +162,27 @@ class PostTarget(models.Model):
     state = models.CharField(max_length=12, choices=TargetState.choices, default=TargetState.QUEUED)
     reason = models.CharField(max_length=16, choices=DeliveryReason.choices, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    customer_comments = models.PositiveIntegerField(default=0, db_default=0)
+    staff_comments = models.PositiveIntegerField(default=0, db_default=0)
+    customer_likes = models.PositiveIntegerField(default=0, db_default=0)
+    staff_likes = models.PositiveIntegerField(default=0, db_default=0)
+    reactions_read_at = models.DateTimeField(null=True, blank=True)
+    reactions_due_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        indexes = [
+            # The sweeper: moments whose comments and likes are to be read.
+            models.Index(
+                fields=["reactions_due_at"],
+                condition=Q(reactions_due_at__isnull=False),
+                name="target_reactions_due",
+            ),
+        ]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(reactions_due_at=None) | Q(state="sent", chat=None),
+                name="target_reactions_of_moments",
+            ),
             models.UniqueConstraint(fields=["share", "slot"], name="target_slot_once"),
             models.CheckConstraint(
                 condition=Q(slot__gte=0, slot__lt=BATCH_LIMIT), name="target_share_at_most_200"
@@ -165,3 +197,13 @@ class PostTarget(models.Model):
 
     def __str__(self) -> str:
         return f"{self.share_id}: {self.address} {self.state}"
+
+    @property
+    def likes(self) -> int:
+        """How many people like the moment, customers and colleagues."""
+        return self.customer_likes + self.staff_likes
+
+    @property
+    def comments(self) -> int:
+        """How many comments the moment has, of customers and colleagues."""
+        return self.customer_comments + self.staff_comments

@@ -33,8 +33,10 @@ from connectors.wecom.api.messages import (
 from connectors.wecom.api.moments import (
     MAX_TEXT,
     MomentJob,
+    Reactions,
     add_moment_task,
     cancel_moment_task,
+    get_moment_comments,
     get_moment_list,
     get_moment_task,
     get_moment_task_result,
@@ -67,6 +69,8 @@ class WeComGroups:
         personal_text=False,
         text_bytes=MAX_TEXT_BYTES,
         needs_confirmation=True,
+        attachment_kinds=("link", "image", "mini_program", "video", "file"),
+        keeps_media=True,
     )
 
     def __init__(self, client: WeComClient) -> None:
@@ -152,6 +156,8 @@ class WeComMoments:
         personal_text=False,
         text_bytes=MAX_TEXT * 4,
         needs_confirmation=True,
+        attachment_kinds=("image", "video", "link"),
+        keeps_media=True,
     )
 
     def __init__(self, client: WeComClient) -> None:
@@ -206,6 +212,13 @@ class WeComMoments:
             return Progress(datetime.now(tz=UTC) if published else None, results)
 
         return _asking_what_may_be_over(ask)
+
+    def reactions(self, reference: str, member: str) -> Reactions:
+        """Count the comments and likes of what one member has published.
+
+        Raises ``ChannelBusy``, ``ChannelRefused`` or ``ChannelUnclear``.
+        """
+        return asking(lambda: get_moment_comments(self._client, reference, member))
 
     def remind(self, reference: str) -> None:
         """Refuse: WeCom has no reminder for moments."""

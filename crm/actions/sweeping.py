@@ -17,6 +17,7 @@ from campaigns.actions.announcements import handovers_to_announce
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
 from campaigns.actions.posts.following import posts_to_check, posts_to_send
+from campaigns.actions.posts.reactions import moments_to_read
 from campaigns.actions.posts.sending import expire_share_leases
 from campaigns.actions.tallies import fold_tallies
 from campaigns.actions.welcomes import write_off_welcomes
@@ -67,6 +68,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (campaigns_to_count, crm_tasks.count_campaign),
     (posts_to_send, campaign_tasks.send_post),
     (posts_to_check, campaign_tasks.check_post),
+    (moments_to_read, campaign_tasks.read_reactions),
     (chats_to_look_at, contact_tasks.look_at_chat),
     (handovers_with_chats_due, contact_tasks.transfer_chats),
     (handovers_to_move, contact_tasks.move_customers),

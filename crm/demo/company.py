@@ -14,6 +14,7 @@ from crm.demo.messages import CAMPAIGN_CONTENT, CAMPAIGN_SEGMENT, CODE_STATES, l
 from crm.demo.organisation import PasswordFor, load_organisation
 from crm.demo.people import invent
 from crm.demo.shopping import load_shopping
+from crm.demo.showing import load_showing
 
 _LOCK = 7_202_611
 """Key of the advisory lock under which the company is loaded."""
@@ -54,6 +55,7 @@ def load_company(now: datetime, password_for: PasswordFor) -> DemoCompany:
             load_chats(organisation, now=now)
             load_messages(rows, people, organisation, now=now)
             load_shopping(rows, people, organisation, now=now)
+            load_showing(organisation, now=now)
         elif company is None or not company.is_demo:
             raise NotADemo(
                 "This database belongs to a real company, so the demo was not loaded. "

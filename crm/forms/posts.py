@@ -1,19 +1,26 @@
 """What a marketer types to make a post: a message to group chats, or a moment."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
 
 from django import forms
 from django.db import transaction
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.actions.contents import create_content
 from campaigns.actions.posts.changing import change_post, version_of
-from campaigns.actions.posts.life import check_post_words, create_post
+from campaigns.actions.posts.life import (
+    check_post_attachments,
+    check_post_words,
+    create_post,
+)
 from campaigns.enums import PostKind
-from campaigns.models import Post
+from campaigns.models import Content, Post
 from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from connectors.wecom.api.moments import MAX_TEXT
 from contacts.enums import Role
@@ -21,22 +28,28 @@ from contacts.errors import RuleBroken
 from contacts.models import Store, Tag
 from crm.access import Viewer, stores_of
 from crm.audiences import stores_to_post_to
+from crm.forms.attachments import attachments_typed, lists_in
 from crm.forms.campaigns import grouped, tag_choices
 from crm.forms.clocks import LOCAL_TIME
 
 LIMITS = f"{PostKind.GROUP}:{MAX_TEXT_BYTES}:bytes {PostKind.MOMENT}:{MAX_TEXT}:characters"
 """How long a text may be, as the counter beside it reads it."""
 
+SEVERAL = ("stores", "tags")
+"""Inputs that hold several values."""
+
 
 class PostForm(forms.Form):
     """Where a post goes, what it says, and who sends it to whom.
 
     Only stores within the marketer's scope can be chosen; none chosen means all of them.
+    ``attachments`` come from inputs of their own.
     """
 
     kind = forms.ChoiceField(label=_("Where it goes"))
     name = forms.CharField(label=_("Name"), max_length=120)
     text = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 8}), strip=True)
+    attachments = forms.Field(label=_("Attachments"), required=False)
     stores = forms.ModelMultipleChoiceField(
         label=_("Stores"),
         queryset=Store.objects.none(),
@@ -56,8 +69,8 @@ class PostForm(forms.Form):
             kwargs.setdefault("initial", _typed_of(post))
         super().__init__(*args, **kwargs)
         self.viewer, self.post = viewer, post
-        self.attachments = post.content.attachments if post else []
-        self.fields["text"].required = not self.attachments
+        self.attached = attachments_typed(lists_in(self.data))
+        self.fields["text"].required = not self.attached
         self._offer("kind", [(value, capfirst(label)) for value, label in PostKind.choices])
         self._offer("tags", tag_choices(Tag.objects.exclude(wecom_id=None)))
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
@@ -82,19 +95,27 @@ class PostForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Refuse beside its field what WeCom would refuse, and what lies out of reach."""
         cleaned = super().clean() or self.cleaned_data
-        if "kind" in cleaned and "text" in cleaned:
-            try:
-                check_post_words(PostKind(cleaned["kind"]), cleaned["text"], self.attachments)
-            except RuleBroken as error:
-                self.add_error("text", str(error))
+        cleaned["attachments"] = self.attached
+        if "kind" in cleaned:
+            kind = PostKind(cleaned["kind"])
+            with self._refusing("attachments"):
+                check_post_attachments(kind, self.attached)
+            if "text" in cleaned:
+                with self._refusing("text"):
+                    check_post_words(kind, cleaned["text"], self.attached)
         if "stores" in cleaned:
-            try:
+            with self._refusing("stores"):
                 cleaned["stores"] = stores_to_post_to(self.viewer, list(cleaned["stores"]))
-            except RuleBroken as error:
-                self.add_error("stores", str(error))
         if cleaned.get("kind") == PostKind.GROUP:
             cleaned["tags"] = []  # asked of moments only; what was ticked stays ticked
         return cleaned
+
+    @contextmanager
+    def _refusing(self, field: str) -> Iterator[None]:
+        try:
+            yield
+        except RuleBroken as error:
+            self.add_error(field, str(error))
 
     def write(self, *, send_at: datetime | None, now: datetime) -> Post:
         """Draft the post, or change the one that is a draft: all or nothing.
@@ -112,10 +133,15 @@ class PostForm(forms.Form):
             "now": now,
         }
         if self.post:
-            return change_post(self.post, seen=data["seen"], text=data["text"], **parts)
+            said = {"text": data["text"], "attachments": data["attachments"]}
+            return change_post(self.post, seen=data["seen"], **said, **parts)
         with transaction.atomic():
             content = create_content(
-                name=data["name"], text=data["text"], actor=self.viewer.staff, now=now
+                name=data["name"],
+                text=data["text"],
+                attachments=data["attachments"],
+                actor=self.viewer.staff,
+                now=now,
             )
             return create_post(content=content, **parts)
 
@@ -126,6 +152,19 @@ def typed_time(post: Post | None) -> dict[str, str]:
         return {"when": "now"}
     local = timezone.localtime(post.send_at)
     return {"when": "later", "send_at": local.strftime(LOCAL_TIME[0])}
+
+
+def typed_from(content: Content) -> dict[str, Any]:
+    """Return what the library gives a new post: the words, and a name to begin with."""
+    return {"name": content.name, "text": content.text}
+
+
+def typed_in(data: QueryDict) -> dict[str, Any]:
+    """Return what was typed, to be shown again without judging it."""
+    return {
+        name: data.getlist(name) if name in SEVERAL else data.get(name, "")
+        for name in ("kind", "name", "text", "seen", *SEVERAL)
+    }
 
 
 def _typed_of(post: Post) -> dict[str, Any]:

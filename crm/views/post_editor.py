@@ -1,5 +1,6 @@
 """The page on which a post is written or changed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +12,21 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns.actions.posts.life import schedule_post
+from campaigns.actions.posts.life import check_post_attachments, schedule_post
 from campaigns.enums import PostKind, PostState
 from campaigns.models import Post
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, post_for
+from crm.access import Viewer, content_for, post_for
+from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_post_reach
+from crm.forms.attachments import Typed, attachments_typed, inputs_of
 from crm.forms.campaigns import ScheduleForm
-from crm.forms.posts import LIMITS, PostForm, typed_time
-from crm.post_queries import reach_ahead
+from crm.forms.posts import LIMITS, SEVERAL, PostForm, typed_from, typed_in, typed_time
+from crm.paging import whole_number
+from crm.post_queries import reach_ahead, shown_attachments
+from crm.views.contents import attachment_context
 from crm.views.posts import marketer_of
 
 COUNTED = ("kind", "stores", "tags")
@@ -55,14 +60,61 @@ def post_count(request: HttpRequest) -> HttpResponse:
     return render(request, "crm/parts/_post_reach.html", context)
 
 
+@login_required
+@require_POST
+def post_preview(request: HttpRequest) -> HttpResponse:
+    """Return what is typed so far as the phone shows it; attachments once they could be sent."""
+    marketer_of(request)
+    typed = request.POST.get("kind")
+    kind = PostKind.MOMENT if typed == PostKind.MOMENT else PostKind.GROUP
+    attachments, wrong = attachments_typed(_inputs_in(request)), ""
+    try:
+        check_post_attachments(kind, attachments)
+    except RuleBroken as error:
+        attachments, wrong = [], str(error)
+    context = {
+        "kind": kind,
+        "words": request.POST.get("text", "").strip(),
+        "attachments": shown_attachments(kind, attachments),
+        "wrong": wrong,
+    }
+    return render(request, "crm/parts/_post_phone.html", context)
+
+
 def _edit(request: HttpRequest, viewer: Viewer, post: Post | None) -> HttpResponse:
     now = timezone.now()
     if request.method == "POST":
+        if is_about_attachments(request.POST.get("go", "")):
+            return _attach(request, viewer, post, now=now)
         return _take(request, PostForm(viewer, post, request.POST), ScheduleForm(now, request.POST))
     form = PostForm(viewer, post)
+    inputs = inputs_of(post.content.attachments if post else [])
     if post is None and request.GET.get("kind") in PostKind.values:
         form.initial["kind"] = request.GET["kind"]
-    return _page(request, form, ScheduleForm(now, initial=typed_time(post)))
+    if post is None and (chosen := whole_number(request.GET.get("content"))):
+        content = content_for(viewer, chosen)
+        form.initial.update(typed_from(content))
+        inputs = inputs_of(content.attachments)
+    return _page(request, form, ScheduleForm(now, initial=typed_time(post)), inputs=inputs)
+
+
+def _attach(
+    request: HttpRequest, viewer: Viewer, post: Post | None, *, now: datetime
+) -> HttpResponse:
+    """Add an attachment, or take one away; everything else stays as typed, and is not judged yet."""
+    form = PostForm(viewer, post, initial=typed_in(request.POST))
+    schedule = ScheduleForm(now, initial=request.POST.dict())
+    inputs = _inputs_in(request)
+    try:
+        inputs = after_button(request.POST["go"], inputs, request, viewer, now=now)
+    except RuleBroken as error:
+        wrong = [str(error)]
+        return _page(request, form, schedule, inputs=inputs, attaching=wrong, status=400)
+    return _page(request, form, schedule, inputs=inputs)
+
+
+def _inputs_in(request: HttpRequest) -> Typed:
+    return {name: [str(value) for value in values] for name, values in request.POST.lists()}
 
 
 def _take(request: HttpRequest, form: PostForm, schedule: ScheduleForm) -> HttpResponse:
@@ -113,10 +165,14 @@ def _page(
     form: PostForm,
     schedule: ScheduleForm,
     *,
+    inputs: Typed | None = None,
+    attaching: Sequence[str] = (),
     status: int = 200,
     refusal: str = "",
 ) -> HttpResponse:
     context = {
+        "attaching": attaching or form["attachments"].errors,
+        **attachment_context(form.viewer, _inputs_in(request) if inputs is None else inputs),
         "post": form.post,
         "form": form,
         "schedule": schedule,
@@ -131,7 +187,7 @@ def _chosen(form: PostForm) -> QueryDict:
     """Return what is chosen on the form, as an address says it."""
     chosen = QueryDict(mutable=True)
     chosen["kind"] = str(form["kind"].value() or PostKind.GROUP)
-    for name in ("stores", "tags"):
+    for name in SEVERAL:
         chosen.setlist(name, [str(value) for value in form[name].value() or []])
     return chosen
 

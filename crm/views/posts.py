@@ -31,17 +31,19 @@ from crm.post_queries import (
     PostReach,
     reach_ahead,
     reach_so_far,
+    reactions_of,
     reasons_of,
     refused_shares,
+    shown_attachments,
     state_word,
     targets_of,
     with_targets,
 )
+from crm.queries import POSTS_UNDER_WAY
 from crm.views.refusals import moved_on, press
 
 LIST_SIZE = 25
 TARGETS_SIZE = 50
-LIVE = (PostState.SCHEDULED, PostState.SENDING, PostState.WAITING)
 OUT = (PostState.SENDING, PostState.WAITING)
 
 
@@ -92,6 +94,7 @@ def _show(
         **_progress(post),
         "schedule": schedule or ScheduleForm(timezone.now(), initial=typed_time(post)),
         "zone": timezone.get_current_timezone_name(),
+        "attachments": shown_attachments(post.kind, post.enclosed),
         "stores": post.stores.order_by("name", "pk"),
         "tags": post.tags.order_by("name", "pk"),
     }
@@ -120,6 +123,7 @@ def _progress(post: Post) -> dict[str, Any]:
     """Everything that moves while the post is under way."""
     state = PostState(post.state)
     (row,) = with_targets([post])
+    reactions = reactions_of(post) if row.sent and post.kind == PostKind.MOMENT else None
     moves = POST_MOVES[state]
     return {
         "post": post,
@@ -132,12 +136,13 @@ def _progress(post: Post) -> dict[str, Any]:
         "reasons": [
             (kind, reason, n, ADVICE.get(reason, "")) for kind, reason, n in reasons_of(post)
         ],
-        "is_live": state in LIVE,
+        "is_live": state in POSTS_UNDER_WAY,
         "may_edit": state == PostState.DRAFT,
         "may_schedule": PostState.SCHEDULED in moves,
         "may_unschedule": PostState.DRAFT in moves,
         "may_cancel": PostState.CANCELLED in moves,
-        "may_ask": state in OUT,
+        "reactions": reactions,
+        "may_ask": state in OUT or bool(reactions and reactions.goes_on),
         "may_remind": state in OUT and post.kind == PostKind.GROUP,
     }
 

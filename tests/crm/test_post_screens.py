@@ -12,6 +12,7 @@ from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, Tar
 from campaigns.models import Post, PostShare, PostTarget
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff, Store, Tag
+from crm.forms.attachments import inputs_of
 from tests.builders import (
     make_chat,
     make_content,
@@ -334,7 +335,7 @@ def test_a_draft_is_changed(marketer: Client, tao: Staff) -> None:
     north, tag = make_store("North"), known_tag()
     said = typed(
         kind="moment", name="Hats", text="New", stores=[north.pk], tags=[tag.pk],
-        seen=seen_of(marketer, post),
+        seen=seen_of(marketer, post), **inputs_of(content.attachments),
     )  # fmt: skip
 
     marketer.post(f"/posts/{post.pk}/edit/", said)
@@ -353,8 +354,8 @@ def test_a_post_with_a_picture_needs_no_words(marketer: Client) -> None:
         content=make_content("Old", attachments=[{"kind": "image", "media": make_media().pk}])
     )
 
-    seen = seen_of(marketer, post)
-    marketer.post(f"/posts/{post.pk}/edit/", typed(text="", seen=seen))
+    said = typed(text="", seen=seen_of(marketer, post), **inputs_of(post.enclosed))
+    marketer.post(f"/posts/{post.pk}/edit/", said)
 
     assert fresh(post).words == ""
 
@@ -653,6 +654,68 @@ def test_the_pages_are_free_of_inline_code_and_style(marketer: Client) -> None:
             assert forbidden not in page, place
 
 
+# --- comments and likes ---------------------------------------------------------------------------
+
+
+def moment_of(*people: Staff) -> Post:
+    """A moment that all of these have published, and that people like."""
+    for person in people:
+        make_customers(1, owner=person, followed=True)
+    post = planned(PostKind.MOMENT)
+    now = timezone.now()
+    PostTarget.objects.filter(share__post=post).update(
+        state=TargetState.SENT,
+        sent_at=now,
+        customer_likes=3,
+        staff_likes=1,
+        customer_comments=2,
+        reactions_read_at=now,
+        reactions_due_at=now + timedelta(hours=1),
+    )
+    return post
+
+
+def test_comments_and_likes_are_added_up_by_whose_they_are(marketer: Client) -> None:
+    post = moment_of(make_staff("Lin"), make_staff("Mei"))
+
+    page = marketer.get(f"/posts/{post.pk}/")
+
+    counts = page.context["reactions"].counts
+    assert (counts.customer_likes, counts.staff_likes) == (6, 2)
+    assert (counts.customer_comments, counts.staff_comments) == (4, 0)
+    assert page.text.count("4 likes · 2 comments") == 2
+    assert "8 likes · 4 comments" in marketer.get("/posts/").text
+
+
+def test_posts_without_published_moments_speak_of_no_likes(marketer: Client) -> None:
+    make_chat(make_staff("Lin"))
+    make_customers(1, owner=make_staff("Mei"), followed=True)
+    chats, moment = planned(), planned(PostKind.MOMENT)
+    PostTarget.objects.filter(share__post=chats).update(state=TargetState.SENT)
+
+    for post in (make_post(), chats, moment):
+        assert "Comments and likes" not in marketer.get(f"/posts/{post.pk}/").text
+
+
+def test_a_moment_that_is_done_can_be_asked_about_while_it_is_read(marketer: Client) -> None:
+    post = moment_of(make_staff("Lin"))
+    now = timezone.now()
+    Post.objects.filter(pk=post.pk).update(state=PostState.DONE, closed_at=now)
+    rows = PostTarget.objects.filter(share__post=post)
+    rows.update(reactions_read_at=now - timedelta(hours=2))
+
+    assert "Ask WeCom now" in marketer.get(f"/posts/{post.pk}/").text
+    marketer.post(f"/posts/{post.pk}/refresh/")
+    due = rows.get().reactions_due_at
+    assert due
+    assert due <= timezone.now()
+
+    rows.update(reactions_due_at=None)
+    page = marketer.get(f"/posts/{post.pk}/").text
+    assert "Ask WeCom now" not in page
+    assert "WeCom is not asked any more." in page
+
+
 # --- Today --------------------------------------------------------------------------------------
 
 
@@ -693,3 +756,45 @@ def test_what_is_sent_published_or_cancelled_waits_for_nobody(client: Client) ->
 
     Post.objects.update(state=PostState.CANCELLED, closed_at=timezone.now())
     assert "Red coats" not in today_of(client, mei)
+
+
+def test_a_marketer_sees_the_posts_under_way(client: Client, tao: Staff) -> None:
+    lin = make_staff("Lin")
+    make_chat(lin)
+    make_customers(1, owner=lin, followed=True)
+    planned(name="Blue coats")
+    planned(PostKind.MOMENT, name="Red coats")
+    later = timezone.now() + timedelta(days=1)
+    make_post("Green coats", state=PostState.SCHEDULED, send_at=later)
+    make_post("Only a draft")
+    PostTarget.objects.filter(chat=None).update(state=TargetState.SENT)
+
+    page = today_of(client, tao)
+
+    assert "Posts under way" in page
+    assert "sent to 0 of 1 chat" in page
+    assert "published by 1 of 1 colleague" in page
+    assert "Green coats" in page
+    assert "Only a draft" not in page
+    assert "Posts under way" not in today_of(client, lin)
+
+
+def test_what_is_out_of_scope_or_over_is_not_under_way(client: Client, tao: Staff) -> None:
+    make_chat(make_staff("Lin"))
+    planned(name="Blue coats")
+
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE)
+    assert "Blue coats" not in today_of(client, yu)
+    Post.objects.update(state=PostState.DONE, closed_at=timezone.now())
+    assert "Posts under way" not in today_of(client, tao)
+
+
+def test_today_takes_the_same_queries_for_1_and_8_posts(client: Client, tao: Staff) -> None:
+    make_chat(make_staff("Lin"))
+    sign_in(client, tao)
+    planned()
+    few = queries_for(client, "/")
+    for _number in range(7):
+        planned()
+
+    assert queries_for(client, "/") == few

@@ -8,7 +8,7 @@ from hashlib import sha256
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from campaigns.actions.posts.life import check_parts
+from campaigns.actions.posts.life import Attachments, check_parts
 from campaigns.enums import PostKind, PostState
 from campaigns.models import Content, Post
 from contacts.actions.history import record
@@ -36,13 +36,14 @@ def change_post(
     kind: PostKind,
     name: str,
     text: str,
+    attachments: Attachments,
     stores: Sequence[Store],
     tags: Sequence[Tag],
     send_at: datetime | None,
     actor: Staff | None,
     now: datetime,
 ) -> Post:
-    """Change a draft; its attachments stay. Raises ``RuleBroken`` if WeCom would not take it.
+    """Change a draft. Raises ``RuleBroken`` if WeCom would not take it.
 
     Raises ``MovedOn`` if it is no draft any more, or not the one whose version was ``seen``.
     """
@@ -56,11 +57,11 @@ def change_post(
             raise MovedOn(
                 _("Somebody else has changed this post since you began. Start from theirs.")
             )
-        attachments = found.content.attachments
         check_parts(kind, name=name, text=text, attachments=attachments, tags=tags)
-        if found.content.text != text:
+        said = (found.content.text, found.content.attachments)
+        if said != (text, list(attachments)):
             found.content = Content.objects.create(
-                name=name.strip()[:120], text=text, attachments=attachments, created_at=now
+                name=name.strip()[:120], text=text, attachments=list(attachments), created_at=now
             )
         found.kind, found.name, found.send_at = kind, name.strip()[:120], send_at
         found.save(update_fields=["kind", "name", "content", "send_at"])

@@ -6,9 +6,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from campaigns.actions.campaigns import REMINDER_WINDOW, REMINDERS
-from campaigns.actions.parts import TOO_YOUNG
+from campaigns.actions.parts import TOO_YOUNG, remind
 from campaigns.actions.posts.life import advance_post
+from campaigns.actions.posts.reactions import read_again
 from campaigns.actions.posts.sending import look_up_share, parcel_of
 from campaigns.actions.results import IN_HAND, LONGEST, PATIENCE, SHORTEST
 from campaigns.channels import post_connector
@@ -104,7 +104,8 @@ def _write_progress(share: PostShare, progress: Progress, *, now: datetime) -> N
         for result in progress.results:
             target = handed.filter(address=result.address)
             if result.fate == Fate.SENT:
-                target.update(state=TargetState.SENT, sent_at=result.at)
+                due = now if share.post.kind == PostKind.MOMENT else None
+                target.update(state=TargetState.SENT, sent_at=result.at, reactions_due_at=due)
             elif result.fate in _FAILURES:
                 target.update(state=TargetState.FAILED, reason=_FAILURES[result.fate])
         if progress.over or share.withdrawn_at or _age(share, now) > PATIENCE:
@@ -129,11 +130,15 @@ def _next_check(share: PostShare, now: datetime) -> datetime:
 
 
 def refresh_post(post: Post, *, now: datetime) -> None:
-    """Have the channel asked now; shares that it got less than a minute ago are left out."""
+    """Have the channel asked now; shares that it got less than a minute ago are left out.
+
+    So it is about the comments and likes of a moment.
+    """
     PostShare.objects.filter(
         post=post, state=BatchState.HANDED, handed_at__lte=now - TOO_YOUNG
     ).update(next_attempt_at=now)
     ring(check_post_task, post.pk)
+    read_again(post, now=now)
 
 
 def remind_post(post: Post, *, actor: Staff | None, now: datetime) -> int:
@@ -150,7 +155,7 @@ def remind_post(post: Post, *, actor: Staff | None, now: datetime) -> int:
     reminded = 0
     if waiting:
         connector = _connector_to_remind(post)
-        reminded = sum(_remind(share, connector, now=now) for share in waiting)
+        reminded = sum(remind(share, connector, now=now) for share in waiting)
     if not reminded:
         raise RuleBroken(_("Everybody has confirmed or was reminded three times in 24 hours."))
     record(post, "post.reminded", actor=actor, at=now, data={"shares": reminded})
@@ -162,23 +167,3 @@ def _connector_to_remind(post: Post) -> Connector:
         return post_connector(post.kind)
     except ChannelBusy as error:
         raise RuleBroken(_("WeCom is not set up.")) from error
-
-
-def _remind(share: PostShare, connector: Connector, *, now: datetime) -> bool:
-    fresh = share.reminded_at is None or share.reminded_at <= now - REMINDER_WINDOW
-    count = 0 if fresh else share.reminders
-    if count >= REMINDERS:
-        return False
-    row = PostShare.objects.filter(pk=share.pk, state=BatchState.HANDED, reminders=share.reminders)
-    if not row.update(reminders=count + 1, reminded_at=now if fresh else share.reminded_at):
-        return False
-    try:
-        connector.remind(share.reference)
-    except ChannelUnclear:
-        return True  # it may have arrived, so it counts
-    except (ChannelBusy, ChannelRefused) as error:
-        PostShare.objects.filter(pk=share.pk).update(
-            reminders=share.reminders, reminded_at=share.reminded_at, error=str(error)[:300]
-        )
-        return False
-    return True

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from campaigns.actions.campaigns import LATEST_START
-from campaigns.attachments import check_attachments, check_files_are_here
+from campaigns.attachments import check_for_channel
+from campaigns.channels import post_abilities
 from campaigns.enums import POST_MOVES, BatchState, PostKind, PostState, TargetState
 from campaigns.models import Content, Post, PostShare, PostTarget
 from campaigns.models.campaigns import BATCH_LIMIT
@@ -67,6 +68,7 @@ def check_parts(
     if not name.strip():
         raise RuleBroken(_("Give the post a name."))
     check_post_words(kind, text, attachments)
+    check_post_attachments(kind, attachments)
     if tags and kind == PostKind.GROUP:
         raise RuleBroken(
             _("Tags narrow down who sees a moment; a group chat is sent to as a whole.")
@@ -77,11 +79,9 @@ def check_parts(
 
 
 def check_post_words(kind: PostKind, text: str, attachments: Attachments) -> None:
-    """Raise ``RuleBroken`` for words or attachments that a post of this kind cannot have."""
+    """Raise ``RuleBroken`` for words that a post of this kind cannot have."""
     if not text.strip() and not attachments:
         raise RuleBroken(_("The message is empty. Write a text or add an attachment."))
-    check_attachments(attachments)
-    check_files_are_here(attachments)
     if used_in(text):
         raise RuleBroken(
             _("A post has the same words for everybody: {%(word)s} cannot be filled.")
@@ -99,9 +99,15 @@ def check_post_words(kind: PostKind, text: str, attachments: Attachments) -> Non
             _("The text has %(size)s characters; a moment takes %(limit)s. Shorten it.")
             % {"size": len(text), "limit": MAX_TEXT}
         )
-    kinds = [item.get("kind") for item in attachments]
-    if not (set(kinds) <= {"image"} or kinds in (["video"], ["link"])):
-        raise RuleBroken(_("A moment takes at most nine images, or one video, or one link."))
+
+
+def check_post_attachments(kind: PostKind, attachments: Attachments) -> None:
+    """Raise ``RuleBroken`` for attachments that a post of this kind cannot have."""
+    if kind == PostKind.MOMENT:
+        kinds = [item.get("kind") for item in attachments]
+        if kinds not in (["video"], ["link"]) and any(one != "image" for one in kinds):
+            raise RuleBroken(_("A moment takes up to nine pictures, or one video, or one link."))
+    check_for_channel(attachments, post_abilities(kind))
 
 
 def schedule_post(post: Post, *, send_at: datetime, actor: Staff | None, now: datetime) -> None:

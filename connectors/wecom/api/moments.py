@@ -4,10 +4,11 @@ Creating one publishes nothing: every member gets a task and publishes it in the
 call answers with the id of a job, and the job, once done, with the id of the moment.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 
 from connectors.wecom.api.attachments import Attachment
 from connectors.wecom.api.fields import (
@@ -74,11 +75,13 @@ class MomentTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Comments:
-    """How many comments and likes one member's copy of a moment has."""
+class Reactions:
+    """How many comments and likes one member's copy of a moment has, by whose they are."""
 
-    comments: int
-    likes: int
+    customer_comments: int = 0
+    staff_comments: int = 0
+    customer_likes: int = 0
+    staff_likes: int = 0
 
 
 def add_moment_task(
@@ -177,11 +180,25 @@ def get_moment_send_result(
     yield from _customers(client, "get_moment_send_result", moment_id, user_id, limit, MAX_RESULTS)
 
 
-def get_moment_comments(client: WeComClient, moment_id: str, user_id: str) -> Comments:
-    """Count the comments and likes of one member's copy of a moment."""
+def get_moment_comments(client: WeComClient, moment_id: str, user_id: str) -> Reactions:
+    """Count the comments and likes of one member's copy of a moment.
+
+    Those of members carry a ``userid``, those of customers an ``external_userid``.
+    """
     payload = {"moment_id": moment_id, "userid": user_id}
     answer = client.call("externalcontact/get_moment_comments", payload, idempotent=True)
-    return Comments(len(rows(answer, "comment_list")), len(rows(answer, "like_list")))
+    comments, likes = rows(answer, "comment_list"), rows(answer, "like_list")
+    staff_comments, staff_likes = _by_staff(comments), _by_staff(likes)
+    return Reactions(
+        customer_comments=len(comments) - staff_comments,
+        staff_comments=staff_comments,
+        customer_likes=len(likes) - staff_likes,
+        staff_likes=staff_likes,
+    )
+
+
+def _by_staff(said: Sequence[Mapping[str, Any]]) -> int:
+    return sum(bool(_text(row, "userid")) for row in said)
 
 
 def cancel_moment_task(client: WeComClient, moment_id: str) -> None:

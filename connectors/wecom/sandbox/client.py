@@ -71,9 +71,12 @@ class SandboxControl:
         """Staff confirm their tasks; counts of tasks, left, sent, not_friend and capped."""
         return self._post("confirm", {"userid": userid, "msgid": msgid, "share": share})
 
-    def publish(self, *, userid: str = "", moment_id: str = "", likes: int = 0) -> int:
-        """Members publish the moments that wait for them; returns how many times that was."""
-        body = {"userid": userid, "moment_id": moment_id, "likes": likes}
+    def publish(self, *, userid: str = "", moment_id: str = "", **reactions: int) -> int:
+        """Members publish the moments that wait for them; returns how many times that was.
+
+        ``reactions`` are ``likes``, ``comments``, ``staff_likes`` and ``staff_comments``.
+        """
+        body = {"userid": userid, "moment_id": moment_id, **reactions}
         return int(self._post("publish", body)["published"])
 
     def tasks(self, userid: str = "") -> list[Json]:

@@ -7,7 +7,7 @@ from connectors.wecom.sandbox.clock import DAY
 from connectors.wecom.sandbox.contents import CHECKS, check_media
 from connectors.wecom.sandbox.errors import Refusal
 from connectors.wecom.sandbox.people import staff_at_work
-from connectors.wecom.sandbox.state import Call, Json, Moment, World
+from connectors.wecom.sandbox.state import Call, Follow, Json, Moment, World
 
 TEXT_CHARACTERS = 2000
 MAX_IMAGES = 9
@@ -16,6 +16,7 @@ MAX_TAGS = 100
 MONTH = 31 * DAY
 DONE = 3
 RUNNING = 2
+REACTIONS = ("likes", "comments", "staff_likes", "staff_comments")
 
 
 def add_moment_task(world: World, call: Call) -> Json:
@@ -113,12 +114,22 @@ def get_moment_send_result(world: World, call: Call) -> Json:
 def get_moment_comments(world: World, call: Call) -> Json:
     moment = _moment(world, call)
     userid = _sender(moment, call)
-    if not moment.published[userid]:
-        return {"comment_list": [], "like_list": []}
-    likers = list(world.books[userid])[: moment.likes]
     at = moment.published[userid]
-    likes = [{"external_userid": who, "create_time": at} for who in likers]
-    return {"comment_list": [], "like_list": likes}
+    if not at:
+        return {"comment_list": [], "like_list": []}
+    customers = [follow.external_userid for follow in _meant(world, moment, userid)]
+    others = [staff.userid for staff in world.staff.values() if staff.userid != userid]
+
+    def said(by_customers: int, by_staff: int) -> list[Json]:
+        return [
+            *({"external_userid": who, "create_time": at} for who in customers[:by_customers]),
+            *({"userid": who, "create_time": at} for who in others[:by_staff]),
+        ]
+
+    return {
+        "comment_list": said(moment.comments, moment.staff_comments),
+        "like_list": said(moment.likes, moment.staff_likes),
+    }
 
 
 def cancel_moment_task(world: World, call: Call) -> Json:
@@ -131,16 +142,17 @@ def cancel_moment_task(world: World, call: Call) -> Json:
 
 
 def publish(world: World, call: Call) -> Json:
-    """Control side: members publish what waits for them, and ``likes`` of each one's customers like it.
+    """Control side: members publish what waits for them; ``userid`` and ``moment_id`` narrow it.
 
-    ``userid`` and ``moment_id`` narrow it.
+    How many like it and comment on it is taken too (``REACTIONS``), of what is out already as well.
     """
     userid, moment_id = fields.text(call.body, "userid"), fields.text(call.body, "moment_id")
     published = 0
     for moment in world.moments.values():
         if moment.cancelled or (moment_id and moment.moment_id != moment_id):
             continue
-        moment.likes = fields.number(call.body, "likes", moment.likes)
+        for name in REACTIONS:
+            setattr(moment, name, fields.number(call.body, name, getattr(moment, name)))
         for member, at in moment.published.items():
             if at or (userid and member != userid) or not world.staff[member].at_work:
                 continue
@@ -189,16 +201,21 @@ def _customers(world: World, call: Call, *, most: int, only_published: bool) -> 
     moment = _moment(world, call)
     userid = _sender(moment, call)
     shown = not only_published or moment.published[userid]
-    follows = [
-        follow
-        for follow in (world.books[userid].values() if shown else ())
-        if not moment.tag_ids or set(moment.tag_ids) & set(follow.tag_ids)
-    ]
+    follows = _meant(world, moment, userid) if shown else []
     rows, cursor = fields.page(
         world, call.body, follows, lambda f: f.seq, most=most, default=min(most, 3000)
     )
     customers = [{"userid": userid, "external_userid": f.external_userid} for f in rows]
     return {"customer_list": customers, "next_cursor": cursor}
+
+
+def _meant(world: World, moment: Moment, userid: str) -> list[Follow]:
+    """Whom a member's copy is for: their customers with any of the tags, if it has some."""
+    return [
+        follow
+        for follow in world.books[userid].values()
+        if not moment.tag_ids or set(moment.tag_ids) & set(follow.tag_ids)
+    ]
 
 
 def _moment(world: World, call: Call) -> Moment:

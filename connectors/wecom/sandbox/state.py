@@ -163,7 +163,11 @@ class Message:
 
 @dataclass
 class Moment:
-    """``published`` is when each member published it, 0 for not yet; ``likes`` of each one's customers like it."""
+    """``published`` is when each member published it, 0 for not yet.
+
+    The first ``likes`` customers of each like it, the first ``comments`` of them say something,
+    and so do, of the other members, the first ``staff_likes`` and ``staff_comments``.
+    """
 
     seq: int
     jobid: str
@@ -177,6 +181,9 @@ class Moment:
     invalid_tags: list[str]
     cancelled: bool = False
     likes: int = 0
+    comments: int = 0
+    staff_likes: int = 0
+    staff_comments: int = 0
 
 
 @dataclass

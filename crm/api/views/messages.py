@@ -27,6 +27,15 @@ from crm.api.shapes.messages import ContentShape, MessagePreviewShape
 MESSAGE_LENGTH = 4000
 
 
+class AttachmentsField(serializers.ListField):
+    """What goes with the words."""
+
+    child = serializers.DictField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MOST, **kwargs)
+
+
 class ContentInput(StrictInput):
     """A name to find it by, the text with placeholders like {guide}, and what goes with it.
 
@@ -44,9 +53,7 @@ class ContentInput(StrictInput):
 
     name = serializers.CharField(max_length=120)
     text = serializers.CharField(max_length=LONGEST_TEXT, allow_blank=True, default="")
-    attachments = serializers.ListField(
-        child=serializers.DictField(), max_length=MOST, default=list
-    )
+    attachments = AttachmentsField(default=list)
     folder = serializers.CharField(max_length=80, allow_blank=True, default="")
 
 

@@ -27,7 +27,7 @@ from crm.access import post_for, posts_of, require, stores_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.inputs import MomentField
 from crm.api.shapes.posts import PostProgressShape, PostShape
-from crm.api.views.messages import MESSAGE_LENGTH
+from crm.api.views.messages import MESSAGE_LENGTH, AttachmentsField
 from crm.audiences import check_post_reach, stores_to_post_to
 
 
@@ -47,8 +47,10 @@ class Posts(Listing, Verb):
     success = 201
 
     class Input(StrictInput):
-        """Where it goes (`kind`), what is said (`content` or `text`), and who is meant.
+        """Where it goes (`kind`), what is said, and who is meant.
 
+        Give either `content`, or `text` and `attachments` or one of them; attachments are written
+        as those of contents. A moment takes up to nine pictures, or one video, or one link.
         Without `stores` all that you see are meant. `tags` narrow down who sees a moment.
         """
 
@@ -62,12 +64,13 @@ class Posts(Listing, Verb):
         name = serializers.CharField(max_length=120)
         content = IdField(required=False)
         text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
+        attachments = AttachmentsField(required=False)
         stores = IdsField(default=list)
         tags = IdsField(default=list, max_length=100)
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """One of the pair."""
-            if ("content" in attrs) == ("text" in attrs):
+            if ("content" in attrs) == bool(attrs.keys() & {"text", "attachments"}):
                 raise serializers.ValidationError({"content": [_("Give either content or text.")]})
             return attrs
 
@@ -82,7 +85,11 @@ class Posts(Listing, Verb):
             content = pick(Content.objects.all(), [data["content"]], "content")[0]
         else:
             content = create_content(
-                name=data["name"], text=data["text"], actor=self.actor, now=self.now
+                name=data["name"],
+                text=data.get("text", ""),
+                attachments=data.get("attachments", []),
+                actor=self.actor,
+                now=self.now,
             )
         stores = pick(stores_of(self.viewer, Role.MARKETER), data["stores"], "stores")
         return create_post(
@@ -102,7 +109,8 @@ class PostChange(StrictInput):
     example: ClassVar = {"text": "Our spring coats are here, in blue too."}
 
     name = serializers.CharField(max_length=120, required=False)
-    text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
+    text = serializers.CharField(max_length=MESSAGE_LENGTH, allow_blank=True, required=False)
+    attachments = AttachmentsField(required=False)
     stores = IdsField(required=False)
     tags = IdsField(required=False, max_length=100)
 
@@ -120,7 +128,7 @@ class PostPage(Reading):
         return post_for(self.viewer, pk)
 
     def patch(self, request: Request, pk: int) -> Response:
-        """Change a post that is a draft; its attachments stay."""
+        """Change a post that is a draft."""
         require(self.viewer, Role.MARKETER)
         post = self.row(pk)
         seen = version_of(post)
@@ -139,6 +147,7 @@ class PostPage(Reading):
             kind=PostKind(post.kind),
             name=data.get("name", post.name),
             text=data.get("text", post.words),
+            attachments=data.get("attachments", post.enclosed),
             stores=stores,
             tags=tags,
             send_at=post.send_at,

@@ -6,8 +6,8 @@ import pytest
 
 from connectors.wecom.api.attachments import image, link, video
 from connectors.wecom.api.moments import (
-    Comments,
     MomentTask,
+    Reactions,
     add_moment_task,
     cancel_moment_task,
     get_moment_comments,
@@ -109,11 +109,24 @@ def test_more_than_a_month_is_not_asked_for(client: WeComClient) -> None:
         list(get_moment_list(client, NOON, NOON + timedelta(days=31)))
 
 
-def test_comments_and_likes_are_counted(client: WeComClient, wecom: ScriptedWeCom) -> None:
-    said = {"comment_list": [{"external_userid": "wo1"}], "like_list": [{}, {}]}
+def test_comments_and_likes_are_counted_by_whose_they_are(
+    client: WeComClient, wecom: ScriptedWeCom
+) -> None:
+    customer, member = {"external_userid": "wo1", "create_time": 1}, {"userid": "mei"}
+    said = {"comment_list": [customer, member, customer], "like_list": [customer, member]}
     wecom.script("externalcontact/get_moment_comments", {**OK, **said})
 
-    assert get_moment_comments(client, "mom1", "lin") == Comments(comments=1, likes=2)
+    assert get_moment_comments(client, "mom1", "lin") == Reactions(
+        customer_comments=2, staff_comments=1, customer_likes=1, staff_likes=1
+    )
+
+
+def test_a_moment_that_nobody_has_said_anything_to(
+    client: WeComClient, wecom: ScriptedWeCom
+) -> None:
+    wecom.script("externalcontact/get_moment_comments", OK)
+
+    assert get_moment_comments(client, "mom1", "lin") == Reactions()
 
 
 def test_cancelling_twice_is_as_good_as_once(client: WeComClient, wecom: ScriptedWeCom) -> None:

@@ -36,6 +36,18 @@ def test_nobody_sees_a_moment_before_a_member_publishes_it(box: Box) -> None:
     assert len(said["like_list"]) == 2
 
 
+def test_customers_and_colleagues_like_and_comment(box: Box) -> None:
+    moment = made(box, create(box))
+    box.control.publish(userid="lin", likes=2, comments=1, staff_likes=1)
+    box.control.publish(moment_id=moment, staff_comments=1)  # the rest stays
+
+    said = box.contact("get_moment_comments", moment_id=moment, userid="lin")
+
+    assert [row.get("userid") for row in said["like_list"]] == [None, None, "mei"]
+    assert [row.get("userid") for row in said["comment_list"]] == [None, "mei"]
+    assert {row["external_userid"] for row in said["like_list"][:2]} <= {"wo1", "wo2", "wo3", "wo4"}
+
+
 def test_only_customers_with_the_tags_are_meant(box: Box) -> None:
     tag = box.contact("get_corp_tag_list")["tag_group"][0]["tag"][0]["id"]
     box.contact("mark_tag", userid="lin", external_userid="wo2", add_tag=[tag])

@@ -1,11 +1,22 @@
 """Posts to group chats and moments through the API: whom they may reach, and changing them."""
 
 import pytest
+from django.utils import timezone
 
-from campaigns.models import Content, Post
+from campaigns.actions.posts.life import plan_post
+from campaigns.enums import PostKind
+from campaigns.models import Content, Post, PostTarget
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff
-from tests.builders import make_content, make_media, make_post, make_staff, make_store, make_tag
+from tests.builders import (
+    make_content,
+    make_customers,
+    make_media,
+    make_post,
+    make_staff,
+    make_store,
+    make_tag,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -113,3 +124,62 @@ def test_a_post_takes_no_address_in_place_of_a_file(client):
 
     assert (refused.status_code, taken.status_code) == (400, 201)
     assert Post.objects.count() == 1
+
+
+LINK = {"kind": "link", "title": "Our coats", "url": "https://shop.example/coats"}
+MOMENT = {"kind": "moment", "name": "Coats"}
+
+
+def test_attachments_are_written_read_and_changed(client):
+    rows = [{"kind": "image", "media": make_media().pk}]
+
+    made = client.post(POSTS, MOMENT | {"attachments": rows})
+
+    assert (made.status_code, made.json()["attachments"]) == (201, rows)
+    place = f"{POSTS}/{made.json()['id']}"
+    assert client.get(place).json()["attachments"] == rows
+    assert client.patch(place, {"text": "New"}).json()["attachments"] == rows
+    changed = client.patch(place, {"attachments": [LINK]}).json()
+    assert (changed["attachments"], changed["text"]) == ([LINK], "New")
+    emptied = client.patch(place, {"attachments": []})
+    assert (emptied.status_code, emptied.json()["attachments"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"attachments": [LINK, LINK]},
+        {"attachments": [{"kind": "image", "media": 0}]},
+        {"attachments": [LINK] * 10},
+        {"attachments": "nothing"},
+        {"content": 1, "attachments": [LINK]},
+        {"attachments": []},
+        {},
+    ],
+)
+def test_attachments_that_a_moment_cannot_carry_are_refused(client, wrong):
+    post = make_post(kind=PostKind.MOMENT)
+
+    assert client.post(POSTS, MOMENT | wrong).status_code == 400
+    assert Post.objects.count() == Content.objects.count() == 1
+    if wrong.get("attachments"):
+        assert client.patch(f"{POSTS}/{post.pk}", wrong).status_code == 400
+    post.refresh_from_db()
+    assert post.enclosed == []
+
+
+def test_the_progress_tells_of_comments_and_likes(client):
+    make_customers(1, owner=make_staff("Lin"), followed=True)
+    now = timezone.now()
+    post = make_post(kind=PostKind.MOMENT, state="scheduled", send_at=now)
+    plan_post(post.pk, now=now)
+    PostTarget.objects.update(
+        state="sent", customer_likes=3, staff_comments=1, reactions_read_at=now
+    )
+
+    (row,) = client.get(f"{POSTS}/{post.pk}/progress").json()["targets"]
+
+    assert row["reactions"] == {
+        "customer_comments": 0, "staff_comments": 1, "customer_likes": 3, "staff_likes": 0,
+    }  # fmt: skip
+    assert row["reactions_read_at"]

@@ -10,7 +10,20 @@ from django.db import connection
 from django.db.models import Count, F, Max, Q
 from pytest_django import DjangoDbBlocker
 
-from campaigns.models import Batch, Campaign, Delivery, WelcomeRule
+from campaigns.actions.due import series_to_run
+from campaigns.actions.posts.following import posts_to_check, posts_to_send
+from campaigns.actions.posts.reactions import moments_to_read
+from campaigns.enums import PostState, TargetState
+from campaigns.models import (
+    Batch,
+    Campaign,
+    Content,
+    Delivery,
+    Post,
+    PostTarget,
+    Series,
+    WelcomeRule,
+)
 from contacts.enums import IdentityKind, Role, StaffState
 from contacts.models import (
     Customer,
@@ -26,6 +39,7 @@ from contacts.models import (
 )
 from crm.demo import cast
 from crm.demo.company import DemoCompany, load_company
+from crm.demo.showing import LIBRARY, MOMENT
 from crm.invariants import check_rules
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -122,6 +136,28 @@ def test_past_campaigns_add_up(company: DemoCompany) -> None:
         )
     assert Campaign.objects.count() == 3
     assert WelcomeRule.objects.count() == 2
+
+
+def test_no_page_of_messages_is_empty(company: DemoCompany) -> None:
+    moment = Post.objects.get(name=MOMENT)
+    rows = PostTarget.objects.filter(share__post=moment)
+
+    assert Content.objects.filter(folder__isnull=False).count() == len(LIBRARY)
+    assert {post.state for post in Post.objects.all()} == {PostState.DONE, PostState.DRAFT}
+    assert len(moment.attachments) == 3
+    assert rows.filter(state=TargetState.SENT, customer_likes__gt=0).count() == 10
+    assert rows.filter(state=TargetState.CANCELLED).count() == 2
+    assert PostTarget.objects.filter(chat__isnull=False, state=TargetState.SENT).count() == 4
+    assert moment.closed_at
+    assert moment.closed_at < NOW
+
+
+def test_what_is_shown_sets_nothing_going(company: DemoCompany) -> None:
+    weeks = NOW + timedelta(days=13)
+
+    assert [posts_to_send(weeks), posts_to_check(weeks), moments_to_read(weeks)] == [[], [], []]
+    assert series_to_run(weeks) == []
+    assert series_to_run(weeks + timedelta(days=2)) == [Series.objects.get().pk]
 
 
 def test_second_run_finds_the_company_and_changes_nothing(company: DemoCompany) -> None:

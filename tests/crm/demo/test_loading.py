@@ -39,4 +39,4 @@ def test_loads_by_the_hundred_and_not_row_by_row() -> None:
         load_company(NOW, str)
 
     assert Customer.objects.count() > 2500
-    assert len(queries) < 250
+    assert len(queries) < 350
