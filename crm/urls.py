@@ -49,6 +49,8 @@ from crm.views import (
 urlpatterns = [
     path("callbacks/mail/", told.mail_told, name="mail_told"),
     path("callbacks/mail/mailgun/", told.mailgun_told, name="mailgun_told"),
+    path("callbacks/mail/postmark/", told.postmark_told, name="postmark_told"),
+    path("callbacks/mail/ses/", told.ses_told, name="ses_told"),
     path("callbacks/mail/sendgrid/", told.sendgrid_told, name="sendgrid_told"),
     path("callbacks/sms/", told.sms_told, name="sms_told"),
     path("callbacks/wecom/", callbacks.wecom_callback, name="wecom_callback"),
