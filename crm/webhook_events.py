@@ -333,6 +333,8 @@ PRIVATE = frozenset(
         "staff_file.read",
         "staff_file.started",
         "store.capacity_changed",
+        "welcome_rule.dropped",
+        "welcome_rule.set",
         "webhook.changed",
         "webhook.created",
         "webhook.paused",

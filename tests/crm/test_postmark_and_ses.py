@@ -348,7 +348,7 @@ OTHER_TOPIC = "arn:aws:sns:eu-west-1:123456789012:other"
     ],
 )  # fmt: skip
 def test_call_of_another_topic_time_or_place_is_refused_before_anything_is_fetched(
-    sns: Sns, letter: Delivery, kind: str, fields: dict[str, str]
+    sns: Sns, letter: Delivery, kind: str, fields: dict[str, Any]
 ) -> None:
     told = call(published(letter, "Complaint"), sns.certificate_url(), kind=kind, **fields)
 
