@@ -43,6 +43,7 @@ from crm.views import (
     told,
     warnings,
     webhooks,
+    welcomes,
     what_if,
 )
 
@@ -105,6 +106,10 @@ urlpatterns = [
     path(
         "campaigns/<int:pk>/progress/", campaigns.campaign_progress_part, name="campaign_progress"
     ),
+    path("welcomes/", welcomes.welcome_list, name="welcome_list"),
+    path("welcomes/new/", welcomes.welcome_new, name="welcome_new"),
+    path("welcomes/<int:pk>/", welcomes.welcome_edit, name="welcome_edit"),
+    path("welcomes/<int:pk>/drop/", welcomes.welcome_drop, name="welcome_drop"),
     path("contents/", contents.content_list, name="content_list"),
     path("contents/new/", contents.content_new, name="content_new"),
     path("contents/files/", media.media_list, name="media_list"),

@@ -11,14 +11,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from campaigns.actions.contents import create_content
 from campaigns.actions.media import FRESH_FOR, Needed, bring_media
 from campaigns.attachments import check_for_channel, needed_in_channel
-from campaigns.channels import connector_for
 from campaigns.models import ChannelMedia, Content, WelcomeRule
 from campaigns.tasks import bring_welcome_files
-from connectors.base import ChannelBusy, ChannelRefused
+from connectors.base import ChannelBusy, ChannelMisconfigured, ChannelRefused
 from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from connectors.wecom.connector import WeComConnector
 from contacts.actions.history import record
@@ -26,6 +26,7 @@ from contacts.doorbell import ring
 from contacts.enums import StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import ContactCode, Staff, Store
+from contacts.wecom import wecom
 
 RENEWED_AFTER = FRESH_FOR - timedelta(hours=12)
 """Files are brought anew before a welcome could find them too old."""
@@ -111,8 +112,9 @@ def bring_files(rule_id: int, *, now: datetime) -> bool:
         return False
     rule = mine.select_related("content").get()
     needed = needed_in_channel(rule.content.attachments)
+    due: datetime | None
     try:
-        bring_media(needed, connector_for(WeComConnector.kind), now=now, fresh_for=RENEWED_AFTER)
+        bring_media(needed, _connected(), now=now, fresh_for=RENEWED_AFTER)
     except ChannelBusy as busy:
         rest = min(max(timedelta(seconds=busy.retry_after), SHORTEST_REST), LONGEST_REST)
         error, due = str(busy), now + rest
@@ -124,6 +126,15 @@ def bring_files(rule_id: int, *, now: datetime) -> bool:
         files_due_at=due, files_error=error[:300]
     )
     return not error
+
+
+def _connected() -> WeComConnector:
+    client = wecom()
+    if client is None:
+        raise ChannelMisconfigured(
+            gettext_noop("WeCom is not set up."), retry_after=LONGEST_REST.total_seconds()
+        )
+    return WeComConnector(client)
 
 
 def _renewal(needed: Collection[Needed]) -> datetime | None:
