@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from campaigns.actions.contents import LONGEST_TEXT
 from campaigns.actions.welcome_rules import check_welcome
@@ -28,12 +28,16 @@ class WelcomeForm(forms.Form):
     )
 
     def __init__(self, *args: Any, levels: Mapping[str, str] | None, **kwargs: Any) -> None:
-        """Offer these levels; ``None`` where it is settled."""
+        """Offer these levels, ``None`` where it is settled; ``has_levels`` says if there are any."""
         super().__init__(*args, **kwargs)
+        self.has_levels = bool(levels)
         if levels is None:
             del self.fields["level"]
         else:
-            cast("forms.ChoiceField", self.fields["level"]).choices = list(levels.items())
+            cast("forms.ChoiceField", self.fields["level"]).choices = [
+                ("", gettext("choose")),
+                *levels.items(),
+            ]
 
     def clean_text(self) -> str:
         """Take line ends as WeCom does."""

@@ -135,6 +135,7 @@ def _form_page(
     context = {
         "rule": rule,
         "for_whom": words_for(level_of(rule)) if rule else "",
+        "is_left": rule is not None or form.has_levels,
         "form": form,
         "refusal": refusal,
         **attachment_context(viewer, typed),
