@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from campaigns.actions.media import Needed, forget_references, references_of
-from campaigns.attachments import needed_in_channel, with_references
+from campaigns.attachments import Attachment, needed_in_channel, with_references
 from campaigns.enums import WelcomeState
 from campaigns.models import Welcome, WelcomeRule
 from campaigns.placeholders import fill
@@ -152,7 +152,7 @@ def _say(client: WeComClient, welcome: Welcome, *, now: datetime) -> WelcomeOutc
 
 
 def _greet(client: WeComClient, welcome: Welcome, names: Mapping[Needed, str]) -> WelcomeOutcome:
-    ready = [item for item in welcome.attachments if needed_in_channel([item]) <= names.keys()]
+    ready = [item for item in welcome.attachments if _is_ready(item, names)]
     if not ready and not welcome.text:
         raise ValueError(NOTHING_READY)
     left_out = len(welcome.attachments) - len(ready)
@@ -165,6 +165,12 @@ def _greet(client: WeComClient, welcome: Welcome, names: Mapping[Needed, str]) -
         text=welcome.text,
         attachments=[in_wecoms_form(item) for item in with_references(ready, names)],
     )
+
+
+def _is_ready(item: Attachment, names: Mapping[Needed, str]) -> bool:
+    """Whether WeCom has what this needs; it takes links as they are, and files by its own name."""
+    needed = needed_in_channel([item])
+    return needed <= names.keys() if needed else item["kind"] == "link"
 
 
 def _try_again(welcome: Welcome, failure: Busy | Unclear, *, now: datetime) -> None:

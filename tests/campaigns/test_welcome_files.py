@@ -230,6 +230,15 @@ def test_without_words_and_files_it_says_why(shop: Shop, lin: Staff) -> None:
     assert said(shop) == []
 
 
+def test_file_that_wecom_could_not_be_given_is_left_out(shop: Shop, lin: Staff) -> None:
+    rule = rule_with(LINK)
+    rule.content.attachments = [LINK, {"kind": "image", "url": "https://shop.example/a.png"}]
+    rule.content.save()
+
+    assert outcome(greet(shop, lin)) == (WelcomeState.SENT, 1, "")
+    assert said(shop) == [("Welcome", ["link"])]
+
+
 # --- kept fresh ---------------------------------------------------------------------------------
 
 
