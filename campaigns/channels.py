@@ -33,23 +33,28 @@ _own = threading.local()
 def _email() -> DirectConnector | None:
     if not settings.EMAIL_URL:
         return None
-    url, sender, return_to, reads_mail, tells_sendgrid = _mail_settings()
+    url, sender, return_to, reads_mail, told_by = _mail_settings()
     return MailChannel(
         url,
         sender=sender,
         return_to=return_to,
         reads_mail=reads_mail,
-        tells_sendgrid=tells_sendgrid,
+        told_by=told_by,
     )
 
 
-def _mail_settings() -> tuple[str, str, str, bool, bool]:
+def _mail_settings() -> tuple[str, str, str, bool, tuple[str, ...]]:
+    providers = {
+        "sendgrid": settings.SENDGRID_WEBHOOK_KEY,
+        "postmark": settings.POSTMARK_WEBHOOK_KEY,
+        "ses": settings.SES_TOPIC_ARNS,
+    }
     return (
         settings.EMAIL_URL,
         settings.MAIL_FROM,
         settings.MAIL_RETURN_TO,
         bool(settings.MAILBOX_URL),
-        bool(settings.SENDGRID_WEBHOOK_KEY),
+        tuple(name for name, setting in providers.items() if setting),
     )
 
 

@@ -106,6 +106,14 @@ def send_welcome(welcome_id: int) -> None:
 
 
 @shared_task
+def bring_welcome_files(rule_id: int) -> None:
+    """Upload the files of one welcome before somebody is greeted with them."""
+    from campaigns.actions.welcome_rules import bring_files
+
+    bring_files(rule_id, now=timezone.now())
+
+
+@shared_task
 def tell_duty(code_id: int) -> None:
     """Tell WeCom who is on duty at a contact code."""
     from campaigns.actions.codes import tell_people_on_duty

@@ -54,6 +54,14 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def topics(name: str) -> list[str]:
+    """ARNs of Amazon SNS topics, separated by commas. Raises `BadSetting` for anything else."""
+    found = words(name)
+    if not all(one.startswith(("arn:aws:sns:", "arn:aws-cn:sns:")) for one in found):
+        raise BadSetting(f"{name} must look like arn:aws:sns:eu-west-1:123456789012:name.")
+    return found
+
+
 def quota(name: str, default: str) -> tuple[str, int]:
     """`month:30`, `week:7`, `day:1` or only `month` as period and count; 0 when none is given.
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from connectors.base import Receipt, ReceiptKind
 from connectors.sms import aliyun, twilio
 from connectors.sms.formats import login_of
-from connectors.smtp import mailgun, sendgrid
+from connectors.smtp import mailgun, postmark, sendgrid, ses, sns
 
 MOST = 1000
 """Receipts in one call."""
@@ -79,6 +79,30 @@ def read_mailgun(told: Told, *, key: str, now: datetime) -> tuple[str, list[Rece
     if not token:
         raise NotTheirs
     return token, mailgun.receipts_in(call, now=now)
+
+
+def read_postmark(told: Told, *, key: str, now: datetime) -> list[Receipt]:
+    """Read a call of a Postmark webhook. Raises ``NotTheirs``, ``Senseless``."""
+    if not postmark.is_let_in(told.headers, key=key):
+        raise NotTheirs
+    return postmark.receipts_in(_json(told.body), now=now)
+
+
+def read_ses(told: Told, *, topics: sns.Topics, now: datetime) -> tuple[str, list[Receipt]]:
+    """Read a call of Amazon SNS: the number of what it tells, and what SES has published with it.
+
+    A subscription is confirmed on the way. Raises ``NotTheirs`` also for what cannot be read, and
+    ``sns.Unreachable``.
+    """
+    try:
+        message = topics.heard(_json(told.body), now=now)
+    except (Senseless, sns.NotSigned) as error:
+        raise NotTheirs from error
+    if message.kind == "SubscriptionConfirmation":
+        topics.confirm(message)
+    if message.kind != "Notification":
+        return message.id, []
+    return message.id, ses.receipts_in(message.text, now=now)
 
 
 def read_rows(rows: object, *, now: datetime) -> list[Receipt]:

@@ -43,12 +43,15 @@ from crm.views import (
     told,
     warnings,
     webhooks,
+    welcomes,
     what_if,
 )
 
 urlpatterns = [
     path("callbacks/mail/", told.mail_told, name="mail_told"),
     path("callbacks/mail/mailgun/", told.mailgun_told, name="mailgun_told"),
+    path("callbacks/mail/postmark/", told.postmark_told, name="postmark_told"),
+    path("callbacks/mail/ses/", told.ses_told, name="ses_told"),
     path("callbacks/mail/sendgrid/", told.sendgrid_told, name="sendgrid_told"),
     path("callbacks/sms/", told.sms_told, name="sms_told"),
     path("callbacks/wecom/", callbacks.wecom_callback, name="wecom_callback"),
@@ -103,6 +106,10 @@ urlpatterns = [
     path(
         "campaigns/<int:pk>/progress/", campaigns.campaign_progress_part, name="campaign_progress"
     ),
+    path("welcomes/", welcomes.welcome_list, name="welcome_list"),
+    path("welcomes/new/", welcomes.welcome_new, name="welcome_new"),
+    path("welcomes/<int:pk>/", welcomes.welcome_edit, name="welcome_edit"),
+    path("welcomes/<int:pk>/drop/", welcomes.welcome_drop, name="welcome_drop"),
     path("contents/", contents.content_list, name="content_list"),
     path("contents/new/", contents.content_new, name="content_new"),
     path("contents/files/", media.media_list, name="media_list"),

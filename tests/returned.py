@@ -80,3 +80,28 @@ def note(subject: str = "Re: Spring", text: str = "Do you have it in blue?") -> 
     mail["From"], mail["To"], mail["Subject"] = "chen@mail.example", SENDER, subject
     mail.set_content(text)
     return mail.as_bytes()
+
+
+def answer(
+    mark: str,
+    text: str = "Do you have it in blue?\n",
+    *,
+    html: str = "",
+    subject: str = "Re: Spring",
+    **headers: str,
+) -> bytes:
+    """A mail with which somebody answers a letter; ``headers`` are written with ``_`` for ``-``."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Chen <chen@mail.example>", SENDER, subject
+    mail["Date"] = "Mon, 02 Mar 2026 03:59:00 +0000"
+    mail["In-Reply-To"] = mail["References"] = f"<{mark}@shop.example>"
+    for name, value in headers.items():
+        del mail[name.replace("_", "-")]
+        mail[name.replace("_", "-")] = value
+    if text:
+        mail.set_content(text)
+    if html and text:
+        mail.add_alternative(html, subtype="html")
+    elif html:
+        mail.set_content(html, subtype="html")
+    return mail.as_bytes()

@@ -2,14 +2,14 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from campaigns.actions.contents import create_content
-from campaigns.models import WelcomeRule
+from campaigns.actions.welcome_rules import set_welcome
 from campaigns.tasks import tell_duty
 from connectors.wecom.api.contact_ways import ContactWay, add_contact_way, update_contact_way
 from connectors.wecom.errors import Refused, WeComError
@@ -35,13 +35,14 @@ def create_code(
     staff: Sequence[Staff],
     tags: Sequence[Tag] = (),
     welcome: str = "",
+    attachments: Sequence[Mapping[str, Any]] = (),
     actor: Staff | None,
     now: datetime,
 ) -> ContactCode:
     """Make a contact code with its people on duty, the tags it gives and its welcome.
 
-    It has no QR code until ``order_qr_code``. Raises ``RuleBroken`` if nobody who works is on
-    duty, or too many are.
+    ``attachments`` go with the welcome. It has no QR code until ``order_qr_code``. Raises
+    ``RuleBroken`` if nobody who works is on duty, or too many are, or the welcome cannot be sent.
     """
     if not name.strip():
         raise RuleBroken(_("Give the code a name."))
@@ -58,9 +59,10 @@ def create_code(
         )
         code.staff_on_duty.set(staff)
         code.tags.set(tags)
-        if welcome.strip():
-            content = create_content(name=code.name, text=welcome, actor=actor, now=now)
-            WelcomeRule.objects.create(contact_code=code, content=content)
+        if welcome.strip() or attachments:
+            set_welcome(
+                contact_code=code, text=welcome, attachments=attachments, actor=actor, now=now
+            )
         record(code, "code.created", actor=actor, at=now)
     return code
 

@@ -85,12 +85,14 @@ def archive_media(media: MediaFile, *, actor: Staff | None, now: datetime) -> No
     media.refresh_from_db()
 
 
-def references_of(needed: Collection[Needed], *, now: datetime) -> dict[Needed, str]:
+def references_of(
+    needed: Collection[Needed], *, now: datetime, fresh_for: timedelta = FRESH_FOR
+) -> dict[Needed, str]:
     """Return what the channel calls these files, as far as it surely still has them: one query."""
     if not needed:
         return {}
     fresh = ChannelMedia.objects.filter(
-        media__in={media for media, _use in needed}, uploaded_at__gt=now - FRESH_FOR
+        media__in={media for media, _use in needed}, uploaded_at__gt=now - fresh_for
     ).exclude(reference="")
     return {
         (media, MediaUse(use)): reference
@@ -99,13 +101,19 @@ def references_of(needed: Collection[Needed], *, now: datetime) -> dict[Needed, 
     }
 
 
-def bring_media(needed: Collection[Needed], connector: Connector, *, now: datetime) -> bool:
+def bring_media(
+    needed: Collection[Needed],
+    connector: Connector,
+    *,
+    now: datetime,
+    fresh_for: timedelta = FRESH_FOR,
+) -> bool:
     """Upload what the channel does not have any more; return whether anything was uploaded.
 
-    One worker uploads a file at a time. Raises ``ChannelBusy`` while another one is at it, and
+    What was uploaded longer than ``fresh_for`` ago goes again; until then the old one serves. One worker uploads a file at a time. Raises ``ChannelBusy`` while another one is at it, and
     what the connector raises.
     """
-    missing = set(needed) - references_of(needed, now=now).keys()
+    missing = set(needed) - references_of(needed, now=now, fresh_for=fresh_for).keys()
     for media_id, use in sorted(missing):
         _bring(media_id, MediaUse(use), connector, now=now)
     return bool(missing)
@@ -157,8 +165,16 @@ def send_with_files(
     try:
         return connector.send(parcel)
     except AttachmentGone as gone:
-        known = ChannelMedia.objects.filter(reference__in=names.values())
-        old = known.filter(uploaded_at__lte=now - NOT_GONE_YET)
-        if not old.update(reference="") and known.exists():
+        if not forget_references(names.values(), now=now):
             raise ChannelRefused(str(gone)) from gone
         raise  # which of the files is gone the channel does not say
+
+
+def forget_references(references: Collection[str], *, now: datetime) -> bool:
+    """Note that the channel has forgotten these files, so that they are uploaded anew.
+
+    ``False`` if all of them were uploaded just now: the channel would forget them again.
+    """
+    known = ChannelMedia.objects.filter(reference__in=list(references))
+    old = known.filter(uploaded_at__lte=now - NOT_GONE_YET)
+    return bool(old.update(reference="")) or not known.exists()

@@ -6,17 +6,23 @@ says that the first one arrived (WeCom docs 92137).
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Case, F, IntegerField, Q, Value, When
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
+from campaigns.actions.media import Needed, forget_references, references_of
+from campaigns.attachments import Attachment, needed_in_channel, with_references
 from campaigns.enums import WelcomeState
 from campaigns.models import Welcome, WelcomeRule
 from campaigns.placeholders import fill
 from campaigns.tasks import send_welcome as send_welcome_task
 from connectors.wecom.api.messages import WelcomeOutcome, send_welcome_msg
+from connectors.wecom.client import WeComClient
+from connectors.wecom.connector import NO_SUCH_MEDIA, in_wecoms_form
 from connectors.wecom.errors import Busy, ConfigProblem, Refused, Unclear
 from contacts.doorbell import ring
 from contacts.models import Company, ContactCode, Customer, Follow, Staff
@@ -24,6 +30,7 @@ from contacts.wecom import wecom
 
 VALID_FOR = timedelta(seconds=20)
 MOST_ATTEMPTS = 3
+NOTHING_READY = gettext_noop("Its files were not ready at WeCom, and it has no words.")
 MARGIN = timedelta(seconds=1)
 """No call is begun later than this before the deadline."""
 
@@ -56,6 +63,7 @@ def receive_welcome(
                 "contact_code": contact_code,
                 "code": code if rule else "",
                 "text": text,
+                "attachments": rule.content.attachments if rule else [],
                 "state": state,
                 "issued_at": issued_at,
                 "received_at": now,
@@ -100,7 +108,8 @@ def _values(staff: Staff, customer: Customer) -> dict[str, str]:
 def send_welcome(welcome_id: int, *, now: datetime) -> bool:
     """Use a pending code; returns whether this worker was the one to use it.
 
-    Nothing else is done on the way: no synchronisation, no upload.
+    Nothing else is done on the way: no synchronisation, no upload. Files that are not ready at the
+    channel, or that it has forgotten, are left out rather than waited for.
     """
     claimed = Welcome.objects.filter(
         pk=welcome_id, state=WelcomeState.PENDING, deadline_at__gt=now + MARGIN
@@ -113,15 +122,55 @@ def send_welcome(welcome_id: int, *, now: datetime) -> bool:
         _settle(welcome, WelcomeState.FAILED, now=now, error="WeCom is not set up")
         return True
     try:
-        outcome = send_welcome_msg(client, welcome.code, text=welcome.text)
+        outcome = _say(client, welcome, now=now)
     except (Busy, Unclear) as failure:
         _try_again(welcome, failure, now=timezone.now())
-    except (ConfigProblem, Refused) as error:
+    except (ConfigProblem, Refused, ValueError) as error:
         _settle(welcome, WelcomeState.FAILED, now=now, error=str(error))
     else:
         arrived_before = outcome is WelcomeOutcome.SUPERSEDED and welcome.error
         _settle(welcome, WelcomeState.SENT if arrived_before else _OUTCOMES[outcome], now=now)
     return True
+
+
+def _say(client: WeComClient, welcome: Welcome, *, now: datetime) -> WelcomeOutcome:
+    """Greet with what is ready; without the files, at once, if WeCom has forgotten one of them.
+
+    It does not say which one, so all are brought anew. Raises what the call raises.
+    """
+    needed = needed_in_channel(welcome.attachments)
+    names = references_of(needed, now=now)
+    try:
+        return _greet(client, welcome, names)
+    except Refused as refused:
+        in_time = timezone.now() < welcome.deadline_at - MARGIN
+        if refused.errcode != NO_SUCH_MEDIA or not names or not in_time:
+            raise
+    if forget_references(names.values(), now=now):
+        WelcomeRule.objects.exclude(files_due_at=None).update(files_due_at=now)
+    return _greet(client, welcome, {})
+
+
+def _greet(client: WeComClient, welcome: Welcome, names: Mapping[Needed, str]) -> WelcomeOutcome:
+    ready = [item for item in welcome.attachments if _is_ready(item, names)]
+    if not ready and not welcome.text:
+        raise ValueError(NOTHING_READY)
+    left_out = len(welcome.attachments) - len(ready)
+    if left_out != welcome.left_out:
+        Welcome.objects.filter(pk=welcome.pk).update(left_out=left_out)
+        welcome.left_out = left_out
+    return send_welcome_msg(
+        client,
+        welcome.code,
+        text=welcome.text,
+        attachments=[in_wecoms_form(item) for item in with_references(ready, names)],
+    )
+
+
+def _is_ready(item: Attachment, names: Mapping[Needed, str]) -> bool:
+    """Whether WeCom has what this needs; it takes links as they are, and files by its own name."""
+    needed = needed_in_channel([item])
+    return needed <= names.keys() if needed else item["kind"] == "link"
 
 
 def _try_again(welcome: Welcome, failure: Busy | Unclear, *, now: datetime) -> None:

@@ -11,7 +11,9 @@ from contacts.models import ContactCode, Customer, Staff, Store
 class WelcomeRule(models.Model):
     """What is said to people who come by a code, to a staff member, in a store, or at all.
 
-    The narrowest rule wins: code, then staff member, then store, then company.
+    The narrowest rule wins: code, then staff member, then store, then company. Its files wait at
+    the channel: they are brought there at ``files_due_at``, long before they are forgotten, and
+    ``files_error`` is why that did not work the last time.
     """
 
     contact_code = models.OneToOneField(
@@ -24,8 +26,18 @@ class WelcomeRule(models.Model):
         Store, on_delete=models.CASCADE, related_name="welcome_rule", null=True, blank=True
     )
     content = models.ForeignKey(Content, on_delete=models.PROTECT, related_name="welcome_rules")
+    files_due_at = models.DateTimeField(null=True, blank=True)
+    files_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        indexes = [
+            # The sweeper: welcomes whose files are to be brought to the channel, or anew.
+            models.Index(
+                fields=["files_due_at"],
+                condition=Q(files_due_at__isnull=False),
+                name="welcome_rule_files_due",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(contact_code=None, staff=None)
@@ -49,7 +61,8 @@ class Welcome(models.Model):
     """One welcome code and its outcome. The code is used at most once, within 20 seconds.
 
     ``deadline_at`` is the channel's own event time plus 20 s (WeCom docs 92137). The code is
-    kept out of logs and cleared when it is of no more use.
+    kept out of logs and cleared when it is of no more use. Of ``attachments`` those went along
+    that were ready; ``left_out`` says how many did not, so that the words were in time.
     """
 
     staff = models.ForeignKey(Staff, on_delete=models.PROTECT, related_name="welcomes")
@@ -61,6 +74,8 @@ class Welcome(models.Model):
     code_digest = models.CharField(max_length=64, unique=True)
     code = models.CharField(max_length=255, blank=True)
     text = models.TextField(blank=True)
+    attachments = models.JSONField(default=list, blank=True)
+    left_out = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
 
     state = models.CharField(

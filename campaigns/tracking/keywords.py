@@ -49,6 +49,15 @@ def wish_in(answer: str) -> Wish | None:
     return Wish.START if word in START else None
 
 
+def wish_in_mail(answer: str) -> Wish | None:
+    """Return what an answer by mail asks for: its first line says it, and nothing else.
+
+    Below it people's programmes put names, telephones and greetings, which are no words of theirs.
+    """
+    own = _own_words(unicodedata.normalize("NFKC", answer)).splitlines()
+    return wish_in(next((line for line in own if line.strip()), ""))
+
+
 def _own_words(answer: str) -> str:
     own = []
     for line in answer.splitlines():

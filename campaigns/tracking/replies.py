@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns.enums import EngagementKind
-from campaigns.tracking.keywords import Wish, wish_in
+from campaigns.tracking.keywords import Wish, wish_in, wish_in_mail
 from campaigns.tracking.leaving import BY_KEYWORD, last_word, note_once, survivor
 from contacts.actions.consent import opt_in, opt_out
 from contacts.actions.interactions import log_interaction
@@ -44,7 +44,8 @@ def note_reply(reply: Reply, *, now: datetime) -> None:
         )
         if reply.campaign_id:
             note_once(reply.campaign_id, reply.customer_id, EngagementKind.REPLIED, now=reply.at)
-        wish = wish_in(reply.text)
+        read_wish = wish_in_mail if reply.channel == "email" else wish_in
+        wish = read_wish(reply.text)
         if wish is Wish.STOP:
             _refuse(reply, person, source=BY_KEYWORD, now=now)
         elif wish is Wish.START:

@@ -1,4 +1,4 @@
-"""Mails that come back by themselves: bounces, complaints, and mails that ask for no more.
+"""Mails that come back: bounces, complaints, mails that ask for no more, and answers.
 
 Anybody can write such a mail. It counts only if it brings the mark of one of our letters, which
 nobody can make but us; then it speaks of that letter and of nobody else, whatever addresses it
@@ -12,16 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 from enum import StrEnum
 from itertools import islice
 
 from connectors.base import Receipt, ReceiptKind
-from connectors.smtp import statuses
-from connectors.smtp.fields import blocks_in, text_of
+from connectors.smtp import replies, statuses
+from connectors.smtp.fields import blocks_in, header_of, text_of
 from connectors.smtp.mails import UNSUBSCRIBE
 
 logger = logging.getLogger(__name__)
@@ -68,6 +66,9 @@ class ReturnKind(StrEnum):
     RECEIPT = "receipt"
     """It tells something of one of our letters."""
 
+    REPLY = "reply"
+    """Somebody answers one of our letters; others may want to read it too."""
+
     NOTHING = "nothing"
     """It speaks of one of our letters and says nothing that changes anything."""
 
@@ -75,7 +76,7 @@ class ReturnKind(StrEnum):
     """It tells something without the mark of a letter of ours."""
 
     OTHER = "other"
-    """It is none of these: somebody wrote, or nobody can read it."""
+    """It is none of these: it answers no letter, a machine answers, or nobody can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def read_returned(raw: bytes, *, is_ours: IsOurs, now: datetime) -> Returned:
 def _read(mail: Message, *, is_ours: IsOurs, now: datetime) -> Returned:
     report = _feedback(mail) or _delivery_status(mail) or _wish(mail) or _old_bounce(mail)
     if report is None:
-        return Returned(ReturnKind.OTHER)
+        return _answer(mail, is_ours=is_ours, now=now)
     key = _proven_key(report.evidence, is_ours)
     if not key:
         return Returned(ReturnKind.UNPROVEN)
@@ -120,6 +121,19 @@ def _read(mail: Message, *, is_ours: IsOurs, now: datetime) -> Returned:
         return Returned(ReturnKind.NOTHING)
     receipt = Receipt(report.kind, at=_moment(mail, now), key=key, why=report.why)
     return Returned(ReturnKind.RECEIPT, (receipt,))
+
+
+def _answer(mail: Message, *, is_ours: IsOurs, now: datetime) -> Returned:
+    """Read what somebody wrote, if it answers one of our letters."""
+    marks = replies.marks_in(mail)
+    if not _MARKED.search(marks) or replies.is_by_machine(mail):
+        return Returned(ReturnKind.OTHER)
+    key = _proven_key(marks, is_ours)
+    if not key:
+        return Returned(ReturnKind.UNPROVEN)
+    text = replies.answer_in(mail)
+    receipt = Receipt(ReceiptKind.REPLIED, at=_moment(mail, now), key=key, text=text)
+    return Returned(ReturnKind.REPLY, (receipt,))
 
 
 def _proven_key(evidence: str, is_ours: IsOurs) -> str:
@@ -155,7 +169,7 @@ def _delivery_status(mail: Message) -> _Report | None:
 
 def _wish(mail: Message) -> _Report | None:
     """Read the mail that ``List-Unsubscribe`` has mail programmes write."""
-    subject = _header(mail, "Subject")
+    subject = header_of(mail, "Subject")
     if not _UNSUBSCRIBE.match(subject):
         return None
     return _Report(ReceiptKind.UNSUBSCRIBED, subject)
@@ -163,13 +177,13 @@ def _wish(mail: Message) -> _Report | None:
 
 def _old_bounce(mail: Message) -> _Report | None:
     """Read a bounce in words, as qmail and older servers write them."""
-    name = parseaddr(_header(mail, "From"))[1].partition("@")[0].lower()
+    name = parseaddr(header_of(mail, "From"))[1].partition("@")[0].lower()
     if name not in _MACHINES and "X-Failed-Recipients" not in mail:
         return None
     parts = list(islice(mail.walk(), _MOST_PARTS))
     words = "\n".join(_words_of(one) for one in parts)
     evidence = _evidence(mail, parts) + "\n" + words
-    if _LATE.search(_header(mail, "Subject")):
+    if _LATE.search(header_of(mail, "Subject")):
         return _Report(None, evidence)
     kind, why = statuses.judge_words(words[: _first_mark(words)])
     return _Report(kind, evidence, why)
@@ -203,7 +217,7 @@ def _children(part: Message) -> list[Message]:
 
 def _evidence(mail: Message, parts: list[Message]) -> str:
     """Where a mark may stand: the letter that came back, and what the mail itself refers to."""
-    own = (_header(mail, name) for name in ("In-Reply-To", "References"))
+    own = (header_of(mail, name) for name in ("In-Reply-To", "References"))
     return "\n".join([*(text_of(one) for one in parts if _type(one) in _SPEAKING), *own])
 
 
@@ -214,18 +228,10 @@ def _type(part: Message) -> str:
     return part.get_content_type()
 
 
-def _header(mail: Message, name: str) -> str:
-    value = str(mail.get(name, ""))[:4000]
-    try:
-        return str(make_header(decode_header(value)))
-    except (ValueError, LookupError, MessageError):  # a charset that is none, base64 that is none
-        return value
-
-
 def _moment(mail: Message, now: datetime) -> datetime:
     """When it was written, if that can be true."""
     try:
-        at = parsedate_to_datetime(_header(mail, "Date"))
+        at = parsedate_to_datetime(header_of(mail, "Date"))
         return at if now - _OLDEST < at <= now else now
     except (ValueError, TypeError, OverflowError):  # none, or one without a time zone
         return now

@@ -4,7 +4,7 @@ import selectors
 import smtplib
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -49,7 +49,7 @@ class MailChannel:
         sender: str,
         return_to: str = "",
         reads_mail: bool = False,
-        tells_sendgrid: bool = False,
+        told_by: Collection[str] = (),
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
@@ -65,7 +65,7 @@ class MailChannel:
             sender or f"no-reply@{self._host}",
             return_to=return_to,
             reads_mail=reads_mail,
-            tells_sendgrid=tells_sendgrid,
+            told_by=told_by,
         )
         self._lines: list[Line] = []
         self._rested_at = 0.0

@@ -1,6 +1,9 @@
-"""The texts in parts of mails that machines write, however they are wrapped up."""
+"""The texts in parts of mails, however they are wrapped up."""
 
+import re
 from collections.abc import Iterator
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.message import Message
 from itertools import islice
 
@@ -8,6 +11,10 @@ _LONGEST = 65_536
 _MOST_BLOCKS = 50
 _MOST_LINES = 200
 _WRAPPED = frozenset({"base64", "quoted-printable"})
+_CHARSETS = {"gb2312": "gb18030", "gbk": "gb18030", "gb18030": "gb18030", "big5": "big5hkscs"}
+_MORE_CHARSETS = re.compile(
+    r"iso-8859-\d{1,2}|windows-12\d\d|koi8-[ru]|shift_jis|euc-(jp|kr)|iso-2022-jp"
+)
 
 
 def text_of(part: Message) -> str:
@@ -20,6 +27,28 @@ def text_of(part: Message) -> str:
         return _unwrapped(part, text[:_LONGEST])
     decoded = part.get_payload(decode=True)
     return decoded[:_LONGEST].decode("utf-8", "replace") if isinstance(decoded, bytes) else ""
+
+
+def header_of(mail: Message, name: str) -> str:
+    """Return a header as people read it, at most 4000 characters of it."""
+    value = str(mail.get(name, ""))[:4000]
+    try:
+        return str(make_header(decode_header(value)))
+    except (ValueError, LookupError, MessageError):  # a charset that is none, base64 that is none
+        return value
+
+
+def words_of(part: Message) -> str:
+    """Return what a person wrote in a part, in the charset that it names if that is a known one."""
+    decoded = part.get_payload(decode=True)
+    if not isinstance(decoded, bytes):
+        return ""
+    named = str(part.get_content_charset() or "").lower()
+    charset = _CHARSETS.get(named) or (named if _MORE_CHARSETS.fullmatch(named) else "utf-8")
+    try:
+        return decoded[:_LONGEST].decode(charset, "replace")
+    except LookupError:
+        return decoded[:_LONGEST].decode("utf-8", "replace")
 
 
 def blocks_in(text: str) -> Iterator[dict[str, str]]:

@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Callable, Collection
 from email.header import Header
 from email.utils import formataddr, formatdate, parseaddr
 from functools import lru_cache
@@ -18,8 +19,8 @@ LONGEST_LINE = 900
 UNSUBSCRIBE = "unsubscribe"
 """The first word in the subject of a mail that ends them."""
 
-SENDGRID_ARGUMENT = "liuke"
-"""The name under which SendGrid's events bring the key of a letter."""
+ARGUMENT = "liuke"
+"""The name under which the events of providers bring the key of a letter."""
 
 _KEY = re.compile(r"\s*<?(liuke-\d{1,18}-\d{1,18})(?=[.@]|$)", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -30,8 +31,8 @@ class Mailer:
     """Makes e-mails from one sender. Raises ``ValueError`` if the sender is no address.
 
     ``return_to`` is where bounces go, the sender's own address if it is empty. With ``reads_mail``
-    letters also say that a mail to there ends them; with ``tells_sendgrid`` they name their key
-    in the way that SendGrid repeats with each of its events.
+    letters also say that a mail to there ends them; for each name in ``told_by`` they name
+    their key in the way that this provider repeats with each of its events.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Mailer:
         *,
         return_to: str = "",
         reads_mail: bool = False,
-        tells_sendgrid: bool = False,
+        told_by: Collection[str] = (),
     ) -> None:
         name, address = parseaddr(sender)
         if not is_address(address):
@@ -48,7 +49,8 @@ class Mailer:
         if return_to and not is_address(return_to):
             raise ValueError("LIUKE_MAIL_RETURN_TO must look like bounces@example.com.")
         self.return_to = return_to or address
-        self._reads_mail, self._tells_sendgrid = reads_mail, tells_sendgrid
+        self._reads_mail = reads_mail
+        self._naming = [_NAMING[provider] for provider in told_by]
         self._domain = address.rpartition("@")[2]
         self._from = formataddr((str(Header(name, "utf-8")) if name else "", address))
         self._boundary = f"=_{secrets.token_hex(12)}"
@@ -98,10 +100,30 @@ class Mailer:
                 f"List-Unsubscribe: {ways}",
                 "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
             ]
-        if self._tells_sendgrid:
-            told = json.dumps({"unique_args": {SENDGRID_ARGUMENT: letter.key}})
-            extras.append(f"X-SMTPAPI: {told}")
+        for name_to in self._naming:
+            extras += name_to(letter.key)
         return extras
+
+
+def _to_sendgrid(key: str) -> list[str]:
+    told = json.dumps({"unique_args": {ARGUMENT: key}})
+    return [f"X-SMTPAPI: {told}"]
+
+
+def _to_postmark(key: str) -> list[str]:
+    """Postmark would else put a Message-ID of its own into the letter, and answers name that."""
+    return [f"X-PM-Metadata-{ARGUMENT}: {key}", "X-PM-KeepID: true"]
+
+
+def _to_ses(key: str) -> list[str]:
+    return [f"X-SES-MESSAGE-TAGS: {ARGUMENT}={key}"]
+
+
+_NAMING: dict[str, Callable[[str], list[str]]] = {
+    "sendgrid": _to_sendgrid,
+    "postmark": _to_postmark,
+    "ses": _to_ses,
+}
 
 
 def _marked(letter: Letter) -> str:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from connectors.base import Receipt, ReceiptKind
-from connectors.smtp.mails import SENDGRID_ARGUMENT, key_in
+from connectors.smtp.mails import ARGUMENT, key_in
 from connectors.smtp.statuses import is_dead
 from connectors.smtp.windows import is_recent, moment
 
@@ -52,7 +52,7 @@ def receipts_in(events: object, *, now: datetime) -> list[Receipt]:
     for event in events if isinstance(events, list) else ():
         if not isinstance(event, dict):
             continue
-        key = key_in(event.get(SENDGRID_ARGUMENT)) or key_in(event.get("smtp-id"))
+        key = key_in(event.get(ARGUMENT)) or key_in(event.get("smtp-id"))
         read = _KINDS.get(str(event.get("event")))
         if not key or read is None:
             continue

@@ -55,6 +55,7 @@ from crm.access.people import (
 from crm.access.segments import described_to, members_of, segment_for, segments_of
 from crm.access.tasks import store_tasks_of, task_for, task_to_change, tasks_of
 from crm.access.viewer import Viewer, require, require_company, require_guide, viewer_for, viewer_of
+from crm.access.welcomes import welcome_rule_for, welcome_rules_of
 
 __all__ = [
     "Viewer",
@@ -115,4 +116,6 @@ __all__ = [
     "viewer_of",
     "webhook_for",
     "webhooks_of",
+    "welcome_rule_for",
+    "welcome_rules_of",
 ]

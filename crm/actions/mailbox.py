@@ -1,4 +1,4 @@
-"""Reading the mailbox of bounces and complaints, one worker at a time and a little at a time.
+"""Reading the mailbox of bounces, complaints and answers, one worker at a time and a little at a time.
 
 What a mail tells is stored before the mail is marked as read, and nothing is said to the mail
 server inside a transaction. Whoever dies in between leaves a mail that is read once more, which
@@ -38,6 +38,7 @@ PATIENCE = 3
 
 _COUNTED = {
     ReturnKind.RECEIPT: "receipts",
+    ReturnKind.REPLY: "replies",
     ReturnKind.NOTHING: "receipts",
     ReturnKind.UNPROVEN: "unproven",
     ReturnKind.OTHER: "others",
@@ -137,7 +138,10 @@ def _new_mails(turn: _Turn, mailbox: Mailbox) -> Iterator[int]:
 
 
 def _take_up(turn: _Turn, mailbox: Mailbox, uid: int) -> None:
-    """Store what a mail tells, then mark it as read; leave mails that are none of ours."""
+    """Store what a mail tells, then mark it as read.
+
+    Answers stay unread, for whoever answers them; so do mails that are none of ours.
+    """
     raw = _fetched(turn, mailbox, uid)
     counted = {}
     if raw is not None:

@@ -20,6 +20,7 @@ from campaigns.actions.posts.following import posts_to_check, posts_to_send
 from campaigns.actions.posts.reactions import moments_to_read
 from campaigns.actions.posts.sending import expire_share_leases
 from campaigns.actions.tallies import fold_tallies
+from campaigns.actions.welcome_rules import rules_with_files_due
 from campaigns.actions.welcomes import write_off_welcomes
 from campaigns.tracking.tallies import campaigns_to_count
 from contacts import tasks as contact_tasks
@@ -58,6 +59,7 @@ def _callbacks(now: datetime) -> list[int]:
 _DUE: list[tuple[Finder, Task]] = [
     (_callbacks, crm_tasks.process_callback),
     (due.welcomes_to_send, campaign_tasks.send_welcome),
+    (rules_with_files_due, campaign_tasks.bring_welcome_files),
     (handovers_to_announce, campaign_tasks.announce_handover),
     (due.series_to_run, campaign_tasks.run_series),
     (due.campaigns_to_plan, campaign_tasks.plan_campaign_due),

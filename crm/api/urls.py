@@ -29,6 +29,7 @@ from crm.api.views import (
     statistics,
     tasks,
     webhooks,
+    welcomes,
 )
 from crm.api.views.nowhere import Nowhere
 
@@ -141,6 +142,9 @@ urlpatterns = [
     path("contents/<int:pk>/archive", messages.ArchiveContent.as_view(), name="content-archive"),
     path("contents/<int:pk>/preview", messages.PreviewContent.as_view(), name="content-preview"),
     path("contents/<int:pk>/test", messages.SendTest.as_view(), name="content-test"),
+    path("welcomes", welcomes.Welcomes.as_view(), name="welcomes"),
+    path("welcomes/<int:pk>", welcomes.WelcomePage.as_view(), name="welcome"),
+    path("welcomes/<int:pk>/drop", welcomes.DropWelcome.as_view(), name="welcome-drop"),
     path("media", media.Media.as_view(), name="media"),
     path("media/<int:pk>", media.MediaPage.as_view(), name="media-file"),
     path("segments", segments.Segments.as_view(), name="segments"),

@@ -7,9 +7,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from connectors.webhook.addresses import LONGEST
+from crm.event_types import EventType
 from crm.models import Webhook
 from crm.models.webhooks import EVERYTHING
-from crm.webhook_events import EVENTS, GROUPS, EventType
+from crm.webhook_events import EVENTS, GROUPS
 
 
 class WebhookForm(forms.Form):

@@ -1,4 +1,4 @@
-"""How far the mailbox of bounces and complaints has been read."""
+"""How far the mailbox of bounces, complaints and answers has been read."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,7 +10,8 @@ class MailboxReading(models.Model):
     Mails up to ``last_uid`` have been looked at, as long as the server's ``validity`` of such
     numbers is the same. A worker has the turn until ``turn_until``: one at a time reads. ``error``
     is why the last turn ended, empty if it went well; ``failures`` counts those that did not in
-    a row. ``receipts``, ``unproven`` and ``others`` count mails since the row was made.
+    a row. ``receipts``, ``replies``, ``unproven`` and ``others`` count mails since the row was
+    made.
     """
 
     name = models.CharField(max_length=400)
@@ -18,6 +19,7 @@ class MailboxReading(models.Model):
     validity = models.BigIntegerField(default=0)
     last_uid = models.BigIntegerField(default=0)
     receipts = models.BigIntegerField(default=0)
+    replies = models.BigIntegerField(default=0)
     unproven = models.BigIntegerField(default=0)
     others = models.BigIntegerField(default=0)
 

@@ -12,13 +12,16 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from connectors.base import Receipt
+from connectors.smtp.sns import Topics, Unreachable
 from connectors.told import (
     NotTheirs,
     Senseless,
     Told,
     read_mail,
     read_mailgun,
+    read_postmark,
     read_sendgrid,
+    read_ses,
     read_sms,
 )
 from crm.actions.told import store_receipts
@@ -74,6 +77,37 @@ def mailgun_told(request: HttpRequest) -> HttpResponse:
     except NotTheirs:
         return _refused("mail")
     store_receipts("mail", receipts, raw=f"mailgun {token}".encode(), now=now, keep_empty=True)
+    return HttpResponse()
+
+
+@csrf_exempt  # the caller proves itself with a password
+@require_POST
+def postmark_told(request: HttpRequest) -> HttpResponse:
+    """Store what a webhook of Postmark tells."""
+    key = settings.POSTMARK_WEBHOOK_KEY
+    if not key:
+        return HttpResponse(status=404)
+    return _store(request, "mail", lambda told, now: read_postmark(told, key=key, now=now))
+
+
+@csrf_exempt  # the caller proves itself with a signature
+@require_POST
+def ses_told(request: HttpRequest) -> HttpResponse:
+    """Store what Amazon SES tells through SNS; while SNS cannot be asked, have it come again."""
+    if not settings.SES_TOPIC_ARNS:
+        return HttpResponse(status=404)
+    topics = Topics(settings.SES_TOPIC_ARNS, via=settings.SES_SNS_VIA)
+    now = timezone.now()
+    told = _told(request)
+    if told is None:
+        return HttpResponse(status=413)
+    try:
+        number, receipts = read_ses(told, topics=topics, now=now)
+    except NotTheirs:
+        return _refused("mail")
+    except Unreachable:
+        return HttpResponse(status=503)
+    store_receipts("mail", receipts, raw=f"sns {number}".encode(), now=now)
     return HttpResponse()
 
 

@@ -169,7 +169,7 @@ def test_sendgrid_tells_that_somebody_wants_no_more(
 
 
 def test_sendgrid_brings_back_the_key_that_the_letter_named(letter: Delivery) -> None:
-    mailer = Mailer("news@shop.example", tells_sendgrid=True)
+    mailer = Mailer("news@shop.example", told_by=["sendgrid"])
     mail = mailer.mail(Letter(key=key_of(letter), address=MAIL, text="Hello"))
     [line] = [line for line in mail.decode().split("\r\n") if line.startswith("X-SMTPAPI: ")]
     arguments = json.loads(line.removeprefix("X-SMTPAPI: "))["unique_args"]

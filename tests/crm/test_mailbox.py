@@ -1,4 +1,4 @@
-"""The mailbox of bounces: real letters over SMTP, what comes back over IMAP, and all that breaks."""
+"""The mailbox of bounces and answers: real letters over SMTP, what comes back over IMAP, and all that breaks."""
 
 import datetime as dt
 import ipaddress
@@ -6,6 +6,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email.utils import format_datetime as email_date
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from django.utils import timezone
 
 from campaigns.actions.pump import pump_campaign
 from campaigns.enums import CampaignState, DeliveryState
-from campaigns.models import Delivery
+from campaigns.models import Delivery, Engagement
 from campaigns.tracking.tokens import TokenUse, maker
 from config import env
 from connectors.smtp.mailbox import Mailbox, MailboxAddress
 from contacts.enums import CallbackState, IdentityKind
-from contacts.models import Callback, ConsentEntry, Identity
+from contacts.models import Callback, ConsentEntry, Customer, Identity, Interaction
 from crm.actions import mailbox as reading_mailbox
 from crm.actions.mailbox import mailboxes_to_read, read_mailbox
 from crm.actions.sweeping import do_what_is_due, ring_for_due
@@ -33,7 +34,7 @@ from crm.models import MailboxReading
 from tests.builders import make_batch, make_campaign, make_customer, make_identity
 from tests.gateways import open_mail_server
 from tests.mailboxes import MailboxServer, open_mailbox_server
-from tests.returned import complaint, note, postfix, wish
+from tests.returned import answer, complaint, note, postfix, wish
 
 pytestmark = pytest.mark.django_db
 
@@ -286,6 +287,117 @@ def test_mails_between_hostile_ones_are_read(box: MailboxServer) -> None:
     assert read() == 4
 
     assert fate(chen) == ("failed", "bounced")
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def test_answer_counts_once_and_stands_on_the_timeline(box: MailboxServer) -> None:
+    chen = sent_to()
+    written = email_date(timezone.now() - timedelta(hours=1))
+    box.put(
+        answer(mark_of(chen), "In blue?\n\nOn Monday Shop wrote:\n> Coats\n", Date=written),
+        answer(mark_of(chen), "<b>Or</b> green?", Date=written),
+    )
+
+    assert read() == 2
+    MailboxReading.objects.update(last_uid=0)
+    assert read() == 2
+
+    assert fate(chen)[0] == "replied"
+    said = Interaction.objects.order_by("pk").values_list("customer_id", "kind", "text")
+    assert list(said) == [
+        (chen.customer_id, "chat", "In blue?"),
+        (chen.customer_id, "chat", "<b>Or</b> green?"),
+    ]
+    [engagement] = Engagement.objects.all()
+    assert (engagement.kind, engagement.count) == ("replied", 1)
+    assert not ConsentEntry.objects.exists()
+    assert box.unread == [1, 2]
+    assert (row().replies, row().receipts, row().others) == (4, 0, 0)
+
+
+def test_words_of_an_answer_are_kept_on_the_timeline_only(box: MailboxServer) -> None:
+    box.put(answer(mark_of(sent_to()), "In blue?"))
+
+    read()
+
+    assert Callback.objects.get().body == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["TD", "\n退订。\n\n陈\n1380000\n", "stop\n\nSent from my phone", "> Our coats\n\nＳＴＯＰ\n",
+     "TD\n\n-----Original Message-----\nFrom: Shop\n"],
+)  # fmt: skip
+def test_keyword_as_the_first_line_ends_e_mails(box: MailboxServer, text: str) -> None:
+    chen = sent_to()
+    box.put(answer(mark_of(chen), text))
+
+    read()
+
+    entry = ConsentEntry.objects.get()
+    assert (entry.customer_id, entry.channel, entry.source, entry.granted) == (
+        chen.customer_id,
+        "email",
+        "keyword",
+        False,
+    )
+    assert fate(chen)[0] == "replied"
+
+
+@pytest.mark.parametrize(
+    "text", ["Please do not stop", "Hello\nTD", "stop by on Monday", "> TD\n\nwhat is this?"]
+)
+def test_keyword_among_other_words_is_none(box: MailboxServer, text: str) -> None:
+    chen = sent_to()
+    box.put(answer(mark_of(chen), text))
+
+    read()
+
+    assert not ConsentEntry.objects.exists()
+    assert fate(chen)[0] == "replied"
+
+
+def test_start_takes_back_what_a_keyword_ended(box: MailboxServer) -> None:
+    chen = sent_to()
+    box.put(answer(mark_of(chen), "TD"))
+    read()
+    box.put(answer(mark_of(chen), "START\n\nChen"))
+    read()
+
+    assert [entry.granted for entry in ConsentEntry.objects.order_by("pk")] == [False, True]
+
+
+def test_answer_of_a_machine_or_without_our_mark_counts_for_nothing(box: MailboxServer) -> None:
+    chen, zhao = sent_to(), sent_to("Zhao", "zhao@mail.example")
+    key, _, word = mark_of(zhao).partition(".")
+    box.put(
+        answer(mark_of(chen), "TD", Auto_Submitted="auto-replied"),
+        answer(f"liuke-{chen.campaign_id}-{chen.customer_id}.{word}", "TD"),
+        answer(f"{key}.{'A' * len(word)}", "TD"),
+        answer(key, "TD"),
+    )
+
+    read()
+
+    assert {fate(chen), fate(zhao)} == {("sent", "")}
+    assert not ConsentEntry.objects.exists()
+    assert not Interaction.objects.exists()
+    assert not Engagement.objects.exists()
+    assert (row().replies, row().unproven, row().others) == (0, 2, 2)
+    assert box.unread == [1, 2, 3, 4]
+
+
+def test_answer_of_somebody_who_was_erased_is_kept_nowhere(box: MailboxServer) -> None:
+    chen = sent_to()
+    Customer.objects.update(state="erased")
+    box.put(answer(mark_of(chen), "TD"))
+
+    read()
+
+    assert not Interaction.objects.exists()
+    assert not ConsentEntry.objects.exists()
 
 
 # --- what breaks --------------------------------------------------------------------------------

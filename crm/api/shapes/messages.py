@@ -5,7 +5,15 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns.attachments import media_url
-from campaigns.models import Batch, Campaign, Content, Delivery, MediaFile, QuickReply
+from campaigns.models import (
+    Batch,
+    Campaign,
+    Content,
+    Delivery,
+    MediaFile,
+    QuickReply,
+    WelcomeRule,
+)
 from campaigns.previews import Preview
 from campaigns.queries import AudiencePreview, BatchCell, CampaignProgress
 from crm.api.shapes.people import StaffRef, StoreRef
@@ -24,6 +32,27 @@ class ContentShape(serializers.ModelSerializer[Content]):
         fields = (
             "id", "name", "text", "attachments", "folder", "version", "replaces", "created_at",
             "archived_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class WelcomeRuleShape(serializers.ModelSerializer[WelcomeRule]):
+    """What new contacts are greeted with: at a code, by a colleague, in a store, or by the company.
+
+    `files_error` is why its files could not be brought to WeCom the last time; until they are
+    there, welcomes go without them.
+    """
+
+    text = serializers.CharField(source="content.text", read_only=True)
+    attachments = serializers.ListField(
+        source="content.attachments", child=serializers.DictField(), read_only=True
+    )
+
+    class Meta:
+        model = WelcomeRule
+        fields = (
+            "id", "contact_code", "staff", "store", "content", "text", "attachments",
+            "files_due_at", "files_error",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns.actions.codes import MOST_ON_DUTY, create_code, order_qr_code
+from campaigns.attachments import MOST
 from contacts.enums import Role
 from contacts.models import ContactCode, Tag
 from crm.access import require, staff_of, stores_of
@@ -35,7 +36,10 @@ class ContactCodes(Listing, Verb):
     success = 201
 
     class Input(StrictInput):
-        """Where the code hangs, who greets, which tags it gives, and what is said."""
+        """Where the code hangs, who greets, which tags it gives, and what is said with what.
+
+        `attachments` are those of contents; WeCom wants files, not their addresses.
+        """
 
         example: ClassVar = {
             "name": "Entrance",
@@ -50,6 +54,9 @@ class ContactCodes(Listing, Verb):
         staff = IdsField(min_length=1, max_length=MOST_ON_DUTY)
         tags = IdsField(default=list)
         welcome = serializers.CharField(max_length=4000, default="", allow_blank=True)
+        attachments = serializers.ListField(
+            child=serializers.DictField(), max_length=MOST, default=list
+        )
 
     def rows(self) -> QuerySet[ContactCode]:
         """Return the codes of visible stores."""
@@ -78,6 +85,7 @@ class ContactCodes(Listing, Verb):
             staff=pick(staff_of(self.viewer), data["staff"], "staff"),
             tags=pick(Tag.objects.all(), data["tags"], "tags"),
             welcome=data["welcome"],
+            attachments=data["attachments"],
             actor=self.actor,
             now=self.now,
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from campaigns.models import QuickReply
+from campaigns.models import QuickReply, WelcomeRule
 from contacts.actions.history import record
 from contacts.enums import IdentityKind, Role
 from contacts.models import Staff, StaffFile
@@ -104,6 +104,7 @@ def make_world() -> World:
         "campaign": campaign, "code": code, "finding": finding, "task": task,
         "chat": make_chat_item(handover, name=CANARY),
         "post": make_post(CANARY, content=make_content("Hello all"), created_by=people["marketer"]),
+        "welcome": WelcomeRule.objects.create(store=store, content=make_content("Hello you")),
         "loss": make_loss(wei, pooled, note=CANARY),
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
@@ -127,7 +128,7 @@ class Route:
                  "contact-codes": "code", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
                  "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task", "posts": "post",
-                 "webhooks": "webhook", "series": "series", "media": "media"}  # fmt: skip
+                 "webhooks": "webhook", "series": "series", "media": "media", "welcomes": "welcome"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -209,6 +210,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST content-revise": {"name": "Coats", "text": "Newer coats", "folder": "Autumn"},
         "POST content-preview": {"channel": "echo", "customer": ids["customer"]},
         "POST content-test": {"channel": "echo"},
+        "POST welcomes": {"contact_code": ids["code"], "text": "Welcome"},
         "POST media": {"name": "coat.pdf", "content": "JVBERi0xLjQKJSVFT0YK"},
         "PATCH segment": {"name": "Regulars"},
         "POST segment-freeze": {"name": "Frozen"},
