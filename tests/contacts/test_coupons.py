@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from campaigns.segments import customers_in
@@ -11,7 +12,7 @@ from contacts.actions.coupons import CouponTold, OrderRef, give_coupons, redeem_
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Coupon, HistoryEntry
 from contacts.queries import customer_timeline
-from tests.builders import make_coupon, make_customer
+from tests.builders import make_coupon, make_customer, make_staff, sign_in
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -62,3 +63,22 @@ def test_segments_ask_for_coupons() -> None:
     assert names("redeemed", False) == "Chen Qian"
     assert names("title", "spring") == "Zhao"
     assert names("valid_title", "winter") == "Chen"
+
+
+def test_a_guide_gives_one_on_the_page_and_redeems_it(client: Client) -> None:
+    lin = make_staff("Lin")
+    chen = make_customer("Chen", owner=lin)
+    sign_in(client, lin)
+    page = f"/customers/{chen.pk}/coupons/"
+    typed = {"title": "Sorry", "worth": "percent", "value": "150", "last_day": "2999-01-01"}
+
+    refused = client.post(page, typed)
+    assert (refused.status_code, Coupon.objects.count()) == (422, 0)
+    day = timezone.localdate().isoformat()
+    assert client.post(page, typed | {"value": "10", "last_day": day}).status_code == 302
+
+    coupon = Coupon.objects.get()
+    assert coupon.code in client.get(f"/customers/{chen.pk}/").text
+    client.post(f"/coupons/{coupon.pk}/redeem/")
+    coupon.refresh_from_db()
+    assert coupon.redeemed_at
