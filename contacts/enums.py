@@ -40,6 +40,14 @@ class CustomerState(TextChoices):
     ERASED = "erased", _("erased")
 
 
+class CouponState(TextChoices):
+    """What a coupon is at a moment; it follows from its times and is stored nowhere."""
+
+    VALID = "valid", _("valid")
+    REDEEMED = "redeemed", _("redeemed")
+    EXPIRED = "expired", _("expired")
+
+
 class Gender(TextChoices):
     """Unknown until the customer or the channel says."""
 

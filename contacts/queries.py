@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from contacts.enums import ItemState, OwnershipReason, RequestState
 from contacts.models import (
+    Coupon,
     Customer,
     Handover,
     HandoverItem,
@@ -111,13 +112,14 @@ class TimelineEntry:
 def customer_timeline(
     customer: Customer, *, before: datetime | None = None, limit: int = 20
 ) -> list[TimelineEntry]:
-    """Return the customer's timeline, newest first: interactions, changes of hands, history.
+    """Return the customer's timeline, newest first: interactions, changes of hands, coupons, history.
 
-    ``before`` is the time of the last entry already shown. Three queries, whatever the length.
+    ``before`` is the time of the last entry already shown. Five queries, whatever the length.
     """
     entries: list[TimelineEntry] = []
     entries += _interactions(customer, before, limit)
     entries += _changes_of_hands(customer, before, limit)
+    entries += _coupons(customer, before, limit)
     entries += _history(customer, before, limit)
     entries.sort(key=lambda entry: entry.at, reverse=True)
     return entries[:limit]
@@ -160,6 +162,36 @@ def _handed(period: OwnershipPeriod, one_before: OwnershipPeriod | None) -> str:
     return _("From %(former)s to %(holder)s") % (holders | {"former": holder_of(one_before)})
 
 
+def _coupons(customer: Customer, before: datetime | None, limit: int) -> Iterable[TimelineEntry]:
+    """A coupon comes twice: when it was given, and when it was redeemed."""
+    coupons = Coupon.objects.about(customer).select_related("given_by")
+    moments = {
+        "issued_at": _("Coupon given: %(title)s"),
+        "redeemed_at": _("Coupon redeemed: %(title)s"),
+    }
+    for moment, words in moments.items():
+        rows = coupons.filter(**{f"{moment}__lt": before}) if before else coupons
+        rows = rows.filter(**{f"{moment}__isnull": False})
+        for row in rows.order_by(f"-{moment}", "-id")[:limit]:
+            given = moment == "issued_at"
+            yield TimelineEntry(
+                getattr(row, moment),
+                "coupon",
+                words % {"title": row.title},
+                row.code if given else _order_of(row),
+                row.given_by.name if given and row.given_by else "",
+            )
+
+
+def _order_of(coupon: Coupon) -> str:
+    if not coupon.order_number:
+        return coupon.code
+    return _("%(code)s, with order %(number)s") % {
+        "code": coupon.code,
+        "number": coupon.order_number,
+    }
+
+
 def holder_of(period: OwnershipPeriod) -> str:
     """Name who answered for the customer: a colleague, or the pool of a store."""
     if period.staff:
@@ -200,7 +232,7 @@ _TITLES = {
     "finding.repaired": gettext_lazy("Put right after a comparison with WeCom"),
     "finding.dismissed": gettext_lazy("A difference to WeCom is all right as it is"),
 }
-_TOLD_ELSEWHERE = ("order",)
+_TOLD_ELSEWHERE = ("order", "coupon")
 """Whatever stands on the timeline itself needs no line that says so."""
 
 

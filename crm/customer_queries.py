@@ -7,8 +7,9 @@ from datetime import datetime
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from contacts.enums import IdentityKind, TaskState
+from contacts.enums import CouponState, IdentityKind, TaskState
 from contacts.models import (
+    Coupon,
     Customer,
     CustomerTag,
     Follow,
@@ -30,6 +31,7 @@ STORY_LENGTH = 20
 PERIODS_SHOWN = 20
 TASKS_SHOWN = 20
 ORDERS_SHOWN = 10
+COUPONS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Story:
 def story_of(customer: Customer, *, before: datetime | None = None) -> Story:
     """Return the newest stretch of the customer's timeline, or the one before a moment.
 
-    Orders stand among what was said and done. Four queries.
+    Orders stand among what was said and done. Six queries.
     """
     limit = STORY_LENGTH + 1
     entries = customer_timeline(customer, before=before, limit=limit)
@@ -146,6 +148,23 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True)
+class CouponLine:
+    """A coupon of a customer, and what it is at the moment."""
+
+    coupon: Coupon
+    state: CouponState
+
+
+def coupon_lines(customer: Customer, *, now: datetime) -> list[CouponLine]:
+    """Return the customer's last coupons: those still to be redeemed first, the soonest on top."""
+    last = Coupon.objects.about(customer).order_by("-issued_at", "-pk")[:COUPONS_SHOWN]
+    lines = [CouponLine(coupon, coupon.state_at(now)) for coupon in last]
+    valid = [line for line in lines if line.state == CouponState.VALID]
+    others = [line for line in lines if line.state != CouponState.VALID]
+    return sorted(valid, key=lambda line: line.coupon.expires_at) + others
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerFile:
     """Who a customer is, as one viewer may see it."""
 
@@ -158,11 +177,12 @@ class CustomerFile:
     moving: HandoverItem | None
     tasks: list[Task]
     orders: list[Order]
+    coupons: list[CouponLine]
     brief: Brief | None
 
 
 def customer_file(customer: Customer, viewer: Viewer, *, now: datetime) -> CustomerFile:
-    """Gather what the page shows beside the timeline: ten queries, and those of a brief.
+    """Gather what the page shows beside the timeline: eleven queries, and those of a brief.
 
     The brief is there for a while after the customer changed hands.
     """
@@ -189,6 +209,7 @@ def customer_file(customer: Customer, viewer: Viewer, *, now: datetime) -> Custo
         .first(),
         tasks=open_tasks(customer),
         orders=list(orders_about(customer).order_by("-ordered_at", "-pk")[:ORDERS_SHOWN]),
+        coupons=coupon_lines(customer, now=now),
         brief=brief_of(customer) if is_new else None,
     )
 

@@ -128,6 +128,8 @@ urlpatterns = [
     ),
     path("customers/<int:pk>/tags/", customers.customer_tags, name="customer_tags"),
     path("customers/<int:pk>/tasks/", customers.customer_tasks, name="customer_tasks"),
+    path("customers/<int:pk>/coupons/", customers.customer_coupons, name="customer_coupons"),
+    path("coupons/<int:pk>/redeem/", customers.coupon_redeem, name="coupon_redeem"),
     path("customers/<int:pk>/transfer/", customers.customer_transfer, name="customer_transfer"),
     path("customers/<int:pk>/timeline/", customers.customer_timeline, name="customer_timeline"),
     path("demo/enter/<slug:persona>/", accounts.demo_enter, name="demo_enter"),

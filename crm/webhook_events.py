@@ -205,6 +205,8 @@ _WORK = (
     ),
     EventType("order.added", _("An order was told."), "order", carries={"state": "paid"}),
     EventType("order.changed", _("An order has changed."), "order", carries={"state": "refunded"}),
+    EventType("coupon.given", _("A coupon was given to a customer."), "coupon"),
+    EventType("coupon.redeemed", _("A coupon was redeemed."), "coupon"),
 )
 _CAMPAIGNS = (
     EventType("segment.changed", _("A segment was changed."), "segment"),
@@ -290,7 +292,7 @@ GROUPS = (
     (_("Staff"), _STAFF),
     (_("Handovers"), _HANDOVERS),
     (_("Customers"), _CUSTOMERS),
-    (_("Tasks and orders"), _WORK),
+    (_("Tasks, orders, coupons"), _WORK),
     (_("Campaigns"), _CAMPAIGNS),
 )
 """All events, as people look for them."""

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from campaigns.enums import (
     CampaignState,
@@ -62,6 +63,7 @@ from contacts.models import (
     ChatItem,
     Company,
     ContactCode,
+    Coupon,
     Customer,
     Department,
     Finding,
@@ -311,6 +313,16 @@ def make_order(customer: Customer, *, state: OrderState = OrderState.PAID, **fie
     values = {"system": "shop", "number": f"SO{next(_numbers)}", "amount": 100, "ordered_at": NOON}
     values |= {"changed_at": NOON, "created_at": NOON}
     return Order.objects.create(customer=customer, state=state, **values | fields)
+
+
+def make_coupon(customer: Customer, **fields: Any) -> Coupon:
+    """A coupon of the customer that is valid for a month from now."""
+    now = timezone.now()
+    values: dict[str, Any] = {"code": f"C{next(_numbers)}", "title": "Winter voucher"}
+    if "percent" not in fields:
+        values |= {"amount": 50, "currency": "CNY"}
+    values |= {"issued_at": now - timedelta(days=60), "expires_at": now + timedelta(days=30)}
+    return Coupon.objects.create(customer=customer, **values | fields)
 
 
 def make_task(

@@ -21,7 +21,7 @@ from campaigns.models import Delivery, Engagement, Segment, SegmentMember
 from campaigns.segments import values
 from campaigns.segments.values import Kind
 from contacts.enums import Channel, Gender, IdentityKind
-from contacts.models import ContactCode, Customer, CustomerTag, Follow, Identity
+from contacts.models import ContactCode, Coupon, Customer, CustomerTag, Follow, Identity
 
 BOUGHT = ("paid", "shipped", "done")
 """States of an order in which the customer has bought."""
@@ -200,6 +200,33 @@ def _bought_of(key: str) -> Build:
     return lambda words, _now: _among(_bought(items__contains=[{key: words}]))
 
 
+# --- coupons -----------------------------------------------------------------------------------
+
+
+def _holds_valid(_wanted: bool, now: datetime) -> Q:  # noqa: FBT001 -- the value of a condition
+    return _among(Coupon.objects.valid(now))
+
+
+def _has_redeemed(_wanted: bool, _now: datetime) -> Q:  # noqa: FBT001 -- the value of a condition
+    return _among(Coupon.objects.redeemed())
+
+
+def _coupon_expires(span: Any, now: datetime) -> Q:
+    return _among(Coupon.objects.valid(now).filter(expires_at__lte=now + span))
+
+
+def _redeemed_lately(span: Any, now: datetime) -> Q:
+    return _among(Coupon.objects.redeemed().filter(redeemed_at__gte=now - span))
+
+
+def _titled(words: str, _now: datetime) -> Q:
+    return _among(Coupon.objects.filter(title__icontains=words))
+
+
+def _holds_titled(words: str, now: datetime) -> Q:
+    return _among(Coupon.objects.valid(now).filter(title__icontains=words))
+
+
 # --- earlier campaigns, other segments ---------------------------------------------------------
 
 
@@ -326,6 +353,14 @@ _FIELDS = (
     Field("bought", _("Bought"), _MONEY, (
         Operator("category", _("of the category"), Kind.TEXT, values.text, _bought_of("category")),
         Operator("sku", _("the article"), Kind.TEXT, values.text, _bought_of("sku")),
+    )),
+    Field("coupon", _("Coupon"), _MONEY, (
+        Operator("valid", _("holds a valid one"), Kind.YES_NO, values.yes_no, _or_not(_holds_valid)),
+        Operator("expires_within_days", _("a valid one expires within … days"), Kind.DAYS, values.days, _coupon_expires),
+        Operator("redeemed_within_days", _("redeemed one in the last … days"), Kind.DAYS, values.days, _redeemed_lately),
+        Operator("redeemed", _("has ever redeemed one"), Kind.YES_NO, values.yes_no, _or_not(_has_redeemed)),
+        Operator("title", _("was given one whose title contains"), Kind.TEXT, values.text, _titled),
+        Operator("valid_title", _("holds a valid one whose title contains"), Kind.TEXT, values.text, _holds_titled),
     )),
     Field("campaign", _("Campaign"), _SAID, (
         Operator("got", _("got one of"), Kind.CAMPAIGNS, values.ids, _got),

@@ -5,6 +5,7 @@ from contacts.models.callbacks import Callback
 from contacts.models.chats import ChatItem, GroupChat
 from contacts.models.codes import ContactCode
 from contacts.models.consents import Consent, ConsentEntry
+from contacts.models.coupons import Coupon
 from contacts.models.customers import Customer, Identity
 from contacts.models.follows import Follow
 from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
@@ -29,6 +30,7 @@ __all__ = [
     "Consent",
     "ConsentEntry",
     "ContactCode",
+    "Coupon",
     "Customer",
     "CustomerTag",
     "Department",

@@ -31,6 +31,8 @@ from crm.access.comparisons import (
 )
 from crm.access.contents import content_for, contents_of, library_of, media_for, media_of
 from crm.access.customers import (
+    coupon_for,
+    coupons_of,
     customer_for,
     customer_to_claim,
     customers_of,
@@ -67,6 +69,8 @@ __all__ = [
     "colleagues_of",
     "content_for",
     "contents_of",
+    "coupon_for",
+    "coupons_of",
     "customer_for",
     "customer_to_claim",
     "customers_of",

@@ -1,4 +1,4 @@
-"""Customers, their orders, the pool they rest in, and those who were lost."""
+"""Customers, their orders and coupons, the pool they rest in, and those who were lost."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from contacts.enums import Role
-from contacts.models import Customer, Loss, OwnershipPeriod
+from contacts.models import Coupon, Customer, Loss, OwnershipPeriod
 from contacts.pools import offered_to, resting, rule_of, within_reach
 from crm.access.viewer import Viewer, require_guide
 from crm.models import Order
@@ -39,6 +39,17 @@ def orders_of(viewer: Viewer) -> QuerySet[Order]:
     """Return the orders of the customers the person sees, and of those merged into them."""
     visible = customers_of(viewer)
     return Order.objects.filter(Q(customer__in=visible) | Q(customer__merged_into__in=visible))
+
+
+def coupons_of(viewer: Viewer) -> QuerySet[Coupon]:
+    """Return the coupons of the customers the person sees, and of those merged into them."""
+    visible = customers_of(viewer)
+    return Coupon.objects.filter(Q(customer__in=visible) | Q(customer__merged_into__in=visible))
+
+
+def coupon_for(viewer: Viewer, pk: int) -> Coupon:
+    """Return one coupon of a customer whom the person sees, or answer 404."""
+    return get_object_or_404(coupons_of(viewer).select_related("customer"), pk=pk)
 
 
 def pool_of(viewer: Viewer) -> QuerySet[OwnershipPeriod]:

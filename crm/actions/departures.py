@@ -60,6 +60,7 @@ FATES = {
     "contacts.HistoryEntry.actor": STAYS,
     "contacts.Interaction.staff": STAYS,
     "crm.Order.staff": STAYS,
+    "contacts.Coupon.given_by": STAYS,
     "contacts.OwnershipPeriod.staff": STAYS,
     "contacts.Reconciliation.asked_by": STAYS,
     "contacts.Finding.staff": STAYS,

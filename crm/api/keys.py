@@ -26,7 +26,7 @@ USED_EVERY = timedelta(minutes=1)
 """How exactly ``last_used_at`` is kept: a write per minute, not per request."""
 
 RESOURCES = frozenset(
-    "stores staff customers identities tag-groups tags follows interactions tasks orders handovers"
+    "stores staff customers identities tag-groups tags follows interactions tasks orders coupons handovers"
     " contact-codes imports quick-replies contents segments campaigns series posts batches deliveries"
     " reconciliations findings losses pool group-chats notices webhooks history".split()
 )

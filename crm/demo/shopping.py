@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from contacts.enums import TaskKind, TaskState
-from contacts.models import Customer, Task
+from contacts.models import Coupon, Customer, Task
 from crm.demo import cast
 from crm.demo.copying import copy_in
 from crm.demo.organisation import Organisation
@@ -74,6 +74,7 @@ def load_shopping(
         cursor.execute("ANALYZE contacts_customer, crm_order")
         cursor.execute(_VALUE, [list(PAID_STATES)])
     copy_in(Task, _tasks(rows, now))
+    copy_in(Coupon, _coupons(rows, now))
 
 
 def _orders(
@@ -135,6 +136,31 @@ def _state(dice: Random, at: datetime, now: datetime) -> OrderState:
         return dice.choice((OrderState.PAID, OrderState.SHIPPED, OrderState.OPEN))
     states = (OrderState.DONE, OrderState.REFUNDED, OrderState.CANCELLED)
     return dice.choices(states, (94, 4, 2))[0]
+
+
+def _coupons(rows: Sequence[Customer], now: datetime) -> Iterator[Coupon]:
+    """One for every sixth customer: some valid, some redeemed, some expired."""
+    dice = Random("liuke coupons")  # noqa: S311 -- a shop window, no secret
+    for number, customer in enumerate(rows[::6], 1):
+        issued_at = now - timedelta(days=dice.uniform(1, 80))
+        is_share = dice.random() < 0.3
+        is_redeemed = dice.random() < 0.3
+        yield Coupon(
+            customer=customer,
+            given_by=customer.owner,
+            code=f"YT{number:06d}",
+            title="生日礼券" if is_share else "满减券",
+            amount=None if is_share else Decimal(dice.choice((50, 100, 200))),
+            currency="" if is_share else CURRENCY,
+            percent=10 if is_share else None,
+            source="",
+            issued_at=issued_at,
+            expires_at=issued_at + timedelta(days=60),
+            redeemed_at=issued_at + (now - issued_at) * 0.5 if is_redeemed else None,
+            order_system="",
+            order_number="",
+            created_at=issued_at,
+        )
 
 
 def _tasks(rows: Sequence[Customer], now: datetime) -> Iterator[Task]:

@@ -1,6 +1,7 @@
 """Customers: the list, the page of one, and what is done there."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from campaigns.models import Segment
+from contacts.actions.coupons import CouponTold, give_coupons, redeem_coupon
 from contacts.actions.customers import tag_customer, untag_customer
 from contacts.actions.giving import transfer_customer
 from contacts.actions.interactions import log_interaction
@@ -25,6 +27,7 @@ from contacts.models import Customer, CustomerTag, Tag
 from crm.access import (
     Viewer,
     colleagues_of,
+    coupon_for,
     customer_for,
     customers_of,
     members_of,
@@ -35,6 +38,7 @@ from crm.access import (
 )
 from crm.consent_queries import consent_sheet
 from crm.customer_queries import customer_file, story_of
+from crm.forms.coupons import CouponForm
 from crm.forms.customers import CustomerFilter
 from crm.forms.giving import GiveCustomerForm
 from crm.forms.interactions import InteractionForm
@@ -42,7 +46,7 @@ from crm.forms.tags import TagForm
 from crm.forms.tasks import CustomerTaskForm
 from crm.paging import page_of, whole_number
 from crm.queries import capped_count
-from crm.views.refusals import moved_on
+from crm.views.refusals import moved_on, press
 
 PAGE_SIZE = 50
 OWNERS_OFFERED = 300
@@ -202,6 +206,42 @@ def _add_task(form: CustomerTaskForm, customer: Customer, viewer: Viewer) -> boo
 
 @login_required
 @require_POST
+def customer_coupons(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give the customer a coupon, by hand."""
+    viewer = viewer_of(request)
+    customer = customer_for(viewer, pk)
+    form = CouponForm(request.POST)
+    if not form.is_valid() or not _give_coupon(form, customer, viewer):
+        return _page(request, viewer, customer, InteractionForm(), coupon_form=form, status=422)
+    messages.success(request, _("%(name)s has a coupon.") % {"name": customer})
+    return redirect(reverse("customer_page", args=[pk]) + "#coupons")
+
+
+def _give_coupon(form: CouponForm, customer: Customer, viewer: Viewer) -> bool:
+    told = CouponTold(customer=customer, **form.promised())
+    try:
+        give_coupons([told], actor=viewer.staff, now=timezone.now())
+    except RuleBroken as error:
+        form.add_error(None, str(error))
+        return False
+    return True
+
+
+@login_required
+@require_POST
+def coupon_redeem(request: HttpRequest, pk: int) -> HttpResponse:
+    """Redeem a coupon that the customer shows."""
+    viewer = viewer_of(request)
+    coupon = coupon_for(viewer, pk)
+    owner = coupon.customer.merged_into_id or coupon.customer_id
+    redeem = partial(redeem_coupon, coupon, actor=viewer.staff, now=timezone.now())
+    done = _("Coupon %(code)s is redeemed.") % {"code": coupon.code}
+    back = reverse("customer_page", args=[owner]) + "#coupons"
+    return press(request, redeem, done=done, back=back)
+
+
+@login_required
+@require_POST
 def customer_transfer(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the customer to a colleague; a refusal is shown beside who was chosen."""
     viewer = viewer_of(request)
@@ -250,6 +290,7 @@ def _page(
     status: int = 200,
     task_form: CustomerTaskForm | None = None,
     give_form: GiveCustomerForm | None = None,
+    coupon_form: CouponForm | None = None,
 ) -> HttpResponse:
     context = {
         "customer": customer,
@@ -261,6 +302,7 @@ def _page(
         "story": story_of(customer, before=before),
         "may_give": _may_give(viewer, customer),
         "give_form": give_form,
+        "coupon_form": coupon_form or CouponForm(),
     }
     return render(request, "crm/customer_page.html", context, status=status)
 

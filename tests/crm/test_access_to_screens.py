@@ -20,7 +20,7 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 READ = ["customer_page", "customer_timeline"]
-WRITE = ["customer_interactions", "customer_tags", "customer_consent"]
+WRITE = ["customer_interactions", "customer_tags", "customer_consent", "customer_coupons"]
 LEAD = ["customer_transfer"]
 
 

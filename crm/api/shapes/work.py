@@ -1,11 +1,13 @@
-"""Shapes of tasks, orders and briefs."""
+"""Shapes of tasks, orders, coupons and briefs."""
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from contacts.models import Task
+from contacts.enums import CouponState
+from contacts.models import Coupon, Task
 from crm.api.shapes.people import CustomerRef, InteractionShape, StaffRef, StoreRef, TagRef
 from crm.briefs import Brief
 from crm.models import Order
@@ -54,6 +56,26 @@ class OrderShape(serializers.ModelSerializer[Order]):
     def get_items(self, order: Order) -> Any:
         """Return the lines."""
         return order.items
+
+
+class CouponShape(serializers.ModelSerializer[Coupon]):
+    """A coupon in a customer's hands: either an amount of a currency or so many percent."""
+
+    state = serializers.SerializerMethodField(help_text="What it is at the moment of asking.")
+
+    class Meta:
+        model = Coupon
+        fields = (
+            "id", "code", "customer", "title", "amount", "currency", "percent", "state",
+            "issued_at", "expires_at", "redeemed_at", "order_system", "order_number", "given_by",
+            "source", "created_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.ChoiceField(choices=CouponState.choices))
+    def get_state(self, coupon: Coupon) -> str:
+        """Return what the coupon is now."""
+        return coupon.state_at(timezone.now()).value
 
 
 class BriefShape(serializers.Serializer[Brief]):

@@ -1,7 +1,10 @@
 """One small company with a row of everything, and every route of the API with what it needs."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from campaigns.models import QuickReply, WelcomeRule
 from contacts.actions.history import record
@@ -15,6 +18,7 @@ from tests.builders import (
     make_chat_item,
     make_code,
     make_content,
+    make_coupon,
     make_customer,
     make_departed,
     make_department,
@@ -106,6 +110,7 @@ def make_world() -> World:
         "post": make_post(CANARY, content=make_content("Hello all"), created_by=people["marketer"]),
         "welcome": WelcomeRule.objects.create(store=store, content=make_content("Hello you")),
         "loss": make_loss(wei, pooled, note=CANARY),
+        "coupon": make_coupon(chen, code=CANARY),
     }  # fmt: skip
     return World(people, {name: row.pk for name, row in rows.items()})
 
@@ -125,7 +130,7 @@ class Route:
     def address(self, world: World) -> str:
         """Return the address, with the id of the row that the world has for it."""
         kinds = {"stores": "store", "staff": "lin", "customers": "customer", "handovers": "handover",
-                 "contact-codes": "code", "contents": "content", "segments": "segment",
+                 "contact-codes": "code", "coupons": "coupon", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
                  "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task", "posts": "post",
                  "webhooks": "webhook", "series": "series", "media": "media", "welcomes": "welcome"}  # fmt: skip
@@ -186,6 +191,16 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
             "state": "paid",
             "amount": "12.50",
             "ordered_at": "2026-03-01T12:00:00+08:00",
+        },
+        "POST coupons": {
+            "coupons": [
+                {
+                    "customer": ids["customer"],
+                    "title": "Winter",
+                    "amount": "50.00",
+                    "expires_at": (timezone.now() + timedelta(days=30)).isoformat(),
+                }
+            ]
         },
         "POST handovers": {"from_staff": ids["lin"], "kind": "leave"},
         "POST handover-propose": {"receivers": [ids["lin"]]},
