@@ -342,7 +342,7 @@ def test_the_page_of_a_message_asks_as_often_for_many_versions_as_for_few(client
 def test_a_message_taken_while_the_campaign_is_written_elsewhere_says_so(client, tao):
     content, other = make_content(folder="Autumn"), make_content("Other", folder="Autumn")
     sign_in(client, tao).post(reverse("content_use", args=[content.pk]))
-    done = []
+    done: list[str] = []
 
     def elsewhere(execute, sql, params, many, context):
         if "FOR UPDATE" in sql and "campaigndraft" in sql and not done:
