@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from campaigns.actions.approvals import UNAPPROVED, ask_for_approval
@@ -161,23 +161,44 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
     later edits of the content do not reach it. A segment whose rule cannot be run any more makes
     the campaign a draft again, and its history says why.
     """
+    try:
+        planned = _plan(campaign_id, now=now)
+    except MovedOn:  # somebody paused, cancelled or took it back meanwhile: nothing is left of it
+        return False
+    if planned:
+        advance_campaign(campaign_id, now=now)
+    return planned
+
+
+_PLANNING = 0x6C71
+"""First half of the keys of the advisory locks under which campaigns are planned."""
+
+
+def _plan(campaign_id: int, *, now: datetime) -> bool:
+    """Plan under a lock that keeps away other planners only, not those who press a button."""
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            key = [_PLANNING, campaign_id % 2**31]
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", key)
+            (is_ours,) = cursor.fetchone()
         campaign = (
-            Campaign.objects.select_for_update(of=("self",), skip_locked=True)
-            .select_related("content", "segment", "handover")
+            Campaign.objects.select_related("content", "segment", "handover")
             .filter(pk=campaign_id, state=CampaignState.SCHEDULED, send_at__lte=now)
             .first()
         )
-        if campaign is None:
+        if not is_ours or campaign is None:
             return False
         try:
             total, skipped = _freeze(campaign, now=now)
         except RuleBroken as error:
+            _hold_unmoved(campaign)
             _return_to_draft(campaign, str(error), now=now)
             return True
         except _NotApproved as error:
+            _hold_unmoved(campaign)
             ask_for_approval(campaign, error.recipients, actor=None, now=now, why=error.why)
             return True
+        _hold_unmoved(campaign)
         _move(
             campaign,
             CampaignState.PLANNED,
@@ -198,8 +219,16 @@ def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
         begin_counting(campaign, now=now)
         for _pump in range(PUMPS):
             ring(send_batches, campaign.pk)
-    advance_campaign(campaign_id, now=now)
     return True
+
+
+def _hold_unmoved(campaign: Campaign) -> None:
+    """Raise ``MovedOn`` if the campaign was taken back while it was planned, even if only briefly."""
+    unmoved = Campaign.objects.filter(
+        pk=campaign.pk, state=campaign.state, state_at=campaign.state_at
+    )
+    if not unmoved.select_for_update(no_key=True).exists():
+        raise MovedOn(_("Someone else has just changed this campaign."))
 
 
 class _NotApproved(Exception):
