@@ -23,6 +23,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from campaigns.actions import letter_statements as statements
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.channels import direct_connector
 from campaigns.eligibility import (
@@ -74,98 +75,6 @@ MOST_TROUBLE = 10
 
 LONGEST_WAIT = 600.0
 LOOK_EVERY = timedelta(minutes=2)
-
-_CLAIM = """
-UPDATE campaigns_batch SET
-    state = 'sending', lease_token = %(token)s, lease_until = %(until)s, claimed_at = %(now)s,
-    attempts = attempts + 1, looks = 0, drawn = 0, error = ''
-WHERE id IN (
-    SELECT batch.id FROM campaigns_batch AS batch
-    JOIN campaigns_campaign AS campaign ON campaign.id = batch.campaign_id
-    WHERE batch.campaign_id = %(campaign)s AND batch.state = 'waiting'
-      AND campaign.state IN ('planned', 'sending', 'waiting')
-      AND (campaign.send_until IS NULL OR campaign.send_until > %(now)s)
-      AND (batch.next_attempt_at IS NULL OR batch.next_attempt_at <= %(now)s)
-    ORDER BY batch.id
-    FOR UPDATE OF batch SKIP LOCKED
-    LIMIT %(most)s
-)
-RETURNING id
-"""
-
-_RENEW = """
-UPDATE campaigns_batch AS batch SET lease_until = %(until)s
-FROM campaigns_campaign AS campaign
-WHERE campaign.id = batch.campaign_id AND batch.id = ANY(%(batches)s)
-  AND batch.state = 'sending' AND batch.lease_token = %(token)s
-RETURNING batch.id, campaign.state IN ('planned', 'sending', 'waiting')
-    AND (campaign.send_until IS NULL OR campaign.send_until > %(now)s)
-"""
-
-_DRAW = """
-UPDATE campaigns_batch SET drawn = %(drawn)s
-WHERE id = %(batch)s AND state = 'sending' AND lease_token = %(token)s
-"""
-
-_OURS = """
-SELECT id FROM campaigns_batch
-WHERE id = ANY(%(batches)s) AND state = 'sending' AND lease_token = %(token)s
-FOR SHARE
-"""
-
-# Planners know nothing yet of fresh deliveries, and take a thousand of them for one. The second
-# condition on the customers says nothing new, except that it has them go by the key instead of
-# reading all; and where nested loops are off, nobody compares each answer with each row.
-_NO_LOOPS = "SET LOCAL enable_nestloop = off"
-
-# Where our keys are honoured nothing waits for the disk: what a crash of PostgreSQL takes back, a
-# fraction of a second, goes again under the same keys.
-_NO_WAIT = "SET LOCAL synchronous_commit = off"
-_WRITE = """
-UPDATE campaigns_delivery AS delivery
-SET state = told.state, reason = told.reason, reference = told.reference,
-    sent_at = CASE WHEN told.state = 'sent' THEN %(now)s::timestamptz END
-FROM unnest(%(customers)s::bigint[], %(states)s::text[], %(reasons)s::text[],
-            %(references)s::text[])
-         AS told (customer_id, state, reason, reference)
-WHERE delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
-  AND delivery.customer_id = ANY(%(customers)s::bigint[])
-  AND delivery.state IN ('queued', 'unclear')
-"""
-
-_SETTLE = """
-UPDATE campaigns_batch AS batch SET
-    state = CASE
-        WHEN rows.go_on THEN 'waiting'
-        WHEN rows.unclear > 0 THEN 'unclear'
-        WHEN rows.queued > 0 THEN 'cancelled'
-        ELSE 'done' END,
-    lease_token = NULL, lease_until = NULL, drawn = 0,
-    done_at = CASE WHEN NOT rows.go_on AND rows.unclear = 0 THEN %(now)s::timestamptz END,
-    next_attempt_at = CASE
-        WHEN rows.go_on THEN rows.next_at
-        WHEN rows.unclear > 0 AND %(askable)s THEN %(look_at)s::timestamptz END
-FROM (
-    SELECT waits.batch_id, waits.next_at, found.queued, found.unclear,
-           campaign.state = 'cancelled' AS cancelled,
-           campaign.state <> 'cancelled'
-               AND (found.queued > 0 OR waits.again AND found.unclear > 0) AS go_on
-    FROM campaigns_campaign AS campaign,
-         unnest(%(batches)s::bigint[], %(nexts)s::timestamptz[], %(again)s::boolean[])
-             AS waits (batch_id, next_at, again)
-         CROSS JOIN LATERAL (
-             SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
-                    count(*) FILTER (WHERE state = 'unclear') AS unclear
-             FROM campaigns_delivery WHERE batch_id = waits.batch_id
-         ) AS found
-    WHERE campaign.id = %(campaign)s
-) AS rows
-WHERE batch.id = rows.batch_id AND batch.state = 'sending' AND batch.lease_token = %(token)s
-RETURNING batch.id, rows.cancelled
-"""
-
-_HOLD = "SELECT FROM campaigns_campaign WHERE id = %s FOR SHARE"
-"""Nobody cancels the campaign between the look at its state and the end of the transaction."""
 
 _FATES = {
     Outcome.TAKEN: DeliveryState.SENT.value,
@@ -302,7 +211,7 @@ class Turn:
     def _transaction(self) -> Iterator[CursorWrapper]:
         with transaction.atomic(), connection.cursor() as cursor:
             if self._is_keyed:
-                cursor.execute(_NO_WAIT)
+                cursor.execute(statements.NO_WAIT)
             yield cursor
 
     def _claim(self) -> bool:
@@ -317,7 +226,7 @@ class Turn:
             "most": AT_A_TIME,
         }
         with self._transaction() as cursor:
-            cursor.execute(_CLAIM, values)
+            cursor.execute(statements.CLAIM, values)
             ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return False
@@ -385,7 +294,7 @@ class Turn:
         claimed.drawn = person.slot + AHEAD
         values: dict[str, Any] = {"drawn": claimed.drawn, "batch": batch_id, "token": self.token}
         with connection.cursor() as cursor:
-            cursor.execute(_DRAW, values)
+            cursor.execute(statements.DRAW, values)
             return bool(cursor.rowcount)
 
     def _must_stop(self) -> bool:
@@ -407,7 +316,7 @@ class Turn:
             "now": now,
         }
         with connection.cursor() as cursor:
-            cursor.execute(_RENEW, values)
+            cursor.execute(statements.RENEW, values)
             ours = dict(cursor.fetchall())
         self._leave_out_who_refused()
         return len(ours) == len(self._claimed) and all(ours.values())
@@ -479,7 +388,7 @@ class Turn:
                 "batches": list({batch for batch, _customer, _answer in told}),
                 "token": self.token,
             }
-            cursor.execute(_OURS, held)
+            cursor.execute(statements.OURS, held)
             ours = {row[0] for row in cursor.fetchall()}
             kept = [(customer, answer) for batch, customer, answer in told if batch in ours]
             values: dict[str, Any] = {
@@ -490,8 +399,8 @@ class Turn:
                 "reasons": _array(_reason(answer) for _customer, answer in kept),
                 "references": _array(answer.reference for _customer, answer in kept),
             }
-            cursor.execute(_NO_LOOPS)
-            cursor.execute(_WRITE, values)
+            cursor.execute(statements.NO_LOOPS)
+            cursor.execute(statements.WRITE, values)
         dead = [customer for _batch, customer, answer in told if answer.is_address]
         note_dead_addresses(self.campaign, dead, now=values["now"])
 
@@ -512,8 +421,8 @@ class Turn:
             "look_at": now + LOOK_EVERY,
         }
         with self._transaction() as cursor:
-            cursor.execute(_HOLD, [self.campaign.pk])
-            cursor.execute(_SETTLE, values)
+            cursor.execute(statements.HOLD, [self.campaign.pk])
+            cursor.execute(statements.SETTLE, values)
             cancelled = [pk for pk, is_cancelled in cursor.fetchall() if is_cancelled]
             if cancelled:
                 Delivery.objects.filter(batch__in=cancelled, state=DeliveryState.QUEUED).update(
