@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from campaigns.actions.messaging_rules import MOST_DAYS, MOST_MESSAGES
+from campaigns.actions.messaging_rules import MOST_DAYS, MOST_MESSAGES, MOST_RECIPIENTS
 from campaigns.channels import LABELS
 from campaigns.models import MessagingRules
 from contacts.enums import Purpose
@@ -46,6 +46,13 @@ class MessagingRulesForm(forms.Form):
     )
     skip_over_quota = forms.BooleanField(
         label=_("Leave out customers whose receive limit in WeCom is reached"), required=False
+    )
+    approval_above = forms.IntegerField(
+        label=_("Approval for more recipients than"),
+        help_text=_("Empty: never. 0: always."),
+        min_value=0,
+        max_value=MOST_RECIPIENTS,
+        required=False,
     )
 
     def __init__(self, rules: MessagingRules, data: Any = None) -> None:

@@ -55,6 +55,7 @@ def test_an_administrator_changes_the_rules(client: Client) -> None:
     {"cap_days": ""},
     {"sms_days": ""},
     {"consent_required": ["pigeon:campaign"]},
+    {"approval_above": "-1"},
 ])  # fmt: skip
 def test_rules_that_do_not_go_together_are_shown_again(
     client: Client, wrong: dict[str, object]
@@ -81,6 +82,17 @@ def test_the_rules_are_for_administrators_of_the_company(
     assert client.get(url).status_code == client.post(url, FILLED).status_code == 403
     assert reverse("messaging_rules") not in client.get(reverse("preferences")).text
     assert not MessagingRules.objects.exists()
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("", None), ("0", 0), ("500", 500)])
+def test_an_administrator_says_when_approval_is_needed(
+    client: Client, typed: str, kept: int | None
+) -> None:
+    sign_in(client, make_staff("Ada", role=Role.ADMINISTRATOR))
+
+    client.post(reverse("messaging_rules"), FILLED | {"approval_above": typed})
+
+    assert MessagingRules.objects.get().approval_above == kept
 
 
 def test_a_guide_notes_what_the_customer_said(client: Client, lin: Staff) -> None:
