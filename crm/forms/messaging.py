@@ -81,6 +81,8 @@ class MessagingRulesForm(forms.Form):
     def changes(self) -> dict[str, Any]:
         """Return the rules as the action takes them."""
         values = {name: self.cleaned_data[name] for name in self.base_fields}
+        if "approval_above" not in self.data:  # not asked is not the same as "never"
+            del values["approval_above"]
         values["channel_caps"] = {
             channel: {
                 "messages": self.cleaned_data[f"{channel}_messages"],

@@ -14,6 +14,7 @@ from contacts.models import Customer, CustomerTag, Interaction, Staff
 from crm.views.customers import PAGE_SIZE
 from tests.builders import (
     NOON,
+    make_coupon,
     make_customer,
     make_customers,
     make_follow,
@@ -271,8 +272,9 @@ def test_the_page_takes_the_same_queries_for_any_history(
         make_interaction(customer, staff=lin)
         CustomerTag.objects.create(customer=customer, tag=make_tag(f"Tag {index}"))
         make_follow(make_staff(f"Guide {index}"), customer)
+        make_coupon(customer, given_by=lin)
 
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(27):
         hers.get(page_address(customer))
 
 

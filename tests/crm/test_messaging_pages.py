@@ -95,6 +95,30 @@ def test_an_administrator_says_when_approval_is_needed(
     assert MessagingRules.objects.get().approval_above == kept
 
 
+@pytest.mark.parametrize("wrong", ["-1", "lots", "9" * 20])
+def test_a_wrong_number_for_approval_is_shown_again_and_changes_nothing(
+    client: Client, wrong: str
+) -> None:
+    MessagingRules.objects.create(pk=1, approval_above=70)
+    sign_in(client, make_staff("Ada", role=Role.ADMINISTRATOR))
+
+    answer = client.post(reverse("messaging_rules"), FILLED | {"approval_above": wrong})
+
+    assert answer.status_code == 400
+    assert answer.context["form"]["approval_above"].errors
+    assert f'value="{wrong}"' in answer.text
+    assert MessagingRules.objects.get().approval_above == 70
+
+
+def test_rules_sent_without_the_number_for_approval_leave_it(client: Client) -> None:
+    MessagingRules.objects.create(pk=1, approval_above=70)
+    sign_in(client, make_staff("Ada", role=Role.ADMINISTRATOR))
+
+    assert client.post(reverse("messaging_rules"), FILLED).status_code == 302
+    rules = MessagingRules.objects.get()
+    assert (rules.approval_above, rules.cap_messages) == (70, 3)
+
+
 def test_a_guide_notes_what_the_customer_said(client: Client, lin: Staff) -> None:
     chen = make_customer("Chen", owner=lin)
     sign_in(client, lin)
