@@ -96,6 +96,11 @@ class TrialForm(forms.Form):
         ]
         rule.choices = [("", gettext("choose")), *offered]
 
+    @property
+    def text_limit(self) -> int:
+        """Bytes that a wording may have in the channel."""
+        return abilities_of(self.channel).text_bytes
+
     def wordings(self) -> list[WordingInputs]:
         """Return the inputs, wording by wording."""
         first = WordingInputs("A", self["share_a"])

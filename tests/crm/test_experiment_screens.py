@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campaigns.actions.campaigns import plan_campaign, schedule_campaign
 from campaigns.actions.experiments import Trial, VariantWords, set_experiment
+from campaigns.channels import abilities_of
 from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Batch, Campaign, CampaignDraft, Content, Experiment, Variant
 from contacts.enums import Role, Scope
@@ -52,6 +53,16 @@ def type_in(client: Client, step: str, go: str = "next", *, at: str = NEW, **fie
 
 def finish(client: Client, go: str = "save", at: str = NEW) -> Any:
     return client.post(f"{at}check/", {"version": client.get(at).context["version"], "go": go})
+
+
+def test_the_bytes_of_a_wording_are_counted_against_the_channel(marketer: Client) -> None:
+    type_in(marketer, "message", **MESSAGE)
+
+    page = marketer.get(f"{NEW}test/").text
+
+    limit = abilities_of("echo").text_bytes
+    for letter in "bcd":
+        assert f'data-bytes-for="id_text_{letter}" data-bytes-limit="{limit}"' in page
 
 
 def wordings(campaign: Campaign) -> list[tuple[int, str]]:
