@@ -336,3 +336,19 @@ def test_asking_now_leaves_out_what_is_too_young(shop: Shop) -> None:
 
     refresh_post(post, now=timezone.now() + timedelta(minutes=3))
     assert PostShare.objects.get().next_attempt_at != before
+
+
+@pytest.mark.parametrize("state", [BatchState.HANDED, BatchState.UNCLEAR])
+def test_without_wecom_a_share_is_asked_about_later(redis: object, state: BatchState) -> None:
+    with open_shop() as shop:
+        chat_owner(shop, "Lin", "c1")
+        post = send(PostKind.GROUP)
+    soon = timezone.now() + timedelta(minutes=10)
+    PostShare.objects.update(state=state, next_attempt_at=soon)
+
+    check_post(post.pk, now=soon)
+
+    share = PostShare.objects.get()
+    assert share.state == state
+    assert share.next_attempt_at is not None
+    assert share.next_attempt_at > soon

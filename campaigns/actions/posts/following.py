@@ -67,8 +67,8 @@ def check_share(share_id: int, *, now: datetime) -> bool:
     if not handed.filter(next_attempt_at__lte=now).update(next_attempt_at=now + IN_HAND):
         return False
     share = PostShare.objects.select_related("post", "sender").get(pk=share_id)
-    connector = post_connector(share.post.kind, patience=READING)
     try:
+        connector = post_connector(share.post.kind, patience=READING)
         if not _withdraw_if_cancelled(share, connector, now=now):
             return True
         progress = connector.progress(parcel_of(share), reference=share.reference)

@@ -162,7 +162,11 @@ def look_up_share(share_id: int, *, now: datetime) -> bool:
     if not parts.take_up(unclear, now=now):
         return False
     share = PostShare.objects.select_related("post", "sender").get(pk=share_id)
-    connector = post_connector(share.post.kind, patience=READING)
+    try:
+        connector = post_connector(share.post.kind, patience=READING)
+    except ChannelBusy as busy:
+        unclear.update(error=str(busy)[:300], next_attempt_at=now + parts.LOOK_EVERY)
+        return True
     look = parts.look_for(share, connector, parcel_of(share), now=now)
     if look.found is not None:
         targets = _targets(share)
