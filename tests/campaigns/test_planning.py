@@ -48,7 +48,7 @@ def waits_for_a_lock():
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             if cursor.fetchone() != (0,):
                 return
-        time.sleep(0.02)
+        time.sleep(0.02)  # from one look at the locks to the next
     raise AssertionError("the planner does not wait")
 
 

@@ -288,6 +288,7 @@ def test_notification_names_the_letter_by_its_message_id(sns: Sns, letter: Deliv
 
 def test_letters_bring_their_key_along_for_ses(letter: Delivery, settings: Any) -> None:
     settings.POSTMARK_WEBHOOK_KEY = ""
+    # What goes to the mail server is written by the mailer, which the channel keeps to itself.
     mailer = direct_connector("email")._mailer  # type: ignore[attr-defined]
     mail = mailer.mail(Letter(key=key_of(letter), address=MAIL, text="Hello")).decode()
 
