@@ -13,32 +13,31 @@ from django.db import connection
 from campaigns.channels import abilities_of
 from campaigns.enums import DeliveryReason, DeliveryState
 from campaigns.lately import lately_sql, limit_values
-from campaigns.models import Batch, Campaign, Delivery
-from campaigns.restraint import Restraint, restraint_on
+from campaigns.models import Campaign, Delivery
+from campaigns.recipients import Judgement, Recipient, recipients_in
+from campaigns.restraint import Restraint
+from connectors.base import Abilities
 from contacts.actions.consent import mark_addresses_dead
-from contacts.enums import StaffState
 
-_VERDICTS = """
-WITH queued AS MATERIALIZED (
-    SELECT customer_id, address FROM campaigns_delivery
-    WHERE batch_id = %(batch)s AND state = %(state)s
-){lately}
-SELECT customer_id, reason FROM (
-    SELECT DISTINCT ON (queued.customer_id) queued.customer_id,
-           CASE WHEN customer.opted_out_at IS NOT NULL OR consent.granted IS FALSE
-                    THEN 'opted_out'
-                WHEN customer.state <> 'active' THEN 'gone'
-                {refusals}
-                ELSE '' END AS reason
-    FROM queued
-    JOIN contacts_customer AS customer ON customer.id = queued.customer_id
-    LEFT JOIN contacts_consent AS consent
-        ON consent.customer_id = queued.customer_id
-        AND consent.channel IN ('', %(channel)s) AND consent.purpose IN ('', %(purpose)s)
-    {joins}
-    ORDER BY queued.customer_id, consent.at DESC NULLS LAST, consent.granted
-) AS verdict
-WHERE reason <> ''
+_REASON = """CASE
+    WHEN customer.opted_out_at IS NOT NULL OR consent.granted IS FALSE THEN 'opted_out'
+    WHEN customer.state <> 'active' THEN 'gone'
+    {refusals}
+    ELSE '' END"""
+
+_CONSENT = """
+LEFT JOIN contacts_consent AS consent
+    ON consent.customer_id = mine.customer_id
+    AND consent.channel IN ('', %(channel)s) AND consent.purpose IN ('', %(purpose)s)
+"""
+_LATEST_CONSENT = ", consent.at DESC NULLS LAST, consent.granted"
+
+_BATCH = """
+JOIN campaigns_batch AS batch ON batch.id = mine.batch_id
+"""
+
+_LATELY = """
+LEFT JOIN lately ON lately.customer_id = mine.customer_id
 """
 
 _REFUSED = """
@@ -52,46 +51,53 @@ WHERE customer_id = ANY(%(customers)s) AND at > %(since)s AND NOT granted
 
 _DEAD = """EXISTS (
     SELECT FROM contacts_identity AS identity
-    WHERE identity.customer_id = queued.customer_id AND identity.value = queued.address
+    WHERE identity.customer_id = mine.customer_id AND identity.value = mine.address
       AND identity.kind = ANY(%(kinds)s) AND identity.dead_at IS NOT NULL)"""
+
+_SENDER_GONE = """NOT EXISTS (
+    SELECT FROM contacts_staff AS staff
+    WHERE staff.id = batch.sender_id AND staff.state IN ('active', 'leaving'))"""
 
 _PARTED = """NOT EXISTS (
     SELECT FROM contacts_follow AS follow
-    WHERE follow.customer_id = queued.customer_id AND follow.staff_id = %(sender)s
+    WHERE follow.customer_id = mine.customer_id AND follow.staff_id = batch.sender_id
       AND follow.channel = 'wecom' AND follow.ended_at IS NULL)"""
 
 _RIVAL = """EXISTS (
     SELECT FROM campaigns_delivery AS other
-    WHERE other.customer_id = queued.customer_id AND other.campaign_id = ANY(%(rivals)s)
+    WHERE other.customer_id = mine.customer_id AND other.campaign_id = ANY(%(rivals)s)
       AND other.state IN ('queued', 'handed', 'unclear'))"""
 
-_OF_QUEUED = "AND delivery.customer_id IN (SELECT customer_id FROM queued)"
+_OF_MINE = "AND delivery.customer_id IN (SELECT customer_id FROM mine)"
 
 
 def skip_those_who_may_not(
-    batch: Batch, *, now: datetime, restraint: Restraint | None = None
-) -> int:
-    """Skip the queued recipients of a batch who may not get it any more; return how many.
+    campaign: Campaign, batches: Collection[int], *, restraint: Restraint
+) -> list[Recipient]:
+    """Skip the queued recipients of batches who may not get it any more; return whoever is left.
 
     The channel's sender gone or no longer connected, opted out, no consent, merged or erased, a
     dead address, enough messages lately, another campaign under way: one statement finds them.
-    Quiet hours make a batch wait instead; see ``quiet_until``. Whoever asks for several batches
-    of a campaign at once passes its ``restraint``.
+    Quiet hours make a batch wait instead; see ``Restraint.quiet_until``. Of the unclear, those are
+    left who may get it, should it go again; the others stay as they are.
     """
-    skipped = 0
-    for reason, customers in _verdicts(
-        batch, restraint or restraint_on(batch.campaign, now=now)
-    ).items():
-        skipped += Delivery.objects.filter(
-            campaign=batch.campaign_id, customer__in=customers, state=DeliveryState.QUEUED
+    if not batches:
+        return []
+    found = recipients_in(
+        batches,
+        DeliveryState.QUEUED,
+        DeliveryState.UNCLEAR,
+        judgement=_judgement(campaign, restraint),
+    )
+    barred: dict[str, list[int]] = defaultdict(list)
+    for person in found:
+        if person.reason and person.state == DeliveryState.QUEUED:
+            barred[person.reason].append(person.customer_id)
+    for reason, customers in barred.items():
+        Delivery.objects.filter(
+            campaign=campaign, customer__in=customers, state=DeliveryState.QUEUED
         ).update(state=DeliveryState.SKIPPED, reason=reason)
-    return skipped
-
-
-def unclear_who_may_not(batch: Batch, *, restraint: Restraint) -> set[int]:
-    """Return the unclear recipients of a batch who may not get it any more, should it go again."""
-    verdicts = _verdicts(batch, restraint, DeliveryState.UNCLEAR)
-    return {customer for customers in verdicts.values() for customer in customers}
+    return [person for person in found if not person.reason]
 
 
 def who_refused(campaign: Campaign, customers: Collection[int], *, since: datetime) -> set[int]:
@@ -110,17 +116,6 @@ def who_refused(campaign: Campaign, customers: Collection[int], *, since: dateti
         return {row[0] for row in cursor.fetchall()}
 
 
-def quiet_until(
-    batch: Batch, *, now: datetime, restraint: Restraint | None = None
-) -> datetime | None:
-    """Return when the quiet hours of the batch's recipients end, or ``None`` if it may leave now.
-
-    Whoever has claimed a batch that is not to leave now puts it back until then.
-    """
-    restraint = restraint or restraint_on(batch.campaign, now=now)
-    return restraint.quiet_until(batch.time_zone, now)
-
-
 def note_dead_addresses(campaign: Campaign, customers: Collection[int], *, now: datetime) -> None:
     """Remember that the addresses of these recipients of the campaign lead nowhere."""
     if not customers:
@@ -131,50 +126,36 @@ def note_dead_addresses(campaign: Campaign, customers: Collection[int], *, now: 
         mark_addresses_dead(kind, addresses, now=now)
 
 
-def _verdicts(
-    batch: Batch, restraint: Restraint, state: DeliveryState = DeliveryState.QUEUED
-) -> dict[DeliveryReason, list[int]]:
-    abilities = abilities_of(batch.campaign.channel)
+def _judgement(campaign: Campaign, restraint: Restraint) -> Judgement:
+    abilities = abilities_of(campaign.channel)
     by_sender = abilities.one_sender_per_call and not abilities.direct
-    values: dict[str, Any] = limit_values(restraint) | {
-        "batch": batch.pk,
-        "state": state.value,
-        "channel": batch.campaign.channel,
-        "purpose": batch.campaign.purpose,
-        "kinds": list(abilities.address_kinds),
-        "sender": batch.sender_id if by_sender else None,
-    }
     counted = bool(restraint.lately)
-    sql = _VERDICTS.format(
-        lately=", " + lately_sql(restraint, only=_OF_QUEUED) if counted else "",
-        joins="LEFT JOIN lately ON lately.customer_id = queued.customer_id" if counted else "",
-        refusals=_refusals(
-            batch, restraint, by_sender=by_sender, addressed=bool(abilities.address_kinds)
+    return Judgement(
+        reason=_REASON.format(
+            refusals=_refusals(restraint, abilities, by_sender=by_sender, counted=counted)
         ),
+        tables=", " + lately_sql(restraint, only=_OF_MINE) if counted else "",
+        joins=_CONSENT + (_BATCH if by_sender else "") + (_LATELY if counted else ""),
+        preference=_LATEST_CONSENT,
+        values=limit_values(restraint)
+        | {
+            "channel": campaign.channel,
+            "purpose": campaign.purpose,
+            "kinds": list(abilities.address_kinds),
+        },
     )
-    verdicts: dict[DeliveryReason, list[int]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        for customer, reason in cursor.fetchall():
-            verdicts[DeliveryReason(reason)].append(customer)
-    return verdicts
 
 
-def _refusals(batch: Batch, restraint: Restraint, *, by_sender: bool, addressed: bool) -> str:
-    sender_gone = batch.sender is None or batch.sender.state not in {
-        StaffState.ACTIVE,
-        StaffState.LEAVING,
-    }
-    counted = bool(restraint.lately)
+def _refusals(restraint: Restraint, abilities: Abilities, *, by_sender: bool, counted: bool) -> str:
     rules: Iterable[tuple[bool, str, DeliveryReason]] = (
-        (by_sender and sender_gone, "true", DeliveryReason.NO_SENDER),
+        (by_sender, _SENDER_GONE, DeliveryReason.NO_SENDER),
         (by_sender, _PARTED, DeliveryReason.CHANGED_HANDS),
         (
             restraint.consent_required,
             "consent.granted IS NOT TRUE",
             DeliveryReason.NO_CONSENT,
         ),
-        (addressed, _DEAD, DeliveryReason.DEAD_ADDRESS),
+        (bool(abilities.address_kinds), _DEAD, DeliveryReason.DEAD_ADDRESS),
         (bool(restraint.rivals), _RIVAL, DeliveryReason.IN_ANOTHER),
         (counted, "lately.capped", DeliveryReason.CAPPED),
         (

@@ -9,63 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from campaigns.attachments import in_public_form
-from campaigns.enums import DeliveryState
+from campaigns.channels import abilities_of
 from campaigns.models import Campaign, Variant
-from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.placeholders import PLACEHOLDER
+from campaigns.recipients import Recipient
 from campaigns.tracking.links import Cut, Linker
 from campaigns.tracking.tokens import TokenUse, maker
 from connectors.base import Letter
 from contacts.models import Company
 
 Values = Mapping[str, str]
-
-_RECIPIENTS = """
-SELECT mine.batch_id, mine.slot, mine.customer_id, mine.address, customer.name,
-       coalesce(staff.name, ''), store.name, batch.variant
-FROM (
-    SELECT batch_id, slot, customer_id, address FROM campaigns_delivery
-    WHERE batch_id = ANY(%(batches)s) AND state = %(state)s
-    ORDER BY batch_id, slot
-    LIMIT %(most)s  -- no limit but a hint: the planner knows nothing of fresh deliveries
-) AS mine
-JOIN contacts_customer AS customer ON customer.id = mine.customer_id
-JOIN campaigns_batch AS batch ON batch.id = mine.batch_id
-JOIN contacts_store AS store ON store.id = customer.store_id
-LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id
-ORDER BY mine.batch_id, mine.slot
-"""
-
-
-@dataclass(slots=True)
-class Recipient:
-    """Whom a letter is for, as the engine reads them in one query a claim."""
-
-    batch_id: int
-    slot: int
-    customer_id: int
-    address: str
-    customer: str
-    guide: str
-    store: str
-    variant: int | None = None
-
-
-def recipients_in(batches: list[int], state: DeliveryState) -> list[Recipient]:
-    """Read the recipients of these batches that are in one state, batch by batch: one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _RECIPIENTS,
-            {
-                "batches": batches,
-                "state": state.value,
-                "most": len(batches) * BATCH_LIMIT,
-            },
-        )
-        return [Recipient(*row) for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +40,8 @@ class Writer:
         self._company = company.short_name if company else ""
         linker = Linker(campaign)
         self._unsubscribe_url = linker.unsubscribe_url
-        self._mark = maker(TokenUse.RETURN, campaign.pk)
+        has_mark = abilities_of(campaign.channel).has_mark
+        self._mark = maker(TokenUse.RETURN, campaign.pk) if has_mark else _no_mark
         wordings: list[Campaign | Variant] = [campaign, *campaign.variants.all()]
         self._words: dict[int | None, _Words] = {
             wording.number if isinstance(wording, Variant) else None: _Words(
@@ -100,8 +55,11 @@ class Writer:
         }
         self._attachments: list[dict[str, Any]] = in_public_form(campaign.attachments)
 
-    def letter(self, person: Recipient) -> Letter:
-        """Write the letter of one recipient; the same words and key on every attempt."""
+    def letter(self, person: Recipient, variant: int | None = None) -> Letter:
+        """Write the letter of one recipient in one of the wordings that are compared, if any.
+
+        The same words and key on every attempt.
+        """
         unsubscribe_url = self._unsubscribe_url(person.customer_id)
         values = {
             "unsubscribe": unsubscribe_url,
@@ -110,7 +68,7 @@ class Writer:
             "store": person.store,
             "company": self._company,
         }
-        words = self._words[person.variant]
+        words = self._words[variant]
         return Letter(
             key=f"{self._prefix}{person.customer_id}",
             address=person.address,
@@ -121,6 +79,10 @@ class Writer:
             mark=self._mark(person.customer_id),
             attachments=self._attachments,
         )
+
+
+def _no_mark(_customer_id: int) -> str:
+    return ""
 
 
 def _taken_apart(

@@ -43,6 +43,8 @@ class Abilities:
     """
     has_subject: bool = False
     has_html: bool = False
+    has_mark: bool = False
+    """Whether what comes back by itself may bring the ``mark`` of a letter."""
     attachment_kinds: Sequence[str] = ()
     keeps_media: bool = False
     """Whether files are uploaded to it beforehand, and named by its own reference."""

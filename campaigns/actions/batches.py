@@ -15,7 +15,7 @@ from campaigns.actions.left_behind import take_over_letters
 from campaigns.actions.media import send_with_files
 from campaigns.actions.unclear import look_up_letters
 from campaigns.channels import connector_for, is_direct
-from campaigns.eligibility import quiet_until, skip_those_who_may_not
+from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, Variant
 from campaigns.placeholders import fill
@@ -74,10 +74,10 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
         _give_up(batch, parts.GIVEN_UP, now=now)
         return
     restraint = restraint_on(batch.campaign, now=now)
-    if waits_until := quiet_until(batch, now=now, restraint=restraint):
+    if waits_until := restraint.quiet_until(batch.time_zone, now):
         _put_back(batch, "", until=waits_until, now=now)
         return
-    skip_those_who_may_not(batch, now=now, restraint=restraint)
+    skip_those_who_may_not(batch.campaign, [batch.pk], restraint=restraint)
     parcel = parcel_of(batch)
     if not parcel.addresses:
         _write_handed(batch, Handed(reference=""), now=now)

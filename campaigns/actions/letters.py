@@ -28,16 +28,15 @@ from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.channels import direct_connector
 from campaigns.eligibility import (
     note_dead_addresses,
-    quiet_until,
     skip_those_who_may_not,
-    unclear_who_may_not,
     who_refused,
 )
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState
-from campaigns.letters import Recipient, Writer, recipients_in
+from campaigns.letters import Writer
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.pace import Rate, is_resting, let_rest, went_through
-from campaigns.restraint import Restraint, restraint_on
+from campaigns.recipients import Recipient
+from campaigns.restraint import restraint_on
 from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
 
 TURN = timedelta(seconds=10)
@@ -56,8 +55,9 @@ LOOK_AT = 0.5
 SLOWEST_REFUSAL = timedelta(seconds=5)
 """The longest time from the moment of an opt-out until others see it."""
 
-AT_A_TIME = 5
-"""Batches in one claim."""
+AT_A_TIME = 10
+SMALL_AT_A_TIME = 5
+"""Batches in one claim; fewer where a crash makes those in hand wait for a long lease."""
 
 GROUP = 1000
 SMALL_GROUP = 50
@@ -129,7 +129,8 @@ class _Claimed:
     """A batch in this worker's hands: what is still to draw of it, and to hear of."""
 
     attempts: int
-    left: list[Recipient]
+    variant: int | None
+    left: list[Recipient] = field(default_factory=list)
     open: int = 0
     drawn: int = 0
     wait: float = 0.0
@@ -203,7 +204,7 @@ class Turn:
                 return
             claimed.left.pop()
             claimed.open += 1
-            letter = writer.letter(person)
+            letter = writer.letter(person, claimed.variant)
             self._batch_of[letter.key] = (batch_id, person.customer_id)
             yield letter
 
@@ -223,7 +224,7 @@ class Turn:
             "until": now + self._lease,
             "now": now,
             "campaign": self.campaign.pk,
-            "most": AT_A_TIME,
+            "most": AT_A_TIME if self._is_keyed else SMALL_AT_A_TIME,
         }
         with self._transaction() as cursor:
             cursor.execute(statements.CLAIM, values)
@@ -234,40 +235,21 @@ class Turn:
         restraint = restraint_on(self.campaign, now=now)
         fresh: dict[int, _Claimed] = {}
         for batch in Batch.objects.filter(pk__in=ids).order_by("pk"):
-            batch.campaign = self.campaign
             if batch.attempts > MOST_ATTEMPTS:
                 _give_up(batch, self.token, now=now)
                 continue
-            claimed = fresh[batch.pk] = _Claimed(batch.attempts, [])
-            claimed.not_before = quiet_until(batch, now=now, restraint=restraint)
-            if claimed.not_before is None:
-                skip_those_who_may_not(batch, now=now, restraint=restraint)
+            claimed = fresh[batch.pk] = _Claimed(batch.attempts, batch.variant)
+            claimed.not_before = restraint.quiet_until(batch.time_zone, now)
         awake = [pk for pk, claimed in fresh.items() if claimed.not_before is None]
-        for person in self._to_send(awake, restraint):
-            fresh[person.batch_id].left.append(person)
+        for person in skip_those_who_may_not(self.campaign, awake, restraint=restraint):
+            if self._is_keyed or person.state == DeliveryState.QUEUED:
+                fresh[person.batch_id].left.append(person)
         for claimed in fresh.values():
             claimed.left.reverse()  # drawn from the end
         self._claimed |= fresh
         self._let_sleep([pk for pk, claimed in fresh.items() if claimed.not_before])
         self._settle([pk for pk, claimed in fresh.items() if not claimed.left])
         return True
-
-    def _to_send(self, batches: list[int], restraint: Restraint) -> Iterator[Recipient]:
-        """Who is to get a letter: the queued, and again the unclear where keys are honoured.
-
-        Who may not get it any more and was unclear stays so: nobody knows whether they have it.
-        """
-        yield from recipients_in(batches, DeliveryState.QUEUED)
-        if not self._is_keyed:
-            return
-        unclear = recipients_in(batches, DeliveryState.UNCLEAR)
-        barred: set[int] = set()
-        for batch in Batch.objects.filter(pk__in={person.batch_id for person in unclear}):
-            batch.campaign = self.campaign
-            barred |= unclear_who_may_not(batch, restraint=restraint)
-        for person in unclear:
-            if person.customer_id not in barred:
-                yield person
 
     def _let_sleep(self, batches: list[int]) -> None:
         """To wait for the end of quiet hours is no attempt."""

@@ -14,8 +14,9 @@ from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.letters import LOOK_EVERY
 from campaigns.channels import direct_connector, is_direct
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.letters import Writer, recipients_in
+from campaigns.letters import Writer
 from campaigns.models import Batch, Campaign, Delivery
+from campaigns.recipients import recipients_in
 from campaigns.tasks import check_campaign, send_batches
 from connectors.base import ChannelBusy, Outcome, Recovery
 from contacts.actions.history import record
@@ -48,7 +49,7 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
     found, missing = {}, []
     for person in recipients_in([batch.pk], DeliveryState.UNCLEAR):
         try:
-            answer = connector.look_up(writer.letter(person), since=since, until=now)
+            answer = connector.look_up(writer.letter(person, batch.variant), since=since, until=now)
         except ChannelBusy as busy:
             wait = max(LOOK_EVERY, timedelta(seconds=busy.retry_after))
             Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(

@@ -38,6 +38,7 @@ class MailChannel:
         needs_confirmation=False,
         direct=True,
         address_kinds=("email",),
+        has_mark=True,
         has_subject=True,
         has_html=True,
     )

@@ -20,8 +20,9 @@ from campaigns.actions.pump import pump_campaign
 from campaigns.audience import preview_campaign
 from campaigns.enums import CampaignState, DeliveryReason, DeliveryState
 from campaigns.experiments import standing_of
-from campaigns.letters import Writer, recipients_in
+from campaigns.letters import Writer
 from campaigns.models import Batch, Campaign, Delivery, Engagement, Experiment
+from campaigns.recipients import recipients_in
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import HistoryEntry, Notice
 from tests.builders import make_content, make_customers, make_segment, make_staff
@@ -99,7 +100,8 @@ def test_letters_carry_the_words_of_their_batch():
 
     for batch in Batch.objects.filter(campaign=campaign):
         said = {
-            writer.letter(person).text for person in recipients_in([batch.pk], DeliveryState.QUEUED)
+            writer.letter(person, batch.variant).text
+            for person in recipients_in([batch.pk], DeliveryState.QUEUED)
         }
         assert said == {"One" if batch.variant == 0 else "Two"}
 

@@ -12,9 +12,10 @@ from campaigns.actions.media import FRESH_FOR, archive_media, keep_media
 from campaigns.actions.pump import pump_campaign
 from campaigns.attachments import media_url
 from campaigns.enums import BatchState, DeliveryState, MediaKind
-from campaigns.letters import Writer, recipients_in
+from campaigns.letters import Writer
 from campaigns.media import COVER, LARGEST, MOST_PIXELS, cover_of, safe_name
 from campaigns.models import Batch, Campaign, ChannelMedia, MediaBody, MediaFile
+from campaigns.recipients import recipients_in
 from contacts.errors import MovedOn, RuleBroken
 from tests.builders import (
     NOON,

@@ -14,6 +14,7 @@ from django.utils import timezone
 from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import CampaignState, DeliveryState, EngagementKind
 from campaigns.models import Batch, Campaign, Delivery, Engagement
+from campaigns.restraint import restraint_on
 from campaigns.tracking.links import Linker, register_links
 from campaigns.tracking.tokens import TokenUse, maker
 from contacts.actions.consent import opt_out
@@ -395,7 +396,8 @@ def test_sending_obeys_at_once(phone: Client, campaign: Campaign, chen: Customer
     batch: Batch = make_batch(next_one, [chen])
 
     phone.post(way_out(campaign, chen), {"do": "everything"})
-    skip_those_who_may_not(batch, now=timezone.now())
+    restraint = restraint_on(next_one, now=timezone.now())
+    skip_those_who_may_not(next_one, [batch.pk], restraint=restraint)
 
     waiting = Delivery.objects.get(campaign=next_one)
     assert (waiting.state, waiting.reason) == ("skipped", "opted_out")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryState, EngagementKind
 from campaigns.models import Batch, Campaign, Delivery, Engagement
+from campaigns.restraint import restraint_on
 from contacts.actions.consent import opt_out
 from contacts.enums import CallbackState, CustomerState, IdentityKind
 from contacts.models import Callback, ConsentEntry, Customer, Identity, Interaction
@@ -369,7 +370,8 @@ def test_keyword_is_obeyed_by_what_leaves_next(chen: Customer) -> None:
     batch = make_batch(next_one, [chen])
 
     answered("TD")
-    skip_those_who_may_not(batch, now=timezone.now())
+    restraint = restraint_on(next_one, now=timezone.now())
+    skip_those_who_may_not(next_one, [batch.pk], restraint=restraint)
 
     waiting = Delivery.objects.get(campaign=next_one)
     assert (waiting.state, waiting.reason) == ("skipped", "opted_out")

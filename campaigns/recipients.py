@@ -1,0 +1,78 @@
+"""The recipients of batches in the delivery engine's hands, as one statement reads them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from campaigns.enums import DeliveryState
+from campaigns.models.campaigns import BATCH_LIMIT
+
+_RECIPIENTS = """
+WITH mine AS MATERIALIZED (
+    SELECT batch_id, slot, customer_id, address, state FROM campaigns_delivery
+    WHERE batch_id = ANY(%(batches)s) AND state = ANY(%(states)s)
+    ORDER BY batch_id, slot
+    LIMIT %(most)s  -- no limit but a hint: the planner knows nothing of fresh deliveries
+){tables}
+SELECT {once} mine.batch_id, mine.slot, mine.customer_id, mine.address, customer.name,
+       coalesce(staff.name, ''), store.name, mine.state, {reason}
+FROM mine
+JOIN contacts_customer AS customer ON customer.id = mine.customer_id
+JOIN contacts_store AS store ON store.id = customer.store_id
+LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id
+{joins}
+ORDER BY mine.batch_id, mine.slot{preference}
+"""
+
+
+@dataclass(slots=True)
+class Recipient:
+    """Whom a message is for; with a ``reason``, whoever may not get it any more."""
+
+    batch_id: int
+    slot: int
+    customer_id: int
+    address: str
+    customer: str
+    guide: str
+    store: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What tells in SQL who of ``mine`` may not get it: an expression, and what it looks at.
+
+    ``joins`` may find several rows for one recipient; the first by ``preference`` counts.
+    """
+
+    reason: str = "''"
+    tables: str = ""
+    joins: str = ""
+    preference: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def recipients_in(
+    batches: Collection[int], *states: DeliveryState, judgement: Judgement | None = None
+) -> list[Recipient]:
+    """Read the recipients of these batches that are in one of these states, batch by batch."""
+    judgement = judgement or Judgement()
+    sql = _RECIPIENTS.format(
+        reason=judgement.reason,
+        tables=judgement.tables,
+        joins=judgement.joins,
+        once="DISTINCT ON (mine.batch_id, mine.slot)" if judgement.preference else "",
+        preference=judgement.preference,
+    )
+    values = judgement.values | {
+        "batches": list(batches),
+        "states": [state.value for state in states],
+        "most": len(batches) * BATCH_LIMIT,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return [Recipient(*row) for row in cursor.fetchall()]
