@@ -30,11 +30,18 @@ _QUOTA = (
 )
 
 
+_TELLING = """AND delivery.customer_id IN (
+        SELECT customer_id FROM campaigns_delivery WHERE campaign_id = ANY(%(telling)s))"""
+
+
 def lately_sql(restraint: Restraint, *, only: str = "") -> str:
     """Return the CTE ``lately``: who has had enough, ``capped`` or ``over_quota``.
 
-    ``only`` narrows the deliveries down by one more condition.
+    ``only`` narrows the deliveries down by one more condition; without it, those are looked at
+    who are in one of the smallest campaigns, where that is enough.
     """
+    if not only and len(restraint.telling) < len(restraint.lately):
+        only = _TELLING
     return _LATELY.format(
         overall=_OVERALL if restraint.overall else "false",
         of_channel=_OF_CHANNEL if restraint.of_channel else "false",
@@ -47,6 +54,7 @@ def limit_values(restraint: Restraint) -> dict[str, Any]:
     """Return the parameters of ``lately_sql``; a limit that does not apply is out of reach."""
     values: dict[str, Any] = {
         "lately": list(restraint.lately),
+        "telling": list(restraint.telling),
         "rivals": list(restraint.rivals),
     }
     for name in ("overall", "of_channel", "quota"):

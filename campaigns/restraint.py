@@ -3,7 +3,7 @@
 Planning, previews and sending all ask here, so that they cannot disagree.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -54,7 +54,8 @@ class Restraint:
 
     ``overall`` counts every channel, ``of_channel`` the campaign's own, ``quota`` what WeCom lets
     a customer receive: only what staff have confirmed. ``lately`` are the campaigns in whose
-    deliveries those messages are found, ``rivals`` those whose recipients are left out.
+    deliveries those messages are found; whoever has reached a limit is in one of ``telling``, the
+    smallest of them. ``rivals`` are those whose recipients are left out.
     """
 
     consent_required: bool = False
@@ -63,6 +64,7 @@ class Restraint:
     quota: Limit | None = None
     skip_over_quota: bool = False
     lately: tuple[int, ...] = ()
+    telling: tuple[int, ...] = ()
     rivals: tuple[int, ...] = ()
     quiet: tuple[time, time] | None = None
 
@@ -98,14 +100,16 @@ def restraint_on(
     of_channel = recent.within_reach(_limit(own.get("messages"), own.get("days", 1), now), channel)
     quota = receive_quota(now) if channel == WeComConnector.kind else None
     quota = recent.within_reach(quota, channel)
-    limits = [limit.since for limit in (overall, of_channel, quota) if limit]
+    limits = [limit for limit in (overall, of_channel, quota) if limit]
+    lately = recent.since(min(limit.since for limit in limits)) if limits else ()
     return Restraint(
         consent_required=consent,
         overall=overall,
         of_channel=of_channel,
         quota=quota,
         skip_over_quota=rules.skip_over_quota,
-        lately=recent.since(min(limits)) if limits else (),
+        lately=lately,
+        telling=recent.telling(lately, min(limit.most for limit in limits)) if limits else (),
         rivals=rivals,
         quiet=quiet_hours(rules, purpose),
     )
@@ -173,15 +177,26 @@ class _Recent:
             .exclude(purpose=Purpose.SERVICE)
             .exclude(pk=campaign.pk)
         )
-        self._rows = list(found.order_by("pk").values_list("pk", "channel", "closed_at"))
+        self._rows = list(
+            found.order_by("pk").values_list("pk", "channel", "closed_at", "recipients")
+        )
 
     def since(self, moment: datetime, channel: str = "") -> tuple[int, ...]:
         """Return those that may have sent something since then, through this channel if given."""
         return tuple(
             pk
-            for pk, through, closed_at in self._rows
+            for pk, through, closed_at, _recipients in self._rows
             if (closed_at is None or closed_at >= moment) and channel in {"", through}
         )
+
+    def telling(self, lately: Collection[int], most: int) -> tuple[int, ...]:
+        """Return the smallest of these campaigns, so many that nobody is in ``most`` without them.
+
+        Whoever is in ``most`` of them misses at most the others, and nobody is in one twice.
+        """
+        sizes = {pk: recipients or 0 for pk, _channel, _closed_at, recipients in self._rows}
+        by_size = sorted(lately, key=sizes.__getitem__)
+        return tuple(by_size[: len(by_size) - most + 1])
 
     def within_reach(self, limit: Limit | None, channel: str = "") -> Limit | None:
         """Return the limit, or ``None`` if fewer campaigns than that have sent anything."""

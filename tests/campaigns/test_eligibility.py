@@ -11,10 +11,10 @@ from django.utils import timezone
 from campaigns.actions.batches import claim_batch, send_batch
 from campaigns.actions.messaging_rules import change_messaging_rules
 from campaigns.audience import freeze_audience, preview_audience
-from campaigns.eligibility import quiet_until, skip_those_who_may_not
+from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, MessagingRules
-from campaigns.restraint import quiet_end, receive_quota
+from campaigns.restraint import quiet_end, receive_quota, restraint_on
 from contacts.actions.consent import mark_addresses_dead, opt_in, opt_out
 from contacts.enums import CustomerState, FollowEnd, IdentityKind
 from contacts.errors import RuleBroken
@@ -69,8 +69,13 @@ def skipped(reason: str) -> tuple[str, str]:
 
 
 def at_sending(campaign: Campaign, now: datetime = NOON) -> int:
-    batch = Batch.objects.select_related("campaign", "sender").get(campaign=campaign)
-    return skip_those_who_may_not(batch, now=now)
+    campaign.refresh_from_db()
+    batches = Batch.objects.filter(campaign=campaign).values_list("pk", flat=True)
+    queued = Delivery.objects.filter(campaign=campaign, state=DeliveryState.QUEUED).count()
+    left = skip_those_who_may_not(
+        campaign, list(batches), restraint=restraint_on(campaign, now=now)
+    )
+    return queued - len(left)
 
 
 def sent_before(customers: list[Customer], *, at: datetime = YESTERDAY, **fields: Any) -> None:
@@ -220,6 +225,15 @@ def test_a_cap_over_all_channels(four: list[Customer]) -> None:
     assert fates(before) == [skipped("capped"), QUEUED, QUEUED, QUEUED]
 
 
+def test_a_cap_finds_who_is_only_in_small_campaigns(four: list[Customer]) -> None:
+    sent_before(four, recipients=4)
+    sent_before(four[:1], recipients=1)
+    sent_before(four[2:3], recipients=1)
+    rules(cap_messages=2, cap_days=7)
+
+    assert fates(plan()) == [skipped("capped"), QUEUED, skipped("capped"), QUEUED]
+
+
 def test_a_cap_counts_its_days_only(four: list[Customer]) -> None:
     sent_before(four[:2])
     sent_before(four[:2], at=NOON - timedelta(days=8))
@@ -342,10 +356,10 @@ def test_a_claimed_batch_goes_back_until_the_quiet_hours_end(four: list[Customer
 def test_service_messages_heed_no_quiet_hours(four: list[Customer]) -> None:
     rules(quiet_from=time(11), quiet_to=time(13))
     campaign = plan(purpose="service")
-    batch = Batch.objects.select_related("campaign").get(campaign=campaign)
+    batch = Batch.objects.get(campaign=campaign)
 
     assert batch.next_attempt_at is None
-    assert quiet_until(batch, now=NOON) is None
+    assert restraint_on(campaign, now=NOON).quiet_until(batch.time_zone, NOON) is None
 
 
 # --- previews and rules -------------------------------------------------------------------------
