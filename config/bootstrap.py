@@ -27,6 +27,7 @@ UNFINISHED = VENV / "liuke-unfinished"
 RUN = ("requirements.txt", "requirements-embedded.txt")
 DEVELOP = (*RUN, "requirements-dev.txt")
 BROWSER = (*DEVELOP, "requirements-browser.txt")
+BENCH = (*RUN, "requirements-bench.txt")
 DEVELOPER_COMMANDS = ("test", "check_all", "messages")
 
 NO_SPACE = "The disk is full: free some space (the environment needs about 400 MB) and run the command again."
@@ -54,6 +55,8 @@ def ensure(arguments: list[str]) -> None:
 def _locks_for(arguments: list[str]) -> tuple[str, ...]:
     """Only what the command needs: a demo must not wait for test tools."""
     command = arguments[0] if arguments else "help"
+    if command == "bench":
+        return BENCH
     if command not in DEVELOPER_COMMANDS:
         return RUN
     return BROWSER if "--browser" in arguments else DEVELOP
