@@ -1,59 +1,87 @@
 """A gateway that takes every HTTP call and only counts: ``python -m bench.http_sink PORT_FILE [MS]``.
 
-In a process of its own. It writes its port into the file; ``GET /`` answers with the number of
-calls so far. With ``MS`` every answer takes that many milliseconds.
+In a process of its own, and as light as Python allows, since it shares the machine with what is
+measured. It writes its port into the file; ``GET /`` answers with the number of calls so far. With
+``MS`` every answer takes that many milliseconds.
 """
 
-import asyncio
+import selectors
+import socket
 import sys
+import time
+from collections import deque
 from pathlib import Path
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-class Sink(asyncio.Protocol):
-    """Reads requests with a Content-Length, one after the other."""
+class Sink:
+    """Reads requests with a Content-Length, one after the other, on each connection."""
 
-    calls = 0
-    latency = 0.0
+    def __init__(self, latency: float) -> None:
+        self.latency = latency
+        self.calls = 0
+        self.late: deque[tuple[float, socket.socket]] = deque()
+        self.rest: dict[socket.socket, bytes] = {}
+        self.selector = selectors.DefaultSelector()
 
-    def __init__(self) -> None:
-        self.rest = b""
+    def serve(self, listener: socket.socket) -> None:
+        """Answer for ever."""
+        self.selector.register(listener, selectors.EVENT_READ, self._accept)
+        while True:
+            wait = max(0.0, self.late[0][0] - time.monotonic()) if self.late else None
+            for key, _events in self.selector.select(wait):
+                key.data(key.fileobj)
+            while self.late and self.late[0][0] <= time.monotonic():
+                self._send(self.late.popleft()[1], ANSWER)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+    def _accept(self, listener: socket.socket) -> None:
+        connection, _address = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.rest[connection] = b""
+        self.selector.register(connection, selectors.EVENT_READ, self._read)
 
-    def data_received(self, data: bytes) -> None:
-        self.rest = self.rest + data if self.rest else data
-        while (head := self.rest.find(b"\r\n\r\n")) >= 0:
-            if self.rest.startswith(b"GET"):
-                self.rest = self.rest[head + 4 :]
-                body = str(Sink.calls).encode()
-                self.transport.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    def _read(self, connection: socket.socket) -> None:
+        try:
+            data = connection.recv(1 << 18)
+        except OSError:
+            data = b""
+        if not data:
+            self.selector.unregister(connection)
+            del self.rest[connection]
+            connection.close()
+            return
+        rest = self.rest[connection] + data
+        while (head := rest.find(b"\r\n\r\n")) >= 0:
+            if rest.startswith(b"GET"):
+                rest = rest[head + 4 :]
+                body = b"%d" % self.calls
+                self._send(
+                    connection, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
                 )
                 continue
-            at = self.rest.find(b"Content-Length: ", 0, head)
-            end = self.rest.find(b"\r", at)
-            total = head + 4 + int(self.rest[at + 16 : end])
-            if len(self.rest) < total:
-                return
-            self.rest = self.rest[total:]
-            Sink.calls += 1
-            if Sink.latency:
-                asyncio.get_running_loop().call_later(Sink.latency, self.transport.write, ANSWER)
+            at = rest.find(b"Content-Length: ", 0, head)
+            total = head + 4 + int(rest[at + 16 : rest.find(b"\r", at)])
+            if len(rest) < total:
+                break
+            rest = rest[total:]
+            self.calls += 1
+            if self.latency:
+                self.late.append((time.monotonic() + self.latency, connection))
             else:
-                self.transport.write(ANSWER)
+                self._send(connection, ANSWER)
+        self.rest[connection] = rest
 
-
-async def _serve(port_file: Path) -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Sink, "127.0.0.1", 0, backlog=2048)
-    port_file.write_text(str(server.sockets[0].getsockname()[1]), encoding="ascii")
-    await server.serve_forever()
+    def _send(self, connection: socket.socket, answer: bytes) -> None:
+        if connection in self.rest:
+            try:
+                connection.sendall(answer)
+            except OSError:
+                return  # it is closed when it is read
 
 
 if __name__ == "__main__":
-    Sink.latency = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
-    asyncio.run(_serve(Path(sys.argv[1])))
+    port_file = Path(sys.argv[1])
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        port_file.write_text(str(listener.getsockname()[1]), encoding="ascii")
+        Sink(float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0).serve(listener)

@@ -172,7 +172,7 @@ def _prepare() -> None:
                 state=CampaignState.DONE,
                 planned_at=values["sent"],
                 closed_at=now,
-                recipients=0,
+                recipients=CUSTOMERS + MORE // 3 if number < CAP - 1 else MORE // 3,
                 skipped=0,
             )
             more = values | {"campaign": earlier.pk, "first": number < CAP - 1}
