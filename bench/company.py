@@ -59,6 +59,13 @@ _REST = (
     SELECT customer.id, tag.id, customer.created_at FROM contacts_customer AS customer
     JOIN contacts_tag AS tag ON customer.id % 10 = tag.position WHERE tag.position < 3
     """,
+    """
+    INSERT INTO contacts_coupon
+        (customer_id, code, title, percent, issued_at, expires_at, redeemed_at, created_at)
+    SELECT id, 'C' || id, 'Spring', 10, created_at, now() + (id % 60 - 20) * interval '1 day',
+           CASE WHEN id % 7 = 0 THEN now() - (id % 30) * interval '1 day' END, created_at
+    FROM contacts_customer WHERE id % 3 = 0
+    """,
     "SELECT setval(pg_get_serial_sequence('contacts_customer', 'id'), max(id)) FROM contacts_customer",
 )
 

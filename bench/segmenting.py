@@ -28,10 +28,16 @@ def _rules() -> dict[str, dict[str, Any]]:
     tagged = {"field": "tag", "op": "any", "value": tags[:2]}
     not_tagged = {"field": "tag", "op": "none", "value": [tags[2]]}
     quiet = {"field": "last_interaction", "op": "before_days", "value": 90}
+    no_coupon = {"field": "coupon", "op": "valid", "value": False}
     women = {"field": "gender", "op": "is", "value": "female"}
     return {
         "one store": {"all": [{"field": "store", "op": "in", "value": stores[3:4]}]},
         "a tag, and not another": {"all": [tagged, not_tagged]},
+        "a coupon that expires soon": {
+            "all": [{"field": "coupon", "op": "expires_within_days", "value": 14}]
+        },
+        "a tag, and no valid coupon": {"all": [tagged, no_coupon]},
+        "a coupon by its title": {"all": [{"field": "coupon", "op": "title", "value": "spring"}]},
         "not met for 90 days": {"all": [quiet]},
         "groups within groups": {
             "all": [
