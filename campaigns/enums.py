@@ -199,6 +199,13 @@ class TargetState(TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class ReactionKind(TextChoices):
+    """How somebody reacts to a moment."""
+
+    COMMENT = "comment", _("comment")
+    LIKE = "like", _("like")
+
+
 class WelcomeState(TextChoices):
     """The outcome of every welcome code that was received."""
 

@@ -190,6 +190,7 @@ urlpatterns = [
     path("posts/<int:pk>/reach/", posts.post_reach, name="post_reach"),
     path("posts/<int:pk>/progress/", posts.post_progress_part, name="post_progress"),
     path("posts/<int:pk>/schedule/", posts.post_schedule, name="post_schedule"),
+    path("posts/<int:pk>/reactions/", posts.post_reactions, name="post_reactions"),
     path("posts/<int:pk>/unschedule/", posts.post_unschedule, name="post_unschedule"),
     path("posts/<int:pk>/cancel/", posts.post_cancel, name="post_cancel"),
     path("posts/<int:pk>/remind/", posts.post_remind, name="post_remind"),
