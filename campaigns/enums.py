@@ -220,6 +220,13 @@ class WelcomeState(TextChoices):
     NO_RULE = "no_rule", _("no welcome set up")
 
 
+class LeftOut(TextChoices):
+    """Why a welcome went without some of its files."""
+
+    NOT_READY = "not_ready", _("not at WeCom in time")
+    FORGOTTEN = "forgotten", _("WeCom had lost it")
+
+
 class MediaKind(TextChoices):
     """What a file that goes with a message is."""
 
