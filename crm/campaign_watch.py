@@ -243,7 +243,7 @@ class Watched:
 
     progress: CampaignProgress
     pace: Pace
-    errors: list[tuple[str, int]]
+    refused: list[tuple[str, int]]
 
 
 def watch(campaign: Campaign, *, now: datetime) -> Watched:
@@ -251,7 +251,7 @@ def watch(campaign: Campaign, *, now: datetime) -> Watched:
     return Watched(
         progress=campaign_progress(campaign),
         pace=pace_of(campaign, now=now),
-        errors=refused_of(campaign, limit=ERRORS_SHOWN),
+        refused=refused_of(campaign, limit=ERRORS_SHOWN),
     )
 
 

@@ -238,7 +238,7 @@ class CampaignProgressShape(serializers.Serializer[Watched]):
         many=True,
         help_text=f"The first {BATCHES_SHOWN}; all are in the pages of `/batches?campaign={{id}}`.",
     )
-    errors = BatchErrorShape(
+    refused = BatchErrorShape(
         many=True, help_text="Why batches were refused, the most frequent first; at most five."
     )
     pace = PaceShape()

@@ -121,7 +121,7 @@ def test_progress_adds_up(client, tao):
     body = client.get(f"/api/v1/campaigns/{campaign.pk}/progress").json()
 
     assert body == {
-        "total": 0, "states": {}, "reasons": [], "batch_states": {}, "batches": [], "errors": [],
+        "total": 0, "states": {}, "reasons": [], "batch_states": {}, "batches": [], "refused": [],
         "pace": {"handed": 0, "per_minute": 0, "left": 0, "seconds_left": None},
     }  # fmt: skip
 
@@ -139,7 +139,7 @@ def test_progress_tells_pace_and_what_was_refused(client, tao):
 
     assert body["total"] == sum(body["states"].values()) == 6
     assert body["batch_states"] == {"handed": 1, "refused": 3, "waiting": 1}
-    assert body["errors"] == [
+    assert body["refused"] == [
         {"error": "40096", "batches": 2}, {"error": "40058", "batches": 1},
     ]  # fmt: skip
     assert body["pace"] == {"handed": 1, "per_minute": 1, "left": 2, "seconds_left": 120}
@@ -166,7 +166,7 @@ def test_progress_is_as_long_for_300_batches_as_for_3(client, tao):
     assert asked[0] == asked[1]
     assert body["batch_states"] == {"refused": 300}
     assert [cell["seq"] for cell in body["batches"]] == list(range(1, 51))
-    assert len(body["errors"]) == 2
+    assert len(body["refused"]) == 2
 
 
 def test_batches_of_a_campaign_are_gone_through_once_each_by_state(client, tao):

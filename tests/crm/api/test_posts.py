@@ -198,7 +198,7 @@ def test_who_reacted_is_listed_by_kind_and_within_sight(api, client):
     make_customer("Zhao", store=make_store("Xidan"), address="wm-zhao")
     make_reaction(target, "wm-chen")
     make_reaction(target, "wm-zhao")
-    make_reaction(target, lin.wecom_userid, by_staff=True, kind="comment")
+    make_reaction(target, lin.wecom_userid or "", by_staff=True, kind="comment")
 
     def found(who, query=""):
         rows, url = [], f"{POSTS}/{post.pk}/reactions?page_size=1{query}"
