@@ -199,6 +199,13 @@ class TargetState(TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class ReactionKind(TextChoices):
+    """How somebody reacts to a moment."""
+
+    COMMENT = "comment", _("comment")
+    LIKE = "like", _("like")
+
+
 class WelcomeState(TextChoices):
     """The outcome of every welcome code that was received."""
 
@@ -211,6 +218,13 @@ class WelcomeState(TextChoices):
     FAILED = "failed", _("failed")
     UNCLEAR = "unclear", _("unclear")
     NO_RULE = "no_rule", _("no welcome set up")
+
+
+class LeftOut(TextChoices):
+    """Why a welcome went without some of its files."""
+
+    NOT_READY = "not_ready", _("not at WeCom in time")
+    FORGOTTEN = "forgotten", _("WeCom had lost it")
 
 
 class MediaKind(TextChoices):

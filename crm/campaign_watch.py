@@ -12,9 +12,13 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from campaigns.enums import BatchState, DeliveryReason
 from campaigns.models import Batch, Campaign, ChannelPace
+from campaigns.queries import CampaignProgress, campaign_progress
 
 CELLS = 400
 """As many cells a page shows at most; each stands for several batches when there are more."""
+
+ERRORS_SHOWN = 5
+"""As many different errors are told at most, the most frequent first."""
 
 LATELY = timedelta(seconds=60)
 
@@ -136,11 +140,18 @@ class Pace:
         return self.lately
 
     @property
-    def time_left(self) -> str:
-        """How long the rest takes at the pace of the last minute; empty if nobody can say."""
+    def seconds_left(self) -> int | None:
+        """How long the rest takes at the pace of the last minute; nothing if nobody can say."""
         if not self.lately or not self.left:
+            return None
+        return math.ceil(self.left * LATELY.seconds / self.lately)
+
+    @property
+    def time_left(self) -> str:
+        """The same in words; empty if nobody can say."""
+        seconds = self.seconds_left
+        if seconds is None:
             return ""
-        seconds = math.ceil(self.left * LATELY.seconds / self.lately)
         if seconds < LATELY.seconds:
             return _("less than a minute left")
         minutes = math.ceil(seconds / 60)
@@ -223,6 +234,24 @@ def refused_of(campaign: Campaign, *, limit: int) -> list[tuple[str, int]]:
         .values_list("error")
         .annotate(n=Count("pk"))
         .order_by("-n", "error")[:limit]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """All that the API tells of a running campaign."""
+
+    progress: CampaignProgress
+    pace: Pace
+    refused: list[tuple[str, int]]
+
+
+def watch(campaign: Campaign, *, now: datetime) -> Watched:
+    """Gather progress, pace and what was refused: five queries, however many batches there are."""
+    return Watched(
+        progress=campaign_progress(campaign),
+        pace=pace_of(campaign, now=now),
+        refused=refused_of(campaign, limit=ERRORS_SHOWN),
     )
 
 

@@ -34,6 +34,8 @@ from campaigns.models import (
     MediaBody,
     MediaFile,
     Post,
+    PostReaction,
+    PostTarget,
     Segment,
     Series,
     Welcome,
@@ -530,6 +532,14 @@ def make_batch(
         for slot, customer in enumerate(customers)
     )
     return batch
+
+
+def make_reaction(target: PostTarget, address: str, **fields: Any) -> PostReaction:
+    """Somebody who likes what a colleague has published."""
+    values = {"kind": "like", "by_staff": False, "at": NOON, "seen_at": NOON}
+    return PostReaction.objects.create(
+        post=target.share.post, target=target, address=address, **values | fields
+    )
 
 
 def make_welcome(

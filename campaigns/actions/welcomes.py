@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop
 
 from campaigns.actions.media import Needed, forget_references, references_of
 from campaigns.attachments import Attachment, needed_in_channel, with_references
-from campaigns.enums import WelcomeState
+from campaigns.enums import LeftOut, WelcomeState
 from campaigns.models import Welcome, WelcomeRule
 from campaigns.placeholders import fill
 from campaigns.tasks import send_welcome as send_welcome_task
@@ -141,23 +141,26 @@ def _say(client: WeComClient, welcome: Welcome, *, now: datetime) -> WelcomeOutc
     needed = needed_in_channel(welcome.attachments)
     names = references_of(needed, now=now)
     try:
-        return _greet(client, welcome, names)
+        return _greet(client, welcome, names, why=LeftOut.NOT_READY)
     except Refused as refused:
         in_time = timezone.now() < welcome.deadline_at - MARGIN
         if refused.errcode != NO_SUCH_MEDIA or not names or not in_time:
             raise
     if forget_references(names.values(), now=now):
         WelcomeRule.objects.exclude(files_due_at=None).update(files_due_at=now)
-    return _greet(client, welcome, {})
+    return _greet(client, welcome, {}, why=LeftOut.FORGOTTEN)
 
 
-def _greet(client: WeComClient, welcome: Welcome, names: Mapping[Needed, str]) -> WelcomeOutcome:
+def _greet(
+    client: WeComClient, welcome: Welcome, names: Mapping[Needed, str], *, why: LeftOut
+) -> WelcomeOutcome:
     ready = [item for item in welcome.attachments if _is_ready(item, names)]
     if not ready and not welcome.text:
         raise ValueError(NOTHING_READY)
     left_out = len(welcome.attachments) - len(ready)
     if left_out != welcome.left_out:
-        Welcome.objects.filter(pk=welcome.pk).update(left_out=left_out)
+        reason = why if left_out else ""
+        Welcome.objects.filter(pk=welcome.pk).update(left_out=left_out, left_out_why=reason)
         welcome.left_out = left_out
     return send_welcome_msg(
         client,

@@ -7,6 +7,7 @@ from campaigns.models.experiments import Experiment, Variant
 from campaigns.models.media import ChannelMedia, MediaBody, MediaFile
 from campaigns.models.posts import Post, PostShare, PostTarget
 from campaigns.models.quick_replies import QuickReply
+from campaigns.models.reactions import PostReaction
 from campaigns.models.rules import MessagingRules
 from campaigns.models.segments import Segment, SegmentMember
 from campaigns.models.series import Series, SeriesRun
@@ -29,6 +30,7 @@ __all__ = [
     "MediaFile",
     "MessagingRules",
     "Post",
+    "PostReaction",
     "PostShare",
     "PostTarget",
     "QuickReply",

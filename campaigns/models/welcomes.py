@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from campaigns.enums import WelcomeState
+from campaigns.enums import LeftOut, WelcomeState
 from campaigns.models.contents import Content
 from contacts.models import ContactCode, Customer, Staff, Store
 
@@ -62,7 +62,8 @@ class Welcome(models.Model):
 
     ``deadline_at`` is the channel's own event time plus 20 s (WeCom docs 92137). The code is
     kept out of logs and cleared when it is of no more use. Of ``attachments`` those went along
-    that were ready; ``left_out`` says how many did not, so that the words were in time.
+    that were ready; ``left_out`` says how many did not, so that the words were in time, and
+    ``left_out_why`` why.
     """
 
     staff = models.ForeignKey(Staff, on_delete=models.PROTECT, related_name="welcomes")
@@ -76,6 +77,9 @@ class Welcome(models.Model):
     text = models.TextField(blank=True)
     attachments = models.JSONField(default=list, blank=True)
     left_out = models.PositiveSmallIntegerField(default=0)
+    left_out_why = models.CharField(
+        max_length=12, choices=LeftOut.choices, blank=True, default="", db_default=""
+    )
     error = models.CharField(max_length=300, blank=True)
 
     state = models.CharField(
@@ -94,6 +98,12 @@ class Welcome(models.Model):
                 fields=["deadline_at"],
                 condition=Q(state__in=["pending", "sending"]),
                 name="welcome_open",
+            ),
+            # The list of those that went without a file.
+            models.Index(
+                fields=["-id"],
+                condition=Q(state="sent", left_out__gt=0),
+                name="welcome_without_files",
             ),
         ]
         constraints = [

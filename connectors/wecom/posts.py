@@ -33,7 +33,7 @@ from connectors.wecom.api.messages import (
 from connectors.wecom.api.moments import (
     MAX_TEXT,
     MomentJob,
-    Reactions,
+    Said,
     add_moment_task,
     cancel_moment_task,
     get_moment_comments,
@@ -213,8 +213,8 @@ class WeComMoments:
 
         return _asking_what_may_be_over(ask)
 
-    def reactions(self, reference: str, member: str) -> Reactions:
-        """Count the comments and likes of what one member has published.
+    def reactions(self, reference: str, member: str) -> Said:
+        """Return who commented on what one member has published, and who likes it.
 
         Raises ``ChannelBusy``, ``ChannelRefused`` or ``ChannelUnclear``.
         """

@@ -54,10 +54,11 @@ from crm.access.people import (
     staff_of,
     stores_of,
 )
+from crm.access.reactions import reactions_to
 from crm.access.segments import described_to, members_of, segment_for, segments_of
 from crm.access.tasks import store_tasks_of, task_for, task_to_change, tasks_of
 from crm.access.viewer import Viewer, require, require_company, require_guide, viewer_for, viewer_of
-from crm.access.welcomes import welcome_rule_for, welcome_rules_of
+from crm.access.welcomes import welcome_rule_for, welcome_rules_of, welcomes_without_files
 
 __all__ = [
     "Viewer",
@@ -96,6 +97,7 @@ __all__ = [
     "posts_of",
     "quick_replies_of",
     "quick_reply_for",
+    "reactions_to",
     "reconciliations_of",
     "refusal_to_depart",
     "refusal_to_repair",
@@ -122,4 +124,5 @@ __all__ = [
     "webhooks_of",
     "welcome_rule_for",
     "welcome_rules_of",
+    "welcomes_without_files",
 ]

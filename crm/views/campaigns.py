@@ -40,6 +40,7 @@ from crm.audiences import audience_of, check_reach
 from crm.campaign_queries import NOT_GOT, explain_batches, recipients_of, steps_of, with_bars
 from crm.campaign_watch import (
     ADVICE,
+    ERRORS_SHOWN,
     batches_in_cells,
     pace_of,
     refused_of,
@@ -186,7 +187,9 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         else "",
         "unclear": batches.states.get(BatchState.UNCLEAR, 0),
         "may_check": is_asked and _may_be_asked(campaign.channel),
-        "refused": refused_of(campaign, limit=5) if BatchState.REFUSED in batches.states else [],
+        "refused": refused_of(campaign, limit=ERRORS_SHOWN)
+        if BatchState.REFUSED in batches.states
+        else [],
         "waited": waited_for(campaign, limit=WAITED_SHOWN)
         if one_call_a_sender and BatchState.HANDED in batches.states
         else [],

@@ -17,11 +17,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from campaigns.actions.posts.following import refresh_post, remind_post
 from campaigns.actions.posts.life import cancel_post, schedule_post, unschedule_post
-from campaigns.enums import POST_MOVES, PostKind, PostState, TargetState
+from campaigns.enums import POST_MOVES, PostKind, PostState, ReactionKind, TargetState
 from campaigns.models import Post
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, post_for, posts_of, require, viewer_of
+from crm.access import Viewer, post_for, posts_of, reactions_to, require, viewer_of
 from crm.audiences import check_post_reach
 from crm.forms.campaigns import ScheduleForm
 from crm.forms.posts import typed_time
@@ -167,6 +167,31 @@ def post_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
     if post.state != request.GET.get("was", post.state):
         response["HX-Refresh"] = "true"
     return response
+
+
+@login_required
+@require_GET
+def post_reactions(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show who commented on a moment and who likes it, page by page, of one kind if asked."""
+    viewer = marketer_of(request)
+    post = post_for(viewer, pk)
+    kind = request.GET.get("state", "")
+    found = reactions_to(viewer, post)
+    if kind in ReactionKind.values:
+        found = found.filter(kind=kind)
+    if after := whole_number(request.GET.get("after")):
+        found = found.filter(pk__lt=after)
+    page = page_of(found.order_by("-pk"), TARGETS_SIZE)
+    context = {
+        "post": post,
+        "counts": reactions_of(post).counts,
+        "rows": page.rows,
+        "last": page.last,
+        "state": kind if kind in ReactionKind.values else "",
+        "states": [(ReactionKind.COMMENT, _("comments")), (ReactionKind.LIKE, _("likes"))],
+        "sees_all": viewer.stores_for() is None,
+    }
+    return render(request, "crm/post_reactions.html", context)
 
 
 @login_required

@@ -16,14 +16,21 @@ from campaigns.actions.welcome_rules import drop_welcome, set_welcome
 from campaigns.models import Content, WelcomeRule
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, require, viewer_of, welcome_rule_for, welcome_rules_of
+from crm.access import (
+    Viewer,
+    require,
+    viewer_of,
+    welcome_rule_for,
+    welcome_rules_of,
+    welcomes_without_files,
+)
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.forms.attachments import Typed, inputs_of
 from crm.forms.welcomes import WelcomeForm
 from crm.paging import page_of, whole_number
 from crm.views.contents import attachment_context
 from crm.views.refusals import press
-from crm.welcomes import Level, lately, level_of, levels_left, words_for
+from crm.welcomes import LATELY, Level, lately, level_of, levels_left, words_for
 
 ROWS = 50
 
@@ -45,6 +52,21 @@ def welcome_list(request: HttpRequest) -> HttpResponse:
         "may_write": viewer.has(Role.MARKETER, Role.ADMINISTRATOR),
     }
     return render(request, "crm/welcome_list.html", context)
+
+
+@login_required
+@require_GET
+def welcome_without_files(request: HttpRequest) -> HttpResponse:
+    """List who was greeted without a file in the last days, when and why, the latest first."""
+    viewer = viewer_of(request)
+    since = timezone.now() - LATELY
+    rows = welcomes_without_files(viewer).filter(received_at__gt=since).order_by("-pk")
+    after = whole_number(request.GET.get("after"))
+    if after:
+        rows = rows.filter(pk__lt=after)
+    page = page_of(rows, ROWS)
+    context = {"rows": page.rows, "last": page.last}
+    return render(request, "crm/welcome_without_files.html", context)
 
 
 @login_required

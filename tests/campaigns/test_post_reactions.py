@@ -9,11 +9,17 @@ from django.utils import timezone
 
 from campaigns.actions.posts.following import check_post, refresh_post
 from campaigns.actions.posts.life import cancel_post, create_post, schedule_post
-from campaigns.actions.posts.reactions import READ_FOR, TURN, moments_to_read, read_reactions
+from campaigns.actions.posts.reactions import (
+    MOST_KEPT,
+    READ_FOR,
+    TURN,
+    moments_to_read,
+    read_reactions,
+)
 from campaigns.actions.posts.sending import pump_post
 from campaigns.enums import PostKind
-from campaigns.models import Post, PostTarget
-from contacts.models import Staff
+from campaigns.models import Post, PostReaction, PostTarget
+from contacts.models import Identity, Staff
 from tests.builders import make_content, make_customers, make_staff
 from tests.sandboxed import Shop, open_shop
 
@@ -63,6 +69,12 @@ def counts(staff: Staff) -> tuple[int, int, int, int]:
     return (row.customer_comments, row.staff_comments, row.customer_likes, row.staff_likes)
 
 
+def people(staff: Staff) -> list[tuple[str, bool, str]]:
+    """Who reacted to the moment of a colleague."""
+    rows = PostReaction.objects.filter(target__staff=staff).order_by("kind", "by_staff", "address")
+    return list(rows.values_list("kind", "by_staff", "address"))
+
+
 def asked(shop: Shop) -> int:
     calls: dict[str, int] = shop.control.ledger()["calls"]
     return calls.get(PATH, 0)
@@ -95,6 +107,53 @@ def test_they_are_read_again_and_follow_what_wecom_says(
     read_reactions(post.pk, now=soon(hours=2))
 
     assert counts(lin) == (1, 1, 2, 0)
+
+
+def test_who_reacted_is_kept_once_a_person_and_let_go_with_the_reaction(
+    shop: Shop, pair: tuple[Staff, Staff]
+) -> None:
+    lin, mei = pair
+    post = published(shop, lin.wecom_userid or "", likes=2, comments=1, staff_likes=1)
+    read_reactions(post.pk, now=soon())
+    first = people(lin)
+    ids = set(PostReaction.objects.values_list("pk", flat=True))
+
+    read_reactions(post.pk, now=soon(hours=2))
+    assert (people(lin), people(mei)) == (first, [])
+    assert set(PostReaction.objects.values_list("pk", flat=True)) == ids
+    assert [kind for kind, _staff, _who in first] == ["comment", "like", "like", "like"]
+    assert ("like", True, mei.wecom_userid) in first
+    known = set(Identity.objects.filter(customer__owner=lin).values_list("value", flat=True))
+    assert {who for _kind, staff, who in first if not staff} <= known
+
+    shop.control.publish(likes=1, comments=1, staff_likes=0)
+    read_reactions(post.pk, now=soon(hours=12))
+    assert [kind for kind, _staff, _who in people(lin)] == ["comment", "like"]
+    assert set(PostReaction.objects.values_list("pk", flat=True)) <= ids
+    assert set(PostReaction.objects.values_list("post", flat=True)) == {post.pk}
+
+
+def test_a_refusal_leaves_whom_we_know_of(shop: Shop, pair: tuple[Staff, Staff]) -> None:
+    post = published(shop, likes=2)
+    read_reactions(post.pk, now=soon())
+    shop.control.faults(fail=[{"path": PATH, "errcode": 40058, "times": 2}])
+
+    read_reactions(post.pk, now=soon(hours=2))
+
+    assert [len(people(person)) for person in pair] == [2, 2]
+
+
+def test_more_people_than_are_kept_are_counted_all_the_same(
+    shop: Shop, pair: tuple[Staff, Staff], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MOST_KEPT > 1
+    monkeypatch.setattr("campaigns.actions.posts.reactions.MOST_KEPT", 1)
+    post = published(shop, likes=3)
+
+    read_reactions(post.pk, now=soon())
+
+    assert [counts(person)[2] for person in pair] == [3, 3]
+    assert [len(people(person)) for person in pair] == [1, 1]
 
 
 def test_they_are_read_ever_less_often_and_in_the_end_no_more(

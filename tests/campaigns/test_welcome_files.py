@@ -20,7 +20,7 @@ from campaigns.actions.welcome_rules import (
 )
 from campaigns.actions.welcomes import receive_welcome, send_welcome
 from campaigns.attachments import MOST
-from campaigns.enums import WelcomeState
+from campaigns.enums import LeftOut, WelcomeState
 from campaigns.models import ChannelMedia, MediaFile, Welcome, WelcomeRule
 from contacts.enums import StaffState
 from contacts.errors import MovedOn, RuleBroken
@@ -126,6 +126,7 @@ def test_what_is_not_ready_is_left_out_rather_than_late(shop: Shop, lin: Staff) 
     welcome = greet(shop, lin)
 
     assert outcome(welcome) == (WelcomeState.SENT, 1, "")
+    assert welcome.left_out_why == LeftOut.NOT_READY
     assert said(shop) == [("Welcome", ["link"])]
     assert calls(shop, "media/upload") == 0
 
@@ -160,7 +161,7 @@ def test_welcome_goes_at_once_without_files_that_wecom_has_forgotten(
     assert outcome(first) == (WelcomeState.SENT, 1, "")
     assert said(shop) == [("Welcome", ["link"])]
     assert calls(shop, "externalcontact/send_welcome_msg") == 2
-    assert first.attempts == 1
+    assert (first.attempts, first.left_out_why) == (1, LeftOut.FORGOTTEN)
     do_what_is_due(now=timezone.now())
     assert outcome(greet(shop, lin, "woZhao")) == (WelcomeState.SENT, 0, "")
     assert said(shop)[1] == ("Welcome", ["image", "link"])

@@ -10,15 +10,17 @@ from django.utils import timezone
 from campaigns.actions.posts.life import plan_post
 from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
-from contacts.enums import Role, Scope
+from contacts.enums import CustomerState, Role, Scope
 from contacts.models import HistoryEntry, Staff, Store, Tag
 from crm.forms.attachments import inputs_of
 from tests.builders import (
     make_chat,
     make_content,
+    make_customer,
     make_customers,
     make_media,
     make_post,
+    make_reaction,
     make_staff,
     make_store,
     make_tag,
@@ -29,7 +31,7 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 VERBS = ("schedule", "unschedule", "cancel", "remind", "refresh")
-READ = ("", "edit/", "reach/", "progress/")
+READ = ("", "edit/", "reach/", "progress/", "reactions/")
 
 
 @pytest.fixture
@@ -714,6 +716,70 @@ def test_a_moment_that_is_done_can_be_asked_about_while_it_is_read(marketer: Cli
     page = marketer.get(f"/posts/{post.pk}/").text
     assert "Ask WeCom now" not in page
     assert "WeCom is not asked any more." in page
+
+
+def test_whoever_reacted_is_named_and_customers_are_linked(marketer: Client) -> None:
+    lin = make_staff("Lin")
+    post = moment_of(lin)
+    target = PostTarget.objects.get(share__post=post)
+    chen = make_customer("Chen", address="wm-chen")
+    make_customer("Old", address="wm-old", state=CustomerState.MERGED, merged_into=chen)
+    make_reaction(target, "wm-chen", kind="comment", times=3)
+    make_reaction(target, "wm-old")
+    make_reaction(target, "wm-<unknown>")
+    make_reaction(target, lin.wecom_userid or "", by_staff=True)
+
+    page = marketer.get(f"/posts/{post.pk}/reactions/").text
+
+    assert page.count(f'href="/customers/{chen.pk}/"') == 2
+    assert "Comment × 3" in page
+    assert "wm-&lt;unknown&gt;" in page
+    assert "at the moment of Lin" in page
+    assert "not named" not in page
+    likes = marketer.get(f"/posts/{post.pk}/reactions/?state=like").context["rows"]
+    assert {row.kind for row in likes} == {"like"}
+    assert f"/posts/{post.pk}/reactions/" in marketer.get(f"/posts/{post.pk}/").text
+
+
+def test_customers_out_of_sight_are_figures_only(client: Client) -> None:
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE)
+    post = moment_of(yu)
+    Post.objects.filter(pk=post.pk).update(created_by=yu)
+    target = PostTarget.objects.get(share__post=post)
+    make_customer("Chen", owner=yu, address="wm-chen")
+    make_customer("Zhao", store=make_store("Xidan"), address="wm-zhao")
+    for address in ("wm-chen", "wm-zhao", "wm-unknown"):
+        make_reaction(target, address)
+    make_reaction(target, yu.wecom_userid or "", by_staff=True)
+
+    page = sign_in(client, yu).get(f"/posts/{post.pk}/reactions/")
+
+    assert [row.who_customer_name or row.who_staff_name for row in page.context["rows"]] == [
+        "Yu", "Chen",
+    ]  # fmt: skip
+    assert "Zhao" not in page.text
+    assert "wm-unknown" not in page.text
+    assert "counted and not named" in page.text
+    assert "4 likes" in page.text
+
+
+def test_pages_of_who_reacted_go_through_all_once_with_the_same_queries(marketer: Client) -> None:
+    post = moment_of(make_staff("Lin"))
+    target = PostTarget.objects.get(share__post=post)
+    page = f"/posts/{post.pk}/reactions/"
+    assert "Nobody here" in marketer.get(page).text
+    for number in range(3):
+        make_reaction(target, f"wm-{number}")
+    few = queries_for(marketer, page)
+    for number in range(3, 60):
+        make_reaction(target, f"wm-{number}")
+    assert queries_for(marketer, page) == few
+
+    first = marketer.get(page).context
+    second = marketer.get(page, {"after": first["last"].pk}).context
+    seen = [row.address for row in (*first["rows"], *second["rows"])]
+    assert sorted(seen) == sorted(f"wm-{number}" for number in range(60))
+    assert second["last"] is None
 
 
 # --- Today --------------------------------------------------------------------------------------

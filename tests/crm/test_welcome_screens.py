@@ -1,5 +1,6 @@
 """Welcomes on pages and by the API: who may say what people are greeted with, and with which files."""
 
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -15,14 +16,16 @@ from PIL import Image
 from campaigns.actions.welcome_rules import set_welcome
 from campaigns.enums import WelcomeState
 from campaigns.models import MediaFile, Welcome, WelcomeRule
-from contacts.enums import Role, Scope
-from contacts.models import ContactCode, RoleGrant, Staff
+from contacts.enums import CustomerState, Role, Scope
+from contacts.models import ContactCode, Customer, RoleGrant, Staff
 from tests.builders import (
     make_code,
     make_customer,
     make_media,
     make_staff,
     make_store,
+    make_welcome,
+    queries_for,
     sign_in,
 )
 
@@ -196,6 +199,80 @@ def test_list_says_how_many_went_without_their_files(client: Client, tao: Staff)
     assert "1 of them went without a file" in page
 
 
+def without_files(staff: Staff, customer: Customer, **fields: Any) -> Welcome:
+    """A welcome of this minute that went without a file."""
+    now = timezone.now()
+    values = {"state": WelcomeState.SENT, "left_out": 1, "settled_at": now}
+    return make_welcome(staff, customer, issued_at=now, **values | fields)
+
+
+def test_whoever_was_greeted_without_a_file_is_listed_with_the_reason(
+    client: Client, tao: Staff
+) -> None:
+    sign_in(client, tao)
+    chen = make_customer("Chen")
+    make_customer("Old", state=CustomerState.MERGED, merged_into=chen)
+    without_files(tao, chen, left_out_why="not_ready")
+    without_files(tao, Customer.objects.get(name="Old"), left_out=2, left_out_why="forgotten")
+    without_files(tao, make_customer("Whole"), left_out=0)
+    without_files(tao, make_customer("Lost"), state=WelcomeState.FAILED)
+    old = without_files(tao, make_customer("Long ago"))
+    Welcome.objects.filter(pk=old.pk).update(received_at=timezone.now() - timedelta(days=8))
+    address = reverse("welcome_without_files")
+
+    page = client.get(address).content.decode()
+
+    assert page.count(f'href="/customers/{chen.pk}/"') == 2
+    assert "Not at WeCom in time" in page
+    assert "WeCom had lost it" in page
+    assert "2 files missing" in page
+    for name in ("Old", "Whole", "Lost", "Long ago"):
+        assert f">{name}<" not in page
+    assert address in client.get(reverse("welcome_list")).content.decode()
+
+
+def test_list_of_those_without_a_file_says_when_there_are_none(client: Client, tao: Staff) -> None:
+    sign_in(client, tao)
+
+    page = client.get(reverse("welcome_without_files")).content.decode()
+
+    assert "Nobody was greeted without a file" in page
+
+
+def test_pages_of_those_without_a_file_go_through_all_once(client: Client, tao: Staff) -> None:
+    sign_in(client, tao)
+    page = reverse("welcome_without_files")
+    for n in range(3):
+        without_files(tao, make_customer(f"C{n}"))
+    few = queries_for(client, page)
+    for n in range(3, 60):
+        without_files(tao, make_customer(f"C{n}"))
+    assert queries_for(client, page) == few
+
+    first = client.get(page).context
+    second = client.get(page, {"after": first["last"].pk}).context
+    seen = [row.customer.name for row in (*first["rows"], *second["rows"])]
+    assert seen == [f"C{n}" for n in reversed(range(60))]
+    assert second["last"] is None
+
+
+def test_those_without_a_file_are_seen_within_the_scope_alone(client: Client) -> None:
+    here, there = make_store("Xujiahui"), make_store("Jingan")
+    lin, mei = make_staff("Lin", store=here), make_staff("Mei", store=there)
+    without_files(lin, make_customer("Chen", owner=lin))
+    without_files(mei, make_customer("Zhao", owner=mei))
+    without_files(lin, make_customer("Moved", owner=mei))
+    page = reverse("welcome_without_files")
+
+    sign_in(client, local_marketer(here))
+    shown = client.get(page)
+    assert [row.customer.name for row in shown.context["rows"]] == ["Chen"]
+    assert "Zhao" not in shown.content.decode()
+
+    sign_in(client, lin)
+    assert client.get(page).status_code == 403
+
+
 # --- who may ------------------------------------------------------------------------------------
 
 
@@ -237,9 +314,10 @@ def test_list_asks_as_often_for_many_rows_as_for_few(client: Client, tao: Staff)
     sign_in(client, tao)
     client.get(reverse("welcome_list"))
     counts = []
-    for rows in (3, 30):
+    for rows in (3, 37):
         for _row in range(rows):
             rule(contact_code=make_code())
+            without_files(tao, make_customer())
         with CaptureQueriesContext(connection) as queries:
             client.get(reverse("welcome_list"))
         counts.append(len(queries))

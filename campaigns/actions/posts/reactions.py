@@ -3,14 +3,16 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from campaigns.actions.parts import IN_HAND, TOO_YOUNG
 from campaigns.channels import moments_connector
-from campaigns.enums import PostKind
-from campaigns.models import Post, PostTarget
+from campaigns.enums import PostKind, ReactionKind
+from campaigns.models import Post, PostReaction, PostTarget
 from campaigns.tasks import read_reactions as read_reactions_task
 from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear
+from connectors.wecom.api.moments import Said
 from connectors.wecom.posts import WeComMoments
 from contacts.doorbell import ring
 from contacts.wecom import READING
@@ -19,6 +21,11 @@ SHORTEST = timedelta(hours=1)
 LONGEST = timedelta(days=1)
 READ_FOR = timedelta(days=14)
 """How long after its publication a moment is asked about; the figures stay for good."""
+
+MOST_KEPT = 2_000
+"""People whose reactions to one colleague's moment are kept by name; the figures count all."""
+
+LONGEST_ADDRESS = 64
 
 TURN = 100
 """How many colleagues one worker asks about before others have their turn."""
@@ -66,7 +73,40 @@ def _read(target: PostTarget, connector: WeComMoments, *, now: datetime) -> None
     except (ChannelRefused, ChannelUnclear):
         held.update(reactions_due_at=_next(target, now))
         return
-    held.update(**asdict(found), reactions_read_at=now, reactions_due_at=_next(target, now))
+    changes = asdict(found.counts) | {
+        "reactions_read_at": now,
+        "reactions_due_at": _next(target, now),
+    }
+    with transaction.atomic():
+        if held.update(**changes):
+            _keep(target, found, now=now)
+
+
+def _keep(target: PostTarget, said: Said, *, now: datetime) -> None:
+    """Write down who reacted, each person once; who is not told of any more is let go."""
+    heard = (
+        *((ReactionKind.COMMENT, who) for who in said.comments),
+        *((ReactionKind.LIKE, who) for who in said.likes),
+    )
+    rows: dict[tuple[ReactionKind, bool, str], PostReaction] = {}
+    for kind, who in heard:
+        key = (kind, who.is_staff, who.address)
+        if before := rows.get(key):
+            before.times += 1
+            before.at = max(filter(None, (before.at, who.at)), default=None)
+        elif who.address and len(who.address) <= LONGEST_ADDRESS and len(rows) < MOST_KEPT:
+            rows[key] = PostReaction(
+                post_id=target.share.post_id, target=target, kind=kind, by_staff=who.is_staff,
+                address=who.address, at=who.at, seen_at=now,
+            )  # fmt: skip
+    PostReaction.objects.bulk_create(
+        rows.values(),
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["target", "kind", "by_staff", "address"],
+        update_fields=["times", "at", "seen_at"],
+    )
+    PostReaction.objects.filter(target=target).exclude(seen_at=now).delete()
 
 
 def _next(target: PostTarget, now: datetime) -> datetime | None:

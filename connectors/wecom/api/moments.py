@@ -83,6 +83,43 @@ class Reactions:
     customer_likes: int = 0
     staff_likes: int = 0
 
+    @property
+    def comments(self) -> int:
+        return self.customer_comments + self.staff_comments
+
+    @property
+    def likes(self) -> int:
+        return self.customer_likes + self.staff_likes
+
+
+@dataclass(frozen=True, slots=True)
+class Reactor:
+    """Somebody who commented or liked, once for each time."""
+
+    address: str
+    is_staff: bool
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Who commented on one member's copy of a moment, and who likes it."""
+
+    comments: tuple[Reactor, ...] = ()
+    likes: tuple[Reactor, ...] = ()
+
+    @property
+    def counts(self) -> Reactions:
+        """How many there are, by whose they are."""
+        staff_comments = sum(who.is_staff for who in self.comments)
+        staff_likes = sum(who.is_staff for who in self.likes)
+        return Reactions(
+            customer_comments=len(self.comments) - staff_comments,
+            staff_comments=staff_comments,
+            customer_likes=len(self.likes) - staff_likes,
+            staff_likes=staff_likes,
+        )
+
 
 def add_moment_task(
     client: WeComClient,
@@ -180,25 +217,27 @@ def get_moment_send_result(
     yield from _customers(client, "get_moment_send_result", moment_id, user_id, limit, MAX_RESULTS)
 
 
-def get_moment_comments(client: WeComClient, moment_id: str, user_id: str) -> Reactions:
-    """Count the comments and likes of one member's copy of a moment.
+def get_moment_comments(client: WeComClient, moment_id: str, user_id: str) -> Said:
+    """Return who commented on one member's copy of a moment, and who likes it.
 
-    Those of members carry a ``userid``, those of customers an ``external_userid``.
+    Members carry a ``userid``, customers an ``external_userid``. What they wrote WeCom keeps.
     """
     payload = {"moment_id": moment_id, "userid": user_id}
     answer = client.call("externalcontact/get_moment_comments", payload, idempotent=True)
-    comments, likes = rows(answer, "comment_list"), rows(answer, "like_list")
-    staff_comments, staff_likes = _by_staff(comments), _by_staff(likes)
-    return Reactions(
-        customer_comments=len(comments) - staff_comments,
-        staff_comments=staff_comments,
-        customer_likes=len(likes) - staff_likes,
-        staff_likes=staff_likes,
+    return Said(
+        comments=_people(rows(answer, "comment_list")), likes=_people(rows(answer, "like_list"))
     )
 
 
-def _by_staff(said: Sequence[Mapping[str, Any]]) -> int:
-    return sum(bool(_text(row, "userid")) for row in said)
+def _people(said: Sequence[Mapping[str, Any]]) -> tuple[Reactor, ...]:
+    return tuple(
+        Reactor(
+            address=_text(row, "userid") or _text(row, "external_userid"),
+            is_staff=bool(_text(row, "userid")),
+            at=moment(row, "create_time"),
+        )
+        for row in said
+    )
 
 
 def cancel_moment_task(client: WeComClient, moment_id: str) -> None:

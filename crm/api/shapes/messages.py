@@ -15,8 +15,9 @@ from campaigns.models import (
     WelcomeRule,
 )
 from campaigns.previews import Preview
-from campaigns.queries import AudiencePreview, BatchCell, CampaignProgress
+from campaigns.queries import BATCHES_SHOWN, AudiencePreview, BatchCell
 from crm.api.shapes.people import StaffRef, StoreRef
+from crm.campaign_watch import Pace, Watched
 
 
 class ContentShape(serializers.ModelSerializer[Content]):
@@ -197,10 +198,47 @@ class ReasonShape(serializers.Serializer[Any]):
         return {"state": state, "reason": reason, "customers": customers}
 
 
-class CampaignProgressShape(serializers.Serializer[CampaignProgress]):
+class PaceShape(serializers.Serializer[Pace]):
+    """How fast recipients go to the channel."""
+
+    handed = serializers.IntegerField(help_text="Recipients whom the channel has taken so far.")
+    per_minute = serializers.IntegerField(help_text="Of those, within the last minute.")
+    left = serializers.IntegerField(help_text="Recipients whom the channel is still to be given.")
+    seconds_left = serializers.IntegerField(
+        allow_null=True,
+        help_text="How long that takes at the pace of the last minute; null if nobody can say.",
+    )
+
+
+class BatchErrorShape(serializers.Serializer[Any]):
+    """What the channel said of the batches it refused."""
+
+    error = serializers.CharField()
+    batches = serializers.IntegerField()
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Name the members of the pair."""
+        error, batches = instance
+        return {"error": error, "batches": batches}
+
+
+class CampaignProgressShape(serializers.Serializer[Watched]):
     """Where the recipients stand; ``states`` always adds up to ``total``."""
 
-    total = serializers.IntegerField()
-    states = serializers.DictField(child=serializers.IntegerField())
-    reasons = ReasonShape(many=True)
-    batches = BatchCellShape(many=True)
+    total = serializers.IntegerField(source="progress.total")
+    states = serializers.DictField(source="progress.states", child=serializers.IntegerField())
+    reasons = ReasonShape(source="progress.reasons", many=True)
+    batch_states = serializers.DictField(
+        source="progress.batch_states",
+        child=serializers.IntegerField(),
+        help_text="How many batches are in each state.",
+    )
+    batches = BatchCellShape(
+        source="progress.batches",
+        many=True,
+        help_text=f"The first {BATCHES_SHOWN}; all are in the pages of `/batches?campaign={{id}}`.",
+    )
+    refused = BatchErrorShape(
+        many=True, help_text="Why batches were refused, the most frequent first; at most five."
+    )
+    pace = PaceShape()

@@ -1,11 +1,14 @@
 """Shapes of posts to group chats, and of moments."""
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campaigns.models import Post
+from campaigns.models import Post, PostReaction
 from campaigns.queries import PostProgress, PostTargetRow
 from connectors.wecom.api.moments import Reactions
-from crm.api.shapes.people import StaffRef
+from crm.api.shapes.people import CustomerRef, StaffRef
 
 
 class PostShape(serializers.ModelSerializer[Post]):
@@ -53,3 +56,33 @@ class PostProgressShape(serializers.Serializer[PostProgress]):
     total = serializers.IntegerField()
     states = serializers.DictField(child=serializers.IntegerField())
     targets = PostTargetShape(many=True)
+
+
+class PostReactionShape(serializers.ModelSerializer[PostReaction]):
+    """Who commented on what a colleague has published, or likes it. What was said WeCom keeps.
+
+    One of `staff` and `customer` says who it is; neither if nobody of that `address` is known.
+    """
+
+    moment_of = StaffRef(source="target.staff", read_only=True)
+    staff = serializers.SerializerMethodField()
+    customer = serializers.SerializerMethodField()
+
+    class Meta:
+        model = PostReaction
+        fields = (
+            "id", "kind", "moment_of", "by_staff", "staff", "customer", "address", "times", "at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(StaffRef(allow_null=True))
+    def get_staff(self, row: Any) -> dict[str, Any] | None:
+        """Return the colleague whose it is."""
+        known = row.by_staff and row.who_staff
+        return {"id": row.who_staff, "name": row.who_staff_name} if known else None
+
+    @extend_schema_field(CustomerRef(allow_null=True))
+    def get_customer(self, row: Any) -> dict[str, Any] | None:
+        """Return the customer whose it is."""
+        known = not row.by_staff and row.who_customer
+        return {"id": row.who_customer, "name": row.who_customer_name} if known else None

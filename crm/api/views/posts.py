@@ -18,15 +18,15 @@ from campaigns.actions.posts.life import (
     schedule_post,
     unschedule_post,
 )
-from campaigns.enums import PostKind, PostState
-from campaigns.models import Content, Post
+from campaigns.enums import PostKind, PostState, ReactionKind
+from campaigns.models import Content, Post, PostReaction
 from campaigns.queries import PostProgress, post_progress
 from contacts.enums import Role
 from contacts.models import Tag
-from crm.access import post_for, posts_of, require, stores_of
+from crm.access import post_for, posts_of, reactions_to, require, stores_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.inputs import MomentField
-from crm.api.shapes.posts import PostProgressShape, PostShape
+from crm.api.shapes.posts import PostProgressShape, PostReactionShape, PostShape
 from crm.api.views.messages import MESSAGE_LENGTH, AttachmentsField
 from crm.audiences import check_post_reach, stores_to_post_to
 
@@ -166,6 +166,28 @@ class PostProgressPage(Reading):
     def row(self, pk: int) -> PostProgress:
         """Return the figures."""
         return post_progress(post_for(self.viewer, pk))
+
+
+class PostReactionFilters(django_filters.FilterSet):
+    """How comments and likes can be narrowed down."""
+
+    kind = django_filters.ChoiceFilter(choices=ReactionKind.choices)
+    by_staff = django_filters.BooleanFilter()
+
+
+class PostReactions(Listing):
+    """List who commented on a moment, and who likes it.
+
+    Customers out of your sight are in the figures of the progress only.
+    """
+
+    resource = "posts"
+    shape = PostReactionShape
+    filterset_class = PostReactionFilters
+
+    def rows(self) -> QuerySet[PostReaction]:
+        """Return the people whom the person may know."""
+        return reactions_to(self.viewer, post_for(self.viewer, self.kwargs["pk"]))
 
 
 class PostVerb(PostPage, Verb):

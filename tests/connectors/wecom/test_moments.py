@@ -8,6 +8,8 @@ from connectors.wecom.api.attachments import image, link, video
 from connectors.wecom.api.moments import (
     MomentTask,
     Reactions,
+    Reactor,
+    Said,
     add_moment_task,
     cancel_moment_task,
     get_moment_comments,
@@ -109,14 +111,19 @@ def test_more_than_a_month_is_not_asked_for(client: WeComClient) -> None:
         list(get_moment_list(client, NOON, NOON + timedelta(days=31)))
 
 
-def test_comments_and_likes_are_counted_by_whose_they_are(
+def test_comments_and_likes_are_told_with_whose_they_are(
     client: WeComClient, wecom: ScriptedWeCom
 ) -> None:
     customer, member = {"external_userid": "wo1", "create_time": 1}, {"userid": "mei"}
     said = {"comment_list": [customer, member, customer], "like_list": [customer, member]}
     wecom.script("externalcontact/get_moment_comments", {**OK, **said})
 
-    assert get_moment_comments(client, "mom1", "lin") == Reactions(
+    heard = get_moment_comments(client, "mom1", "lin")
+
+    theirs = Reactor("wo1", is_staff=False, at=datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    mei = Reactor("mei", is_staff=True, at=None)
+    assert heard == Said(comments=(theirs, mei, theirs), likes=(theirs, mei))
+    assert heard.counts == Reactions(
         customer_comments=2, staff_comments=1, customer_likes=1, staff_likes=1
     )
 
@@ -126,7 +133,7 @@ def test_a_moment_that_nobody_has_said_anything_to(
 ) -> None:
     wecom.script("externalcontact/get_moment_comments", OK)
 
-    assert get_moment_comments(client, "mom1", "lin") == Reactions()
+    assert get_moment_comments(client, "mom1", "lin").counts == Reactions()
 
 
 def test_cancelling_twice_is_as_good_as_once(client: WeComClient, wecom: ScriptedWeCom) -> None:

@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from campaigns.models import Campaign, Content, Segment, WelcomeRule
-from contacts.enums import Role
+from campaigns.models import Batch, Campaign, Content, Segment, WelcomeRule
+from contacts.enums import Role, Scope
 from contacts.models import ContactCode, CustomerTag
 from tests.builders import (
     first_store,
+    make_batch,
     make_campaign,
     make_content,
     make_customer,
@@ -117,7 +120,78 @@ def test_progress_adds_up(client, tao):
 
     body = client.get(f"/api/v1/campaigns/{campaign.pk}/progress").json()
 
-    assert body == {"total": 0, "states": {}, "reasons": [], "batches": []}
+    assert body == {
+        "total": 0, "states": {}, "reasons": [], "batch_states": {}, "batches": [], "refused": [],
+        "pace": {"handed": 0, "per_minute": 0, "left": 0, "seconds_left": None},
+    }  # fmt: skip
+
+
+def test_progress_tells_pace_and_what_was_refused(client, tao):
+    campaign = make_campaign(created_by=tao)
+    now = timezone.now()
+    chen, *others = make_customers(6, owner=tao)
+    make_batch(campaign, [chen], state="handed", claimed_at=now, handed_at=now)
+    for error, customer in zip(["40096", "40096", "40058"], others, strict=False):
+        make_batch(campaign, [customer], state="refused", error=error)
+    make_batch(campaign, others[3:])
+
+    body = client.get(f"/api/v1/campaigns/{campaign.pk}/progress").json()
+
+    assert body["total"] == sum(body["states"].values()) == 6
+    assert body["batch_states"] == {"handed": 1, "refused": 3, "waiting": 1}
+    assert body["refused"] == [
+        {"error": "40096", "batches": 2}, {"error": "40058", "batches": 1},
+    ]  # fmt: skip
+    assert body["pace"] == {"handed": 1, "per_minute": 1, "left": 2, "seconds_left": 120}
+
+
+def many_batches(campaign, number, **fields):
+    start = campaign.batches.count()
+    return Batch.objects.bulk_create(
+        Batch(campaign=campaign, seq=start + n + 1, size=200, **fields) for n in range(number)
+    )
+
+
+def test_progress_is_as_long_for_300_batches_as_for_3(client, tao):
+    campaign = make_campaign(created_by=tao)
+    url = f"/api/v1/campaigns/{campaign.pk}/progress"
+    client.get(url)
+    asked = []
+    for number in (3, 297):
+        many_batches(campaign, number, state="refused", error=f"40096 {number}")
+        with CaptureQueriesContext(connection) as queries:
+            body = client.get(url).json()
+        asked.append(len(queries))
+
+    assert asked[0] == asked[1]
+    assert body["batch_states"] == {"refused": 300}
+    assert [cell["seq"] for cell in body["batches"]] == list(range(1, 51))
+    assert len(body["refused"]) == 2
+
+
+def test_batches_of_a_campaign_are_gone_through_once_each_by_state(client, tao):
+    campaign, other = make_campaign(created_by=tao), make_campaign("Other", created_by=tao)
+    wanted = {batch.pk for batch in many_batches(campaign, 230, state="done")}
+    many_batches(campaign, 5)
+    many_batches(other, 5, state="done")
+
+    seen, url = [], f"/api/v1/batches?campaign={campaign.pk}&state=done&page_size=100"
+    while url:
+        page = client.get(url).json()
+        assert len(page["results"]) <= 100
+        seen += [row["id"] for row in page["results"]]
+        url = page["next"]
+
+    assert seen == sorted(wanted, reverse=True)
+
+
+def test_a_colleagues_progress_and_batches_do_not_exist_for_a_marketer_of_one_store(api):
+    campaign = make_campaign()
+    many_batches(campaign, 3)
+    yu = api(make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE))
+
+    assert yu.get(f"/api/v1/campaigns/{campaign.pk}/progress").status_code == 404
+    assert yu.get(f"/api/v1/batches?campaign={campaign.pk}").json()["results"] == []
 
 
 def test_a_campaign_goes_out_at_once_without_a_time(client, tao):

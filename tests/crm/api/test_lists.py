@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from campaigns.enums import DeliveryState
+from campaigns.models import WelcomeRule
 from contacts.actions.history import record
 from contacts.enums import IdentityKind, Role
 from contacts.models import CustomerTag
@@ -16,6 +17,7 @@ from tests.builders import (
     make_campaign,
     make_code,
     make_content,
+    make_coupon,
     make_customer,
     make_customers,
     make_departed,
@@ -23,6 +25,7 @@ from tests.builders import (
     make_handover,
     make_identity,
     make_interaction,
+    make_media,
     make_segment,
     make_staff,
     make_store,
@@ -177,7 +180,7 @@ def a_handover(hua):
 
 
 def a_code(hua):
-    make_code(staff=[hua], tags=[make_tag()])
+    make_code(staff=[hua])
 
 
 def a_content(hua):
@@ -230,6 +233,31 @@ def test_a_longer_list_asks_no_more(api, hua, address, make):
 
     assert count_queries(client, address) == one
     assert one <= 9
+
+
+def a_welcome(hua):
+    code = make_code(staff=[hua])
+    content = make_content(attachments=[{"kind": "image", "media": make_media().pk}])
+    WelcomeRule.objects.create(contact_code=code, content=content)
+
+
+def a_coupon(hua):
+    make_coupon(make_customer(owner=make_staff()), given_by=make_staff())
+
+
+@pytest.mark.parametrize(("address", "make"), [("welcomes", a_welcome), ("coupons", a_coupon)])
+def test_forty_rows_ask_no_more_than_three(api, hua, address, make):
+    client = api(hua)
+    client.get("/api/v1/tags")  # writes when the key was last used
+    for _row in range(3):
+        make(hua)
+    three = count_queries(client, address)
+
+    for _row in range(37):
+        make(hua)
+
+    assert len(client.get(f"/api/v1/{address}").json()["results"]) == 40
+    assert count_queries(client, address) == three <= 9
 
 
 def count_queries(client, address):

@@ -10,9 +10,11 @@ from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff
 from tests.builders import (
     make_content,
+    make_customer,
     make_customers,
     make_media,
     make_post,
+    make_reaction,
     make_staff,
     make_store,
     make_tag,
@@ -183,3 +185,36 @@ def test_the_progress_tells_of_comments_and_likes(client):
         "customer_comments": 0, "staff_comments": 1, "customer_likes": 3, "staff_likes": 0,
     }  # fmt: skip
     assert row["reactions_read_at"]
+
+
+def test_who_reacted_is_listed_by_kind_and_within_sight(api, client):
+    yu, lin = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE), make_staff("Lin")
+    make_customers(1, owner=lin, followed=True)
+    now = timezone.now()
+    post = make_post(kind=PostKind.MOMENT, state="scheduled", send_at=now, created_by=yu)
+    plan_post(post.pk, now=now)
+    target = PostTarget.objects.get()
+    chen = make_customer("Chen", owner=lin, address="wm-chen")
+    make_customer("Zhao", store=make_store("Xidan"), address="wm-zhao")
+    make_reaction(target, "wm-chen")
+    make_reaction(target, "wm-zhao")
+    make_reaction(target, lin.wecom_userid or "", by_staff=True, kind="comment")
+
+    def found(who, query=""):
+        rows, url = [], f"{POSTS}/{post.pk}/reactions?page_size=1{query}"
+        while url:
+            page = who.get(url).json()
+            rows += page["results"]
+            url = page["next"]
+        return rows
+
+    comment, zhao, like = found(client)
+    assert (comment["staff"], comment["customer"]) == ({"id": lin.pk, "name": "Lin"}, None)
+    assert (like["staff"], like["customer"]) == (None, {"id": chen.pk, "name": "Chen"})
+    assert (zhao["customer"]["name"], like["moment_of"]["name"]) == ("Zhao", "Lin")
+    assert [row["id"] for row in found(client, "&kind=comment")] == [comment["id"]]
+    assert len(found(client, "&by_staff=false")) == 2
+    assert [row["id"] for row in found(api(yu))] == [comment["id"], like["id"]]
+    assert client.get(f"{POSTS}/{post.pk}/reactions?kind=x").status_code == 400
+    other = api(make_staff("Wen", role=Role.MARKETER, scope=Scope.STORE))
+    assert other.get(f"{POSTS}/{post.pk}/reactions").status_code == 404
