@@ -25,7 +25,7 @@ from campaigns.tracking.tokens import TokenUse, maker
 from config import env
 from connectors.smtp.mailbox import Mailbox, MailboxAddress
 from contacts.enums import CallbackState, IdentityKind
-from contacts.models import Callback, ConsentEntry, Customer, Identity, Interaction
+from contacts.models import Callback, Consent, ConsentEntry, Customer, Identity, Interaction
 from crm.actions import mailbox as reading_mailbox
 from crm.actions.mailbox import mailboxes_to_read, read_mailbox
 from crm.actions.sweeping import do_what_is_due, ring_for_due
@@ -133,7 +133,8 @@ def test_bounces_complaints_and_wishes_are_taken_up(box: MailboxServer) -> None:
     words = ConsentEntry.objects.order_by("pk").values_list("customer_id", "channel", "source")
     assert list(words) == [
         (wu.customer_id, "email", "complained"),
-        (li.customer_id, "email", "unsubscribed"),
+        (li.customer_id, "", "unsubscribed"),
+        (li.customer_id, "", "unsubscribed"),
     ]
     dead = Identity.objects.exclude(dead_at=None).values_list("customer_id", flat=True)
     assert list(dead) == [chen.customer_id]
@@ -330,19 +331,16 @@ def test_words_of_an_answer_are_kept_on_the_timeline_only(box: MailboxServer) ->
     ["TD", "\n退订。\n\n陈\n1380000\n", "stop\n\nSent from my phone", "> Our coats\n\nＳＴＯＰ\n",
      "TD\n\n-----Original Message-----\nFrom: Shop\n"],
 )  # fmt: skip
-def test_keyword_as_the_first_line_ends_e_mails(box: MailboxServer, text: str) -> None:
+def test_keyword_as_the_first_line_ends_advertising(box: MailboxServer, text: str) -> None:
     chen = sent_to()
     box.put(answer(mark_of(chen), text))
 
     read()
 
-    entry = ConsentEntry.objects.get()
-    assert (entry.customer_id, entry.channel, entry.source, entry.granted) == (
-        chen.customer_id,
-        "email",
-        "keyword",
-        False,
-    )
+    assert list(ConsentEntry.objects.values_list("customer_id", "channel", "source", "granted")) == [
+        (chen.customer_id, "", "keyword", False)
+    ] * 2
+    assert set(ConsentEntry.objects.values_list("purpose", flat=True)) == {"campaign", "care"}
     assert fate(chen)[0] == "replied"
 
 
@@ -366,7 +364,11 @@ def test_start_takes_back_what_a_keyword_ended(box: MailboxServer) -> None:
     box.put(answer(mark_of(chen), "START\n\nChen"))
     read()
 
-    assert [entry.granted for entry in ConsentEntry.objects.order_by("pk")] == [False, True]
+    assert [entry.granted for entry in ConsentEntry.objects.order_by("pk")] == [
+        *[False] * 2,
+        *[True] * 2,
+    ]
+    assert set(Consent.objects.filter(granted=True).values_list("channel", flat=True)) == {"email"}
 
 
 def test_answer_of_a_machine_or_without_our_mark_counts_for_nothing(box: MailboxServer) -> None:
