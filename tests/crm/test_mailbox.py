@@ -414,8 +414,15 @@ def only(word: str, act: str, *, times: int = 1) -> Callable[[str], str]:
     return choose
 
 
-@pytest.mark.parametrize("act", ["drop", "drop after", "no"])
-@pytest.mark.parametrize("word", ["LOGIN", "SELECT", "SEARCH", "FETCH 1", "STORE 1", "FETCH 2"])
+BREAKS = [
+    (word, act)
+    for word in ("LOGIN", "SELECT", "SEARCH", "FETCH 1", "STORE 1", "FETCH 2")
+    for act in ("drop", "drop after", "no")
+    if (word, act) != ("STORE 1", "no")  # that breaks nothing: see below
+]
+
+
+@pytest.mark.parametrize(("word", "act"), BREAKS)
 def test_connection_that_breaks_loses_nothing_and_tells_nothing_twice(
     box: MailboxServer, word: str, act: str
 ) -> None:
@@ -435,6 +442,48 @@ def test_connection_that_breaks_loses_nothing_and_tells_nothing_twice(
     assert Callback.objects.filter(state=CallbackState.DONE).count() == 2
     assert box.unread == []
     assert (row().failures, row().error) == (0, "")
+
+
+@pytest.mark.parametrize("word", ["STORE 1", "MOVE 1"])
+def test_mail_that_is_not_put_aside_stops_nobody_and_is_tried_again(
+    box: MailboxServer, settings: Any, word: str
+) -> None:
+    settings.MAILBOX_URL = box.url(query="?done=Done")
+    names = ("a", "b", "c")
+    letters = [sent_to(name, f"{name}@mail.example") for name in names]
+    box.put(*[postfix(mark_of(letter)) for letter in letters])
+    box.act = only(word, "no", times=2)
+
+    assert read() == 3
+    assert {fate(letter) for letter in letters} == {("failed", "bounced")}
+    assert (row().error, row().failures, row().unmoved) == ("", 0, [1])
+    assert [*box.mails] == [1]
+    read()
+
+    box.act = lambda _line: ""
+    read()
+    assert (row().error, row().unmoved, [*box.mails]) == ("", [], [])
+    assert len(box.moved['"Done"']) == 3
+    assert len([line for line in box.asked if "FETCH" in line]) == 3, "each was read once"
+    assert Callback.objects.count() == 3
+
+
+def test_mails_that_a_server_never_moves_are_not_remembered_without_end(
+    box: MailboxServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_mailbox, "MOST_UNMOVED", 2)
+    monkeypatch.setattr(reading_mailbox, "TRIES_AGAIN", 1)
+    settings.MAILBOX_URL = box.url(query="?done=Done")
+    box.put(*[postfix(mark_of(sent_to(name, f"{name}@mail.example"))) for name in "abc"])
+    box.act = only("MOVE", "no", times=99)
+
+    read()
+    assert row().unmoved == [2, 3]
+    read()
+    assert row().unmoved == [3, 2], "the one that was tried waits behind the others"
+    box.validity = 8
+    read()
+    assert row().unmoved == []
 
 
 @pytest.mark.parametrize(
