@@ -15,7 +15,7 @@ from campaigns.attachments import in_public_form
 from campaigns.enums import DeliveryState
 from campaigns.models import Campaign, Variant
 from campaigns.models.campaigns import BATCH_LIMIT
-from campaigns.placeholders import PLACEHOLDER
+from campaigns.placeholders import COUPON_CODE, PLACEHOLDER, used_in
 from campaigns.tracking.links import Cut, Linker
 from campaigns.tracking.tokens import TokenUse, maker
 from connectors.base import Letter
@@ -25,7 +25,7 @@ Values = Mapping[str, str]
 
 _RECIPIENTS = """
 SELECT mine.batch_id, mine.slot, mine.customer_id, mine.address, customer.name,
-       coalesce(staff.name, ''), store.name, batch.variant
+       coalesce(staff.name, ''), store.name, batch.variant{coupon_code}
 FROM (
     SELECT batch_id, slot, customer_id, address FROM campaigns_delivery
     WHERE batch_id = ANY(%(batches)s) AND state = %(state)s
@@ -35,9 +35,29 @@ FROM (
 JOIN contacts_customer AS customer ON customer.id = mine.customer_id
 JOIN campaigns_batch AS batch ON batch.id = mine.batch_id
 JOIN contacts_store AS store ON store.id = customer.store_id
-LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id
+LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id{coupon_join}
 ORDER BY mine.batch_id, mine.slot
 """
+
+# What was valid when the batch was claimed: whoever asks a provider afterwards whether it has these
+# words writes the same ones, also if the customer has redeemed the coupon by then.
+_COUPON_JOIN = """
+LEFT JOIN LATERAL (
+    SELECT held.code FROM contacts_coupon AS held
+    WHERE held.customer_id IN (
+        SELECT mine.customer_id
+        UNION ALL SELECT id FROM contacts_customer WHERE merged_into_id = mine.customer_id
+    )
+      AND held.issued_at <= coalesce(batch.claimed_at, now())
+      AND held.expires_at > coalesce(batch.claimed_at, now())
+      AND (held.redeemed_at IS NULL OR held.redeemed_at > batch.claimed_at)
+    ORDER BY held.issued_at DESC, held.id DESC LIMIT 1
+) AS coupon ON true"""
+
+_WITHOUT_COUPONS = _RECIPIENTS.format(coupon_code="", coupon_join="")
+_WITH_COUPONS = _RECIPIENTS.format(
+    coupon_code=", coalesce(coupon.code, '')", coupon_join=_COUPON_JOIN
+)
 
 
 @dataclass(slots=True)
@@ -52,13 +72,19 @@ class Recipient:
     guide: str
     store: str
     variant: int | None = None
+    coupon_code: str = ""
 
 
-def recipients_in(batches: list[int], state: DeliveryState) -> list[Recipient]:
-    """Read the recipients of these batches that are in one state, batch by batch: one query."""
+def recipients_in(
+    batches: list[int], state: DeliveryState, *, coupons: bool = False
+) -> list[Recipient]:
+    """Read the recipients of these batches that are in one state, batch by batch: one query.
+
+    Codes of ``coupons`` are read only for words that name them.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            _RECIPIENTS,
+            _WITH_COUPONS if coupons else _WITHOUT_COUPONS,
             {
                 "batches": batches,
                 "state": state.value,
@@ -99,6 +125,11 @@ class Writer:
             for wording in wordings
         }
         self._attachments: list[dict[str, Any]] = in_public_form(campaign.attachments)
+        self.names_coupons = any(
+            COUPON_CODE in used_in(words)
+            for wording in wordings
+            for words in (wording.text, wording.subject, wording.html)
+        )
 
     def letter(self, person: Recipient) -> Letter:
         """Write the letter of one recipient; the same words and key on every attempt."""
@@ -109,6 +140,7 @@ class Writer:
             "guide": person.guide,
             "store": person.store,
             "company": self._company,
+            COUPON_CODE: person.coupon_code,
         }
         words = self._words[person.variant]
         return Letter(

@@ -161,6 +161,7 @@ class Turn:
     _trouble: int = 0
     _any_taken: bool = False
     _rested: bool = False
+    _names_coupons: bool = False
 
     def run(self) -> None:
         """Send until nothing is left, the turn is over, or the campaign may not go on.
@@ -185,6 +186,7 @@ class Turn:
 
     def _letters(self) -> Iterator[Letter | None]:
         writer = Writer(self.campaign)
+        self._names_coupons = writer.names_coupons
         rate = Rate.of(self.campaign.channel)
         while not self._must_stop() and self._claim():
             for batch_id, claimed in list(self._claimed.items()):
@@ -257,10 +259,10 @@ class Turn:
 
         Who may not get it any more and was unclear stays so: nobody knows whether they have it.
         """
-        yield from recipients_in(batches, DeliveryState.QUEUED)
+        yield from recipients_in(batches, DeliveryState.QUEUED, coupons=self._names_coupons)
         if not self._is_keyed:
             return
-        unclear = recipients_in(batches, DeliveryState.UNCLEAR)
+        unclear = recipients_in(batches, DeliveryState.UNCLEAR, coupons=self._names_coupons)
         barred: set[int] = set()
         for batch in Batch.objects.filter(pk__in={person.batch_id for person in unclear}):
             batch.campaign = self.campaign
