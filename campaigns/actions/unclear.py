@@ -49,9 +49,7 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
     writer = Writer(batch.campaign)
     since = (batch.campaign.planned_at or now) - timedelta(minutes=1)
     found, missing = {}, []
-    for person in recipients_in(
-        [batch.pk], DeliveryState.UNCLEAR, coupons=writer.names_coupons
-    ):
+    for person in recipients_in([batch.pk], DeliveryState.UNCLEAR, coupons=writer.names_coupons):
         try:
             answer = connector.look_up(writer.letter(person), since=since, until=now)
         except ChannelBusy as busy:

@@ -97,10 +97,16 @@ def _is_known(reply: Reply, person: Customer) -> bool:
 
 def _stop(reply: Reply, person: Customer, *, source: str, now: datetime) -> None:
     """Do what "stop" means: it counts in every channel, in whichever it was said."""
-    answered = Campaign.objects.filter(pk=reply.campaign_id).values_list("purpose", flat=True)
-    purposes = meant_by_stop(answered.first())
+    purposes = meant_by_stop(_purpose_answered(reply))
     if refuse(person, purposes, source=source, evidence=_evidence(reply), now=now):
         _note_opted_out(reply)
+
+
+def _purpose_answered(reply: Reply) -> str | None:
+    if reply.campaign_id is None:
+        return None
+    campaigns = Campaign.objects.filter(pk=reply.campaign_id)
+    return campaigns.values_list("purpose", flat=True).first()
 
 
 def _end_channel(reply: Reply, person: Customer, *, source: str, now: datetime) -> None:

@@ -159,9 +159,9 @@ def _take_up(turn: _Turn, mailbox: Mailbox, uid: int) -> None:
         now = turn.now
         returned = read_returned(raw, is_ours=is_our_mark, now=now)
         store_receipts("mail", returned.receipts, raw=raw, now=now)
-        if returned.kind in {ReturnKind.RECEIPT, ReturnKind.NOTHING}:
-            if not _put_aside(turn, mailbox, uid):
-                turn.refused.append(uid)
+        is_done = returned.kind in {ReturnKind.RECEIPT, ReturnKind.NOTHING}
+        if is_done and not _put_aside(turn, mailbox, uid):
+            turn.refused.append(uid)
         counter = _COUNTED[returned.kind]
         counted = {counter: F(counter) + 1}
     turn.row.update(last_uid=uid, unmoved=turn.unmoved, **counted)

@@ -337,9 +337,10 @@ def test_keyword_as_the_first_line_ends_advertising(box: MailboxServer, text: st
 
     read()
 
-    assert list(ConsentEntry.objects.values_list("customer_id", "channel", "source", "granted")) == [
-        (chen.customer_id, "", "keyword", False)
-    ] * 2
+    assert (
+        list(ConsentEntry.objects.values_list("customer_id", "channel", "source", "granted"))
+        == [(chen.customer_id, "", "keyword", False)] * 2
+    )
     assert set(ConsentEntry.objects.values_list("purpose", flat=True)) == {"campaign", "care"}
     assert fate(chen)[0] == "replied"
 
