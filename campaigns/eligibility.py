@@ -15,7 +15,7 @@ from campaigns.enums import DeliveryReason, DeliveryState
 from campaigns.lately import lately_sql, limit_values
 from campaigns.models import Campaign, Delivery
 from campaigns.recipients import Judgement, Recipient, recipients_in
-from campaigns.restraint import Restraint
+from campaigns.restraint import Restraint, restraint_on
 from connectors.base import Abilities
 from contacts.actions.consent import mark_addresses_dead
 
@@ -72,14 +72,15 @@ _OF_MINE = "AND delivery.customer_id IN (SELECT customer_id FROM mine)"
 
 
 def skip_those_who_may_not(
-    campaign: Campaign, batches: Collection[int], *, restraint: Restraint
+    campaign: Campaign, batches: Collection[int], *, restraint: Restraint, coupons: bool = False
 ) -> list[Recipient]:
     """Skip the queued recipients of batches who may not get it any more; return whoever is left.
 
     The channel's sender gone or no longer connected, opted out, no consent, merged or erased, a
     dead address, enough messages lately, another campaign under way: one statement finds them.
     Quiet hours make a batch wait instead; see ``Restraint.quiet_until``. Of the unclear, those are
-    left who may get it, should it go again; the others stay as they are.
+    left who may get it, should it go again; the others stay as they are. For ``coupons`` see
+    ``recipients_in``.
     """
     if not batches:
         return []
@@ -88,6 +89,7 @@ def skip_those_who_may_not(
         DeliveryState.QUEUED,
         DeliveryState.UNCLEAR,
         judgement=_judgement(campaign, restraint),
+        coupons=coupons,
     )
     barred: dict[str, list[int]] = defaultdict(list)
     for person in found:
@@ -98,6 +100,13 @@ def skip_those_who_may_not(
             campaign=campaign, customer__in=customers, state=DeliveryState.QUEUED
         ).update(state=DeliveryState.SKIPPED, reason=reason)
     return [person for person in found if not person.reason]
+
+
+def unclear_who_may_not(campaign: Campaign, batches: Collection[int], *, now: datetime) -> set[int]:
+    """Return the unclear recipients of batches who may not get it any more, should it go again."""
+    judgement = _judgement(campaign, restraint_on(campaign, now=now))
+    found = recipients_in(batches, DeliveryState.UNCLEAR, judgement=judgement)
+    return {person.customer_id for person in found if person.reason}
 
 
 def who_refused(campaign: Campaign, customers: Collection[int], *, since: datetime) -> set[int]:

@@ -12,7 +12,7 @@ from typing import Any
 from campaigns.attachments import in_public_form
 from campaigns.channels import abilities_of
 from campaigns.models import Campaign, Variant
-from campaigns.placeholders import PLACEHOLDER
+from campaigns.placeholders import COUPON_CODE, PLACEHOLDER, used_in
 from campaigns.recipients import Recipient
 from campaigns.tracking.links import Cut, Linker
 from campaigns.tracking.tokens import TokenUse, maker
@@ -54,6 +54,11 @@ class Writer:
             for wording in wordings
         }
         self._attachments: list[dict[str, Any]] = in_public_form(campaign.attachments)
+        self.names_coupons = any(
+            COUPON_CODE in used_in(words)
+            for wording in wordings
+            for words in (wording.text, wording.subject, wording.html)
+        )
 
     def letter(self, person: Recipient, variant: int | None = None) -> Letter:
         """Write the letter of one recipient in one of the wordings that are compared, if any.
@@ -67,6 +72,7 @@ class Writer:
             "guide": person.guide,
             "store": person.store,
             "company": self._company,
+            COUPON_CODE: person.coupon_code,
         }
         words = self._words[variant]
         return Letter(

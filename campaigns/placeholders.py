@@ -6,7 +6,10 @@ No template language and no ``str.format`` ever sees what a person typed.
 import re
 from collections.abc import Mapping
 
-PLACEHOLDERS = frozenset({"customer", "guide", "store", "company", "unsubscribe"})
+COUPON_CODE = "coupon_code"
+"""The code of the coupon that the customer was given last and can still redeem."""
+
+PLACEHOLDERS = frozenset({"customer", "guide", "store", "company", "unsubscribe", COUPON_CODE})
 """Every placeholder there is; other words in braces stay as they were typed."""
 
 SENDER_PLACEHOLDERS = frozenset({"guide", "store", "company"})

@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from campaigns.attachments import Attachment, in_public_form
 from campaigns.html import clean_html
-from campaigns.placeholders import SENDER_PLACEHOLDERS, fill, used_in
+from campaigns.placeholders import COUPON_CODE, SENDER_PLACEHOLDERS, fill, used_in
 from connectors.sms.parts import parts_of
-from contacts.models import Company, Customer
+from contacts.models import Company, Coupon, Customer
 
 EXAMPLE_TOKEN = "example"  # noqa: S105 -- no secret: the link of a preview leads nowhere
+
+EXAMPLE_CODE = "EXAMPLE"
+"""In place of a customer's coupon, in what leaves the house as a test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,17 @@ class Preview:
     """Placeholders that the channel cannot fill: it sends one text to many."""
 
 
-def preview_for(customer: Customer | None, words: Words, *, personal: bool) -> Preview:
+def preview_for(
+    customer: Customer | None, words: Words, *, personal: bool, is_test: bool = False
+) -> Preview:
     """Fill the words for a customer; without one, all placeholders have their fallbacks.
 
-    ``personal`` says whether the channel writes to each customer by themselves.
+    ``personal`` says whether the channel writes to each customer by themselves. A test that is
+    sent somewhere names no real coupon.
     """
     values = _values(customer)
+    if COUPON_CODE in used_in("\n".join((words.text, words.subject, words.html))):
+        values[COUPON_CODE] = EXAMPLE_CODE if is_test else _coupon_code(customer)
     if not personal:
         values = {name: value for name, value in values.items() if name in SENDER_PLACEHOLDERS}
     text = fill(words.text, values)
@@ -73,3 +82,12 @@ def _values(customer: Customer | None) -> dict[str, str]:
         values["guide"] = customer.owner.name if customer.owner else ""
         values["store"] = customer.store.name
     return values
+
+
+def _coupon_code(customer: Customer | None) -> str:
+    """Return the code that a letter would carry if it were written now."""
+    if customer is None:
+        return ""
+    now = timezone.now()
+    held = Coupon.objects.about(customer).valid(now).filter(issued_at__lte=now)
+    return held.order_by("-issued_at", "-pk").values_list("code", flat=True).first() or ""

@@ -17,14 +17,31 @@ WITH mine AS MATERIALIZED (
     LIMIT %(most)s  -- no limit but a hint: the planner knows nothing of fresh deliveries
 ){tables}
 SELECT {once} mine.batch_id, mine.slot, mine.customer_id, mine.address, customer.name,
-       coalesce(staff.name, ''), store.name, mine.state, {reason}
+       coalesce(staff.name, ''), store.name, mine.state, {reason}{coupon_code}
 FROM mine
 JOIN contacts_customer AS customer ON customer.id = mine.customer_id
 JOIN contacts_store AS store ON store.id = customer.store_id
 LEFT JOIN contacts_staff AS staff ON staff.id = customer.owner_id
-{joins}
+{joins}{coupon_join}
 ORDER BY mine.batch_id, mine.slot{preference}
 """
+
+
+# What was valid when the batch was claimed: whoever asks a provider afterwards whether it has these
+# words writes the same ones, also if the customer has redeemed the coupon by then.
+_COUPON_JOIN = """
+JOIN campaigns_batch AS claimed ON claimed.id = mine.batch_id
+LEFT JOIN LATERAL (
+    SELECT held.code FROM contacts_coupon AS held
+    WHERE held.customer_id IN (
+        SELECT mine.customer_id
+        UNION ALL SELECT id FROM contacts_customer WHERE merged_into_id = mine.customer_id
+    )
+      AND held.issued_at <= coalesce(claimed.claimed_at, now())
+      AND held.expires_at > coalesce(claimed.claimed_at, now())
+      AND (held.redeemed_at IS NULL OR held.redeemed_at > claimed.claimed_at)
+    ORDER BY held.issued_at DESC, held.id DESC LIMIT 1
+) AS coupon ON true"""
 
 
 @dataclass(slots=True)
@@ -40,6 +57,7 @@ class Recipient:
     store: str
     state: str
     reason: str = ""
+    coupon_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +75,22 @@ class Judgement:
 
 
 def recipients_in(
-    batches: Collection[int], *states: DeliveryState, judgement: Judgement | None = None
+    batches: Collection[int],
+    *states: DeliveryState,
+    judgement: Judgement | None = None,
+    coupons: bool = False,
 ) -> list[Recipient]:
-    """Read the recipients of these batches that are in one of these states, batch by batch."""
+    """Read the recipients of these batches that are in one of these states, batch by batch.
+
+    Codes of ``coupons`` are read only for words that name them.
+    """
     judgement = judgement or Judgement()
     sql = _RECIPIENTS.format(
         reason=judgement.reason,
         tables=judgement.tables,
         joins=judgement.joins,
+        coupon_code=", coalesce(coupon.code, '')" if coupons else "",
+        coupon_join=_COUPON_JOIN if coupons else "",
         once="DISTINCT ON (mine.batch_id, mine.slot)" if judgement.preference else "",
         preference=judgement.preference,
     )

@@ -40,14 +40,6 @@ def decide_experiment(campaign_id: int) -> None:
 
 
 @shared_task
-def run_series(series_id: int) -> None:
-    """Make the campaign of a series whose time has come."""
-    from campaigns.actions.series import run_series as run
-
-    run(series_id, now=timezone.now())
-
-
-@shared_task
 def look_up_batch(batch_id: int) -> None:
     """Ask the channel about an unclear batch."""
     from campaigns.actions.batches import look_up_batch as look_up

@@ -11,6 +11,7 @@ REST_SECONDS = 5.0
 """How long a channel rests that is busy or cannot be reached and does not say how long."""
 
 LONGEST_REST = 3600.0
+LONGEST_REFERENCE = 120
 BUSY_STATUSES = frozenset({425, 429, 503})
 SETTING_STATUSES = frozenset({401, 403, 404, 405})
 """These speak of the address or the password that is set up here, not of one letter."""
@@ -63,5 +64,10 @@ def reference_in(body: bytes) -> str:
     for name in ("id", "reference", "message_id", "messageId", "sid"):
         value = found.get(name)
         if isinstance(value, str | int) and not isinstance(value, bool):
-            return str(value).replace("\x00", "")[:120]
+            return as_reference(value)
     return ""
+
+
+def as_reference(value: object) -> str:
+    """Return a far side's id as it can be kept: without NUL, and not longer than its column."""
+    return str(value or "").replace("\0", "")[:LONGEST_REFERENCE]

@@ -116,6 +116,11 @@ def _campaign(notice: Notice) -> str:
         return _("“%(name)s” was sent back: see its history for the reason.") % values
     if notice.data.get("what") == "winner":
         return _("“%(name)s” has no clear winner: choose the words for the rest.") % values
+    if notice.data.get("what") == "series_paused":
+        return (
+            _("“%(name)s” is paused: whoever answers for it may no longer reach its customers.")
+            % values
+        )
     return _("A run of “%(name)s” could not start.") % values
 
 

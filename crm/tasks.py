@@ -37,6 +37,14 @@ def sync_wecom() -> None:
 
 
 @shared_task
+def run_series(series_id: int) -> None:
+    """Make the campaign of a series whose time has come, or pause it."""
+    from crm.actions.series import run_series_due
+
+    run_series_due(series_id, now=timezone.now())
+
+
+@shared_task
 def reconcile(run_id: int) -> None:
     """Go on with a comparison for a while."""
     from crm.actions.reconcile import go_on

@@ -321,6 +321,7 @@ PRIVATE = frozenset(
         "loss.win_back",
         "losses.exported",
         "media.archived",
+        "media.brought_back",
         "media.uploaded",
         "messaging_rules.changed",
         "pool.rule_changed",

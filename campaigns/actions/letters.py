@@ -162,6 +162,7 @@ class Turn:
     _trouble: int = 0
     _any_taken: bool = False
     _rested: bool = False
+    _names_coupons: bool = False
 
     def run(self) -> None:
         """Send until nothing is left, the turn is over, or the campaign may not go on.
@@ -186,6 +187,7 @@ class Turn:
 
     def _letters(self) -> Iterator[Letter | None]:
         writer = Writer(self.campaign)
+        self._names_coupons = writer.names_coupons
         rate = Rate.of(self.campaign.channel)
         while not self._must_stop() and self._claim():
             for batch_id, claimed in list(self._claimed.items()):
@@ -241,7 +243,9 @@ class Turn:
             claimed = fresh[batch.pk] = _Claimed(batch.attempts, batch.variant)
             claimed.not_before = restraint.quiet_until(batch.time_zone, now)
         awake = [pk for pk, claimed in fresh.items() if claimed.not_before is None]
-        for person in skip_those_who_may_not(self.campaign, awake, restraint=restraint):
+        for person in skip_those_who_may_not(
+            self.campaign, awake, restraint=restraint, coupons=self._names_coupons
+        ):
             if self._is_keyed or person.state == DeliveryState.QUEUED:
                 fresh[person.batch_id].left.append(person)
         for claimed in fresh.values():

@@ -44,7 +44,7 @@ Needed = tuple[int, MediaUse]
 
 
 def keep_media(name: str, content: bytes, *, actor: Staff | None, now: datetime) -> MediaFile:
-    """Keep an uploaded file; one that is here already is found, not kept twice.
+    """Keep an uploaded file; one that is here already is found, and brought back if put away.
 
     Raises ``RuleBroken`` if it is nothing that can be sent.
     """
@@ -71,9 +71,17 @@ def keep_media(name: str, content: bytes, *, actor: Staff | None, now: datetime)
                 MediaBody.objects.create(media=known, content=file.content)
                 record(known, "media.uploaded", actor=actor, at=now)
     elif known.archived_at:
-        MediaFile.objects.filter(pk=known.pk).update(archived_at=None)
-        known.archived_at = None
+        _bring_back(known, actor=actor, now=now)
     return known
+
+
+def _bring_back(media: MediaFile, *, actor: Staff | None, now: datetime) -> None:
+    """Offer a file again; of two who upload it at once, one has brought it back."""
+    with transaction.atomic():
+        put_away = MediaFile.objects.filter(pk=media.pk, archived_at__isnull=False)
+        if put_away.update(archived_at=None):
+            record(media, "media.brought_back", actor=actor, at=now)
+    media.archived_at = None
 
 
 def archive_media(media: MediaFile, *, actor: Staff | None, now: datetime) -> None:

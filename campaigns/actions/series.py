@@ -1,7 +1,7 @@
 """Series: making them, and making a campaign of each when its time has come."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 
 from campaigns.actions.campaigns import create_campaign, schedule_campaign
 from campaigns.actions.wordings import Wording, check_sendable
+from campaigns.approval import approvers
 from campaigns.calendar import check_series_rule, local_day, next_run, zone_named
 from campaigns.enums import RunState, SeriesState
 from campaigns.models import Series, SeriesRun
 from contacts.actions.history import record
 from contacts.actions.notices import notify
-from contacts.enums import NoticeKind, Purpose
+from contacts.enums import NoticeKind, Purpose, StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
 
@@ -113,10 +114,17 @@ def pause_series_of(staff: Staff, successor: Staff | None, *, now: datetime) -> 
     theirs.update(created_by=successor)
 
 
-def run_series(series_id: int, *, now: datetime) -> SeriesRun | None:
+def _anybody(_series: Series) -> None:
+    """Whoever answers for the series, it may run."""
+
+
+def run_series(
+    series_id: int, *, now: datetime, check: Callable[[Series], None] = _anybody
+) -> SeriesRun | None:
     """Make the campaign of a series whose time has come; returns the run, if there was one.
 
-    Of several that are due, as after a night without a server, only the newest starts, and only
+    ``check`` raises ``RuleBroken`` if whoever answers for the series may not have it run any more:
+    then it is paused, and those who can resume it are told. Of several that are due, as after a night without a server, only the newest starts, and only
     if it is not too late; the others are written down as missed. Called twice it runs once.
     """
     with transaction.atomic():
@@ -128,6 +136,10 @@ def run_series(series_id: int, *, now: datetime) -> SeriesRun | None:
         )
         if series is None or series.next_run_at is None:
             return None
+        try:
+            check(series)
+        except RuleBroken as error:
+            return _pause_unfit(series, series.next_run_at, str(error), now=now)
         due, upcoming = _due(series, now)
         newest = due.pop()
         SeriesRun.objects.bulk_create(
@@ -184,20 +196,36 @@ def _start(series: Series, run_at: datetime, *, now: datetime) -> SeriesRun:
             data = {"campaign": campaign.pk}
             record(series, "series.run", actor=None, at=now, data=data)
     except RuleBroken as error:
-        return _refuse(series, run_at, str(error), now=now)
+        makers = [series.created_by_id] if series.created_by_id else []
+        return _refuse(series, run_at, str(error), tell=makers, now=now)
     return run
 
 
-def _refuse(series: Series, run_at: datetime, why: str, *, now: datetime) -> SeriesRun:
+def _pause_unfit(series: Series, run_at: datetime, why: str, *, now: datetime) -> SeriesRun:
+    pause_series(series, actor=None, now=now)
+    who = [*approvers().values_list("pk", flat=True)]
+    if series.created_by and series.created_by.state != StaffState.DEPARTED:
+        who.append(series.created_by.pk)
+    return _refuse(series, run_at, why, what="series_paused", tell=who, now=now)
+
+
+def _refuse(
+    series: Series,
+    run_at: datetime,
+    why: str,
+    *,
+    tell: Iterable[int],
+    now: datetime,
+    what: str = "series",
+) -> SeriesRun:
     record(series, "series.not_run", actor=None, at=now, data={"why": why})
-    if series.created_by_id:
-        notify(
-            [series.created_by_id],
-            NoticeKind.CAMPAIGN,
-            key=f"series-{series.pk}-{run_at:%Y%m%d%H%M}",
-            now=now,
-            data={"what": "series", "series": series.pk, "name": series.name},
-        )
+    notify(
+        tell,
+        NoticeKind.CAMPAIGN,
+        key=f"series-{series.pk}-{run_at:%Y%m%d%H%M}",
+        now=now,
+        data={"what": what, "series": series.pk, "name": series.name},
+    )
     return SeriesRun.objects.create(
         series=series, run_at=run_at, state=RunState.REFUSED, why=why[:300], created_at=now
     )

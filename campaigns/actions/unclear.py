@@ -4,6 +4,7 @@ A channel of letters that can be asked is asked by itself; of others, and whenev
 better, a person decides. Each decision is one guarded update and stands in the history.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.letters import LOOK_EVERY
 from campaigns.channels import direct_connector, is_direct
+from campaigns.eligibility import unclear_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.letters import Writer
 from campaigns.models import Batch, Campaign, Delivery
@@ -47,7 +49,7 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
     writer = Writer(batch.campaign)
     since = (batch.campaign.planned_at or now) - timedelta(minutes=1)
     found, missing = {}, []
-    for person in recipients_in([batch.pk], DeliveryState.UNCLEAR):
+    for person in recipients_in([batch.pk], DeliveryState.UNCLEAR, coupons=writer.names_coupons):
         try:
             answer = connector.look_up(writer.letter(person, batch.variant), since=since, until=now)
         except ChannelBusy as busy:
@@ -98,17 +100,29 @@ def check_unclear(campaign: Campaign, *, actor: Staff | None, now: datetime) -> 
 def send_again(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
     """Send once more what is unclear, at the risk of reaching people twice; returns how many.
 
-    Raises ``RuleBroken`` if nothing is unclear or the campaign is over.
+    Letters to people who may not get one any more stay unclear: that nothing was sent to them would
+    be untrue. Raises ``RuleBroken`` if nothing can go again, or the campaign or its time is over.
     """
-    if campaign.state not in OPEN:
+    if not may_go_again(campaign, now=now):
         raise RuleBroken(_("This campaign is over: nothing can be sent again."))
     batches = _unclear_batches(campaign)
+    if not batches:
+        raise RuleBroken(_("Nothing is unclear."))
+    barred = (
+        unclear_who_may_not(campaign, batches, now=now) if is_direct(campaign.channel) else set()
+    )
     with transaction.atomic():
-        again = _queue_again(campaign, batches, now=now)
+        again = _queue_again(campaign, batches, now=now, barred=barred)
         if not again:
-            raise RuleBroken(_("Nothing is unclear."))
+            raise RuleBroken(_("None of them may get it any more. Write them off."))
         record(campaign, "campaign.sent_again", actor=actor, at=now, data={"recipients": again})
     return again
+
+
+def may_go_again(campaign: Campaign, *, now: datetime) -> bool:
+    """Whether a person may still have something of this campaign sent."""
+    in_time = campaign.send_until is None or campaign.send_until > now
+    return campaign.state in OPEN and in_time
 
 
 def write_off(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
@@ -138,23 +152,27 @@ def _unclear_batches(campaign: Campaign) -> list[int]:
     return list(found.order_by("pk").values_list("pk", flat=True))
 
 
-def _queue_again(campaign: Campaign, batches: list[int], *, now: datetime) -> int:
+def _queue_again(
+    campaign: Campaign, batches: list[int], *, now: datetime, barred: Collection[int] = ()
+) -> int:
     """Let unclear recipients of these batches go once more; with a cancelled campaign they end."""
     with transaction.atomic():
         state = Campaign.objects.select_for_update().get(pk=campaign.pk).state
         live = state in OPEN
         locked = Batch.objects.select_for_update().filter(pk__in=batches, state=BatchState.UNCLEAR)
         held = list(locked.order_by("pk").values_list("pk", flat=True))
-        again = Delivery.objects.filter(batch__in=held, state=DeliveryState.UNCLEAR).update(
+        unclear = Delivery.objects.filter(batch__in=held, state=DeliveryState.UNCLEAR)
+        again = unclear.exclude(customer__in=barred).update(
             state=DeliveryState.QUEUED if live else DeliveryState.CANCELLED
         )
         queued = Q(deliveries__state=DeliveryState.QUEUED)
+        stays = set(unclear.values_list("batch", flat=True))
         rows = Batch.objects.filter(pk__in=held)
         to_send = set(rows.filter(queued).values_list("pk", flat=True)) if live else set()
         rows.filter(pk__in=to_send).update(
             state=BatchState.WAITING, attempts=0, next_attempt_at=None
         )
-        rows.exclude(pk__in=to_send).update(
+        rows.exclude(pk__in=to_send | stays).update(
             state=BatchState.DONE if live else BatchState.CANCELLED,
             done_at=now,
             next_attempt_at=None,

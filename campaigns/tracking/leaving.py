@@ -1,5 +1,6 @@
 """The way out: one press on a page without a login, and the way back from there."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,10 @@ BY_KEYWORD = "keyword"
 
 OWN_WORDS = (BY_LINK, BY_KEYWORD)
 """Sources by which customers speak for themselves, and may take back what they said."""
+
+EVERYTHING = ("",)
+ADVERTISING = (Purpose.CAMPAIGN.value, Purpose.CARE.value)
+"""What nobody needs to be sent; service is what they asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +58,43 @@ def recipient_of(token: Token) -> Recipient:
     return Recipient(campaign, customer)
 
 
+def meant_by_stop(purpose: str | None) -> Collection[str]:
+    """Return the purposes that a bare "stop" refuses, said to a message of this purpose or to none.
+
+    All advertising; said to a service message, it can only mean everything.
+    """
+    return EVERYTHING if purpose == Purpose.SERVICE else ADVERTISING
+
+
 def leave(
     recipient: Recipient, *, everything: bool, source: str, evidence: str, now: datetime
 ) -> bool:
-    """Send the person no more of this kind, or nothing at all; returns whether that was news.
+    """Send the person no more advertising, or nothing at all; returns whether that was news.
 
     It holds for every channel, and whenever somebody is asked before a message leaves. Said
     twice, by a person and their mail programme, it is written down once.
     """
-    purpose = "" if everything else recipient.purpose.value
+    purposes = EVERYTHING if everything else meant_by_stop(recipient.purpose)
     with transaction.atomic():
-        Customer.objects.select_for_update(no_key=True).get(pk=recipient.customer.pk)
-        if _has_left(recipient.customer, purpose):
+        speaker = survivor(recipient.customer)
+        person = Customer.objects.select_for_update(no_key=True).get(pk=speaker.pk)
+        if not refuse(person, purposes, source=source, evidence=evidence, now=now):
             return False
-        opt_out(recipient.customer, purpose=purpose, source=source, evidence=evidence, now=now)
         note_once(recipient.campaign.pk, recipient.customer.pk, EngagementKind.OPTED_OUT, now=now)
     return True
+
+
+def refuse(
+    customer: Customer, purposes: Iterable[str], *, source: str, evidence: str, now: datetime
+) -> bool:
+    """Refuse these purposes in every channel, as far as they are not yet; whether any was news.
+
+    Call it in the transaction that has locked the customer.
+    """
+    news = [purpose for purpose in purposes if not _has_left(customer, purpose)]
+    for purpose in news:
+        opt_out(customer, purpose=purpose, source=source, evidence=evidence, now=now)
+    return bool(news)
 
 
 def come_back(recipient: Recipient, *, now: datetime) -> None:
@@ -78,17 +104,18 @@ def come_back(recipient: Recipient, *, now: datetime) -> None:
     """
     with transaction.atomic():
         Customer.objects.select_for_update(no_key=True).get(pk=recipient.customer.pk)
-        last = last_word(recipient.customer)
-        if last is None or last.granted or last.source not in OWN_WORDS:
+        words = last_words(recipient.customer)
+        if not words or words[0].granted or words[0].source not in OWN_WORDS:
             raise MovedOn
-        opt_in(
-            recipient.customer,
-            channel=last.channel,
-            purpose=last.purpose,
-            source=last.source,
-            evidence=recipient.evidence,
-            now=now,
-        )
+        for word in words:
+            opt_in(
+                recipient.customer,
+                channel=word.channel,
+                purpose=word.purpose,
+                source=word.source,
+                evidence=recipient.evidence,
+                now=now,
+            )
         Engagement.objects.filter(
             campaign=recipient.campaign,
             customer=recipient.customer,
@@ -96,9 +123,13 @@ def come_back(recipient: Recipient, *, now: datetime) -> None:
         ).delete()
 
 
-def last_word(customer: Customer) -> ConsentEntry | None:
-    """Return what the customer said last about messages, or the one they were merged into."""
-    return ConsentEntry.objects.filter(customer=survivor(customer)).order_by("-at", "-pk").first()
+def last_words(customer: Customer) -> list[ConsentEntry]:
+    """Return what the customer, or who speaks for them, said last: all words of that moment."""
+    said = ConsentEntry.objects.filter(customer=survivor(customer))
+    last = said.order_by("-at", "-pk").first()
+    if last is None:
+        return []
+    return list(said.filter(at=last.at, source=last.source, granted=last.granted).order_by("pk"))
 
 
 def note_once(campaign_id: int, customer_id: int, kind: EngagementKind, *, now: datetime) -> bool:

@@ -11,13 +11,15 @@ from django.db import connection
 
 from campaigns.enums import DeliveryReason, DeliveryState, EngagementKind
 from campaigns.tracking.moves import Pair, move_up
-from campaigns.tracking.replies import Reply, note_refusal, note_reply
+from campaigns.tracking.replies import Reply, note_complaint, note_reply, note_stop
 from connectors.base import Receipt, ReceiptKind
 from contacts.actions.consent import mark_addresses_dead
 from contacts.enums import IdentityKind
 
 ADDRESS_KINDS = {"email": IdentityKind.EMAIL, "sms": IdentityKind.PHONE}
 """What an address is in the channels that tell something afterwards."""
+
+_REFUSALS = {ReceiptKind.COMPLAINED: note_complaint, ReceiptKind.UNSUBSCRIBED: note_stop}
 
 _KEY = re.compile(r"liuke-(\d{1,18})-(\d{1,18})(?:\.[\w-]*)?", re.ASCII)
 """A key, with or without the mark that stands behind it in a Message-ID."""
@@ -89,10 +91,10 @@ def note_receipts(channel: str, receipts: Sequence[Receipt], *, now: datetime) -
     move_up(DeliveryState.DELIVERED, _pairs(by_kind[ReceiptKind.DELIVERED]), now=now)
     _note_failures(channel, by_kind, now=now)
     _note_openings(_pairs(by_kind[ReceiptKind.OPENED]), now=now)
-    for kind in (ReceiptKind.COMPLAINED, ReceiptKind.UNSUBSCRIBED):
+    for kind, note in _REFUSALS.items():
         for receipt, one in by_kind[kind]:
             if one.customer_id:
-                note_refusal(_reply(channel, receipt, one), source=kind.value, now=now)
+                note(_reply(channel, receipt, one), source=kind.value, now=now)
     for receipt, one in by_kind[ReceiptKind.REPLIED]:
         if one.customer_id:
             note_reply(_reply(channel, receipt, one), now=now)

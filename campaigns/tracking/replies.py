@@ -6,8 +6,16 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns.enums import EngagementKind
+from campaigns.models import Campaign
 from campaigns.tracking.keywords import Wish, wish_in, wish_in_mail
-from campaigns.tracking.leaving import BY_KEYWORD, last_word, note_once, survivor
+from campaigns.tracking.leaving import (
+    BY_KEYWORD,
+    last_words,
+    meant_by_stop,
+    note_once,
+    refuse,
+    survivor,
+)
 from contacts.actions.consent import opt_in, opt_out
 from contacts.actions.interactions import log_interaction
 from contacts.enums import CustomerState, InteractionKind
@@ -47,17 +55,25 @@ def note_reply(reply: Reply, *, now: datetime) -> None:
         read_wish = wish_in_mail if reply.channel == "email" else wish_in
         wish = read_wish(reply.text)
         if wish is Wish.STOP:
-            _refuse(reply, person, source=BY_KEYWORD, now=now)
+            _stop(reply, person, source=BY_KEYWORD, now=now)
         elif wish is Wish.START:
             _allow_again(reply, person, now=now)
 
 
-def note_refusal(reply: Reply, *, source: str, now: datetime) -> None:
-    """Send the person no more through this channel, which says that they do not want it."""
+def note_stop(reply: Reply, *, source: str, now: datetime) -> None:
+    """Send the person no more advertising anywhere: the channel tells that they wish none."""
     with transaction.atomic():
         person = _writer(reply)
         if person is not None:
-            _refuse(reply, person, source=source, now=now)
+            _stop(reply, person, source=source, now=now)
+
+
+def note_complaint(reply: Reply, *, source: str, now: datetime) -> None:
+    """Send the person nothing more through this channel, in which they complained of us."""
+    with transaction.atomic():
+        person = _writer(reply)
+        if person is not None:
+            _end_channel(reply, person, source=source, now=now)
 
 
 def _writer(reply: Reply) -> Customer | None:
@@ -79,31 +95,51 @@ def _is_known(reply: Reply, person: Customer) -> bool:
     ).exists()
 
 
-def _refuse(reply: Reply, person: Customer, *, source: str, now: datetime) -> None:
+def _stop(reply: Reply, person: Customer, *, source: str, now: datetime) -> None:
+    """Do what "stop" means: it counts in every channel, in whichever it was said."""
+    purposes = meant_by_stop(_purpose_answered(reply))
+    if refuse(person, purposes, source=source, evidence=_evidence(reply), now=now):
+        _note_opted_out(reply)
+
+
+def _purpose_answered(reply: Reply) -> str | None:
+    if reply.campaign_id is None:
+        return None
+    campaigns = Campaign.objects.filter(pk=reply.campaign_id)
+    return campaigns.values_list("purpose", flat=True).first()
+
+
+def _end_channel(reply: Reply, person: Customer, *, source: str, now: datetime) -> None:
     """Opt the person out of the channel, unless that is their last word already."""
     held = person.standing.filter(channel=reply.channel, purpose="").first()
     newer = person.standing.filter(granted=True, at__gt=held.at) if held else None
     if held and not held.granted and newer is not None and not newer.exists():
         return
-    opt_out(
-        person,
-        channel=reply.channel,
-        source=source,
-        evidence=reply.text[:_EVIDENCE] or f"campaign {reply.campaign_id}",
-        now=now,
-    )
+    opt_out(person, channel=reply.channel, source=source, evidence=_evidence(reply), now=now)
+    _note_opted_out(reply)
+
+
+def _note_opted_out(reply: Reply) -> None:
     if reply.campaign_id:
         note_once(reply.campaign_id, reply.customer_id, EngagementKind.OPTED_OUT, now=reply.at)
 
 
+def _evidence(reply: Reply) -> str:
+    return reply.text[:_EVIDENCE] or f"campaign {reply.campaign_id}"
+
+
 def _allow_again(reply: Reply, person: Customer, *, now: datetime) -> None:
-    """Take a refusal back if it was the person's last word, and was said by a keyword too."""
-    last = last_word(person)
-    if last and not last.granted and last.source == BY_KEYWORD and last.channel == reply.channel:
+    """Allow in this channel what a keyword ended, if that was the person's last word.
+
+    To stop counts everywhere, to start only where it is said: nobody asked for more than that.
+    """
+    for word in last_words(person):
+        if word.granted or word.source != BY_KEYWORD or word.channel not in {"", reply.channel}:
+            continue
         opt_in(
             person,
-            channel=last.channel,
-            purpose=last.purpose,
+            channel=reply.channel,
+            purpose=word.purpose,
             source=BY_KEYWORD,
             evidence=reply.text[:_EVIDENCE],
             now=now,

@@ -26,7 +26,7 @@ from connectors.base import (
     Recovery,
 )
 from connectors.bursts import Call, Reply
-from connectors.judging import fields_in, judge
+from connectors.judging import as_reference, fields_in, judge
 from connectors.sms.formats import address_of, login_of, options_of
 
 VERSION = "2017-05-25"
@@ -80,9 +80,7 @@ class Aliyun:
         said = fields_in(reply.body) if reply.body else {}
         code = str(said.get("Code") or "")
         if reply.status == 200 and code == "OK":
-            return Answer(
-                key, Outcome.TAKEN, reference=str(said.get("BizId") or "").replace("\0", "")[:120]
-            )
+            return Answer(key, Outcome.TAKEN, reference=as_reference(said.get("BizId")))
         if code in BUSY_CODES:
             return Answer(key, Outcome.BUSY, why=f"Aliyun {code}", retry_after=60.0)
         if code in SETTING_CODES:
@@ -186,7 +184,7 @@ def receipts_in(rows: object, *, now: datetime) -> list[Receipt]:
                     kind,
                     at=now,
                     key=str(row.get("out_id") or "")[:64],
-                    reference=str(row.get("biz_id") or "").replace("\0", "")[:120],
+                    reference=as_reference(row.get("biz_id")),
                     why=str(row.get("err_code") or "")[:40],
                 )
             )

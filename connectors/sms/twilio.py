@@ -26,7 +26,7 @@ from connectors.base import (
     Recovery,
 )
 from connectors.bursts import Call, Reply
-from connectors.judging import fields_in, judge
+from connectors.judging import as_reference, fields_in, judge
 from connectors.sms.formats import address_of, login_of, options_of
 
 INVALID_NUMBER = frozenset({21211, 21214, 21217, 21401, 21421, 21614, 21612})
@@ -100,12 +100,14 @@ class Twilio:
                 reply = http.get(self.url, params=params, auth=(self._sid, self._token))
                 reply.raise_for_status()
                 rows = reply.json().get("messages")
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, AttributeError) as error:
             raise ChannelBusy("Twilio cannot be asked now", retry_after=60) from error
         for row in rows if isinstance(rows, list) else ():
+            if not isinstance(row, dict):
+                continue
             made = _moment(row.get("date_created"))
             if row.get("body") == letter.text and made and since <= made <= until:
-                return Answer(letter.key, Outcome.TAKEN, reference=str(row.get("sid") or ""))
+                return Answer(letter.key, Outcome.TAKEN, reference=as_reference(row.get("sid")))
         return None
 
 
@@ -130,7 +132,7 @@ def is_signed(url: str, form: Mapping[str, str], signature: str, *, token: str) 
 
 def receipt_in(form: Mapping[str, str], *, now: datetime) -> Receipt | None:
     """Read a status callback or an inbound message; ``None`` for steps on the way."""
-    sid = form.get("MessageSid", "")[:120]
+    sid = as_reference(form.get("MessageSid"))
     if "MessageStatus" not in form and "Body" in form:
         return Receipt(
             ReceiptKind.REPLIED, at=now, address=form.get("From", ""), text=form["Body"][:1600]

@@ -15,7 +15,7 @@ import orjson
 
 from connectors.base import Abilities, Answer, Letter, Outcome, Recovery
 from connectors.bursts import Burst, Call, Reply
-from connectors.judging import REST_SECONDS, fields_in, judge
+from connectors.judging import REST_SECONDS, as_reference, fields_in, judge
 from connectors.webhook.signing import signed_headers
 
 IN_FLIGHT = 400
@@ -143,7 +143,7 @@ def _told(reply: Reply) -> dict[str, Answer]:
         answers[key] = Answer(
             key,
             _OUTCOMES[row["outcome"]],
-            reference=str(row.get("id") or "").replace("\0", "")[:120],
+            reference=as_reference(row.get("id")),
             why="the far side refused it" if row["outcome"] == "refused" else "",
             retry_after=REST_SECONDS if row["outcome"] == "busy" else 0.0,
             is_address=row.get("is_address") is True,

@@ -26,6 +26,7 @@ from connectors.base import (
 from connectors.wecom.api import attachments as attach
 from connectors.wecom.api.media import MediaFile, MediaKind, upload_for_moments, upload_media
 from connectors.wecom.api.messages import (
+    CreatedMessage,
     MessageTemplate,
     SendStatus,
     SendTask,
@@ -46,6 +47,7 @@ AROUND = timedelta(minutes=10)
 
 UPLOAD_AGAIN = 5.0
 NO_SUCH_MEDIA = 40007
+NOT_UPLOADED = "This channel wants the file itself, not its address. Upload it."
 
 T = TypeVar("T")
 
@@ -78,13 +80,17 @@ class WeComConnector:
 
     def send(self, parcel: Parcel) -> Handed:
         """Create one task for the sender; nobody has got anything yet."""
-        template = MessageTemplate(
-            text=parcel.text,
-            attachments=[in_wecoms_form(item) for item in parcel.attachments],
-            sender=parcel.sender,
-            external_user_ids=parcel.addresses,
-        )
-        created = sending(lambda: add_msg_template(self._connected(), template))
+
+        def create() -> CreatedMessage:
+            template = MessageTemplate(
+                text=parcel.text,
+                attachments=[in_wecoms_form(item) for item in parcel.attachments],
+                sender=parcel.sender,
+                external_user_ids=parcel.addresses,
+            )
+            return add_msg_template(self._connected(), template)
+
+        created = sending(create)
         return Handed(created.msg_id, created.failed_ids)
 
     def look_up(
@@ -235,7 +241,19 @@ def uploading(client: WeComClient, file: Upload) -> str:
 
 
 def in_wecoms_form(item: Mapping[str, Any]) -> attach.Attachment:
-    """Turn our own shape of an attachment into WeCom's. Raises ``ValueError`` for unknown ones."""
+    """Turn our own shape of an attachment into WeCom's.
+
+    Raises ``ValueError`` for unknown ones, and such as lack what WeCom wants.
+    """
+    try:
+        return _in_wecoms_form(item)
+    except KeyError as missing:
+        if missing.args == ("reference",):
+            raise ValueError(NOT_UPLOADED) from missing
+        raise ValueError(f"an attachment lacks its {missing}") from missing
+
+
+def _in_wecoms_form(item: Mapping[str, Any]) -> attach.Attachment:
     match item.get("kind"):
         case "link":
             return attach.link(

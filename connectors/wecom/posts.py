@@ -21,6 +21,7 @@ from connectors.base import (
 from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from connectors.wecom.api.messages import (
     ChatType,
+    CreatedMessage,
     MessageTemplate,
     TaskStatus,
     add_msg_template,
@@ -78,14 +79,18 @@ class WeComGroups:
 
     def send(self, parcel: Parcel) -> Handed:
         """Create one task for the owner of the chats."""
-        template = MessageTemplate(
-            text=parcel.text,
-            attachments=[in_wecoms_form(item) for item in parcel.attachments],
-            sender=parcel.sender,
-            chat_ids=parcel.addresses,
-            chat_type=ChatType.GROUP,
-        )
-        created = sending(lambda: add_msg_template(self._client, template))
+
+        def create() -> CreatedMessage:
+            template = MessageTemplate(
+                text=parcel.text,
+                attachments=[in_wecoms_form(item) for item in parcel.attachments],
+                sender=parcel.sender,
+                chat_ids=parcel.addresses,
+                chat_type=ChatType.GROUP,
+            )
+            return add_msg_template(self._client, template)
+
+        created = sending(create)
         return Handed(created.msg_id, created.failed_ids)
 
     def look_up(

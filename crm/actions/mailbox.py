@@ -36,6 +36,10 @@ LONGEST_REST = 3600.0
 PATIENCE = 3
 """How often in a row the server may refuse a mail before those behind it are read."""
 
+MOST_UNMOVED = 500
+TRIES_AGAIN = 10
+"""So many mails that the server would not move are remembered, and tried once more in a turn."""
+
 _COUNTED = {
     ReturnKind.RECEIPT: "receipts",
     ReturnKind.REPLY: "replies",
@@ -54,6 +58,12 @@ class _Turn:
     began: datetime
     clock: float = field(default_factory=time.monotonic)
     is_cut_short: bool = False
+    refused: list[int] = field(default_factory=list)
+
+    @property
+    def unmoved(self) -> list[int]:
+        """The mails that the server would not mark or move, before or in this turn."""
+        return [*self.reading.unmoved, *self.refused][-MOST_UNMOVED:]
 
     @property
     def now(self) -> datetime:
@@ -97,6 +107,7 @@ def read_mailbox(reading_id: int, *, now: datetime) -> int:
             for uid in _new_mails(turn, mailbox):
                 _take_up(turn, mailbox, uid)
                 read += 1
+            _move_what_was_refused(turn, mailbox)
         error = ""
     except MailboxError as trouble:
         error, rest = str(trouble), _rest(turn.reading.failures, trouble)
@@ -128,8 +139,8 @@ def _take_turn(reading_id: int, now: datetime) -> _Turn | None:
 def _new_mails(turn: _Turn, mailbox: Mailbox) -> Iterator[int]:
     """Yield the mails that nobody has looked at, until the turn is over or somebody else's."""
     if mailbox.validity != turn.reading.validity:
-        turn.row.update(validity=mailbox.validity, last_uid=0)
-        turn.reading.last_uid = 0
+        turn.row.update(validity=mailbox.validity, last_uid=0, unmoved=[])
+        turn.reading.last_uid, turn.reading.unmoved = 0, []
     for uid in mailbox.unseen(after=turn.reading.last_uid):
         if turn.is_over or not turn.row.exists():
             turn.is_cut_short = True
@@ -148,11 +159,32 @@ def _take_up(turn: _Turn, mailbox: Mailbox, uid: int) -> None:
         now = turn.now
         returned = read_returned(raw, is_ours=is_our_mark, now=now)
         store_receipts("mail", returned.receipts, raw=raw, now=now)
-        if returned.kind in {ReturnKind.RECEIPT, ReturnKind.NOTHING}:
-            mailbox.put_aside(uid)
+        is_done = returned.kind in {ReturnKind.RECEIPT, ReturnKind.NOTHING}
+        if is_done and not _put_aside(turn, mailbox, uid):
+            turn.refused.append(uid)
         counter = _COUNTED[returned.kind]
         counted = {counter: F(counter) + 1}
-    turn.row.update(last_uid=uid, **counted)
+    turn.row.update(last_uid=uid, unmoved=turn.unmoved, **counted)
+
+
+def _put_aside(turn: _Turn, mailbox: Mailbox, uid: int) -> bool:
+    """Mark and move a mail that is done; one that the server refuses stops nobody behind it."""
+    try:
+        mailbox.put_aside(uid)
+    except MailRefused as refused:
+        logger.warning("mail %s in %s stays for now: %s", uid, turn.reading.name, refused)
+        return False
+    return True
+
+
+def _move_what_was_refused(turn: _Turn, mailbox: Mailbox) -> None:
+    """Try some mails of earlier turns once more, those first that have waited longest."""
+    tried = turn.reading.unmoved[:TRIES_AGAIN]
+    if not tried:
+        return
+    still = [uid for uid in tried if not _put_aside(turn, mailbox, uid)]
+    turn.reading.unmoved = [*turn.reading.unmoved[TRIES_AGAIN:], *still]
+    turn.row.update(unmoved=turn.unmoved)
 
 
 def _fetched(turn: _Turn, mailbox: Mailbox, uid: int) -> bytes | None:

@@ -61,7 +61,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (due.welcomes_to_send, campaign_tasks.send_welcome),
     (rules_with_files_due, campaign_tasks.bring_welcome_files),
     (handovers_to_announce, campaign_tasks.announce_handover),
-    (due.series_to_run, campaign_tasks.run_series),
+    (due.series_to_run, crm_tasks.run_series),
     (due.campaigns_to_plan, campaign_tasks.plan_campaign_due),
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.experiments_to_decide, campaign_tasks.decide_experiment),

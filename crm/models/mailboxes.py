@@ -1,5 +1,6 @@
 """How far the mailbox of bounces, complaints and answers has been read."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -10,7 +11,8 @@ class MailboxReading(models.Model):
     Mails up to ``last_uid`` have been looked at, as long as the server's ``validity`` of such
     numbers is the same. A worker has the turn until ``turn_until``: one at a time reads. ``error``
     is why the last turn ended, empty if it went well; ``failures`` counts those that did not in
-    a row. ``receipts``, ``replies``, ``unproven`` and ``others`` count mails since the row was
+    a row. ``unmoved`` are the numbers of mails that are done, and that the server has refused to
+    mark or move so far. ``receipts``, ``replies``, ``unproven`` and ``others`` count mails since the row was
     made.
     """
 
@@ -22,6 +24,7 @@ class MailboxReading(models.Model):
     replies = models.BigIntegerField(default=0)
     unproven = models.BigIntegerField(default=0)
     others = models.BigIntegerField(default=0)
+    unmoved = ArrayField(models.BigIntegerField(), default=list, db_default=[], blank=True)
 
     next_turn_at = models.DateTimeField()
     turn_token = models.UUIDField(null=True, blank=True)

@@ -70,7 +70,7 @@ def send_test_of(viewer: Viewer, typed: MultiValueDict[str, str], *, now: dateti
     """Send what is typed to the person who typed it, and return where to. Raises ``RuleBroken``."""
     words = _words(typed)
     check_for_channel(words.attachments, abilities_of(words.channel))
-    preview = _preview(_customer(viewer, ""), words)
+    preview = _preview(_customer(viewer, ""), words, is_test=True)
     return send_trial(preview, channel=words.channel, to=viewer.staff, now=now)
 
 
@@ -94,5 +94,6 @@ def _without_attachments(words: Words) -> Words:
     return Words(words.channel, words.text, words.subject, words.html)
 
 
-def _preview(customer: Customer | None, words: Words) -> Preview:
-    return preview_for(customer, words, personal=abilities_of(words.channel).personal_text)
+def _preview(customer: Customer | None, words: Words, *, is_test: bool = False) -> Preview:
+    personal = abilities_of(words.channel).personal_text
+    return preview_for(customer, words, personal=personal, is_test=is_test)

@@ -25,7 +25,7 @@ from campaigns.actions.campaigns import (
     unschedule_campaign,
 )
 from campaigns.actions.changes import clone_campaign
-from campaigns.actions.unclear import OPEN, check_unclear, send_again, write_off
+from campaigns.actions.unclear import check_unclear, may_go_again, send_again, write_off
 from campaigns.channels import LABELS, abilities_of, available_channels, is_direct
 from campaigns.comparison import MOST_COMPARED
 from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
@@ -205,7 +205,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         "may_ask": one_call_a_sender
         and state in {CampaignState.SENDING, CampaignState.WAITING, CampaignState.PAUSED},
         "may_remind": one_call_a_sender and state == CampaignState.WAITING,
-        "may_send_again": state in OPEN,
+        "may_send_again": may_go_again(campaign, now=now),
     }
 
 

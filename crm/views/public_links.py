@@ -19,6 +19,7 @@ from campaigns.tracking.clicks import note_click, note_opening
 from campaigns.tracking.leaving import BY_LINK, Recipient, come_back, leave, recipient_of
 from campaigns.tracking.machines import is_machine
 from campaigns.tracking.tokens import BadToken, Token, TokenUse, read_token
+from contacts.enums import Purpose
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Company
 from crm.public_rates import is_too_often
@@ -87,7 +88,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return _take_back(request, recipient)
     if pressed not in _WAYS and request.POST.get("List-Unsubscribe") != "One-Click":
         return _page(request, recipient, "ask", status=400)
-    everything = pressed == "everything"
+    everything = pressed == "everything" or recipient.purpose is Purpose.SERVICE
     leave(
         recipient,
         everything=everything,
@@ -138,7 +139,7 @@ def _page(
     context = {
         "state": state,
         "company": Company.objects.first(),
-        "kind": recipient.purpose.label if recipient else "",
+        "is_service": recipient is not None and recipient.purpose is Purpose.SERVICE,
     }
     answer = render(request, "crm/unsubscribe.html", context, status=status)
     for name, value in _HEADERS.items():

@@ -15,14 +15,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns.actions.series import end_series, pause_series, resume_series
+from campaigns.actions.series import end_series, pause_series
 from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.enums import SeriesState
 from campaigns.models import Series, SeriesRun
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, require, series_for, series_of, viewer_of
-from crm.audiences import check_segment_reach
+from crm.actions.series import resume
 from crm.forms.series import SeriesForm, typed_series
 from crm.paging import page_of, whole_number
 from crm.series_words import when_words
@@ -155,12 +155,7 @@ def series_pause(request: HttpRequest, pk: int) -> HttpResponse:
 def series_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on with the next run; what fell into the pause is not made up for."""
     viewer = _marketer(request)
-    series = series_for(viewer, pk)
-
-    def act() -> None:
-        check_segment_reach(series.segment, viewer)
-        resume_series(series, actor=viewer.staff, now=timezone.now())
-
+    act = partial(resume, series_for(viewer, pk), viewer, now=timezone.now())
     return press(request, act, done=_("Going on."), back=_address(pk))
 
 

@@ -14,9 +14,10 @@ from campaigns.attachments import media_url
 from campaigns.enums import BatchState, DeliveryState, MediaKind
 from campaigns.letters import Writer
 from campaigns.media import COVER, LARGEST, MOST_PIXELS, cover_of, safe_name
-from campaigns.models import Batch, Campaign, ChannelMedia, MediaBody, MediaFile
+from campaigns.models import Batch, Campaign, ChannelMedia, Delivery, MediaBody, MediaFile
 from campaigns.recipients import recipients_in
 from contacts.errors import MovedOn, RuleBroken
+from contacts.models import HistoryEntry
 from tests.builders import (
     NOON,
     make_content,
@@ -163,6 +164,22 @@ def test_the_same_file_is_kept_once_and_comes_back_from_where_it_was_put():
 
     assert again.pk == first.pk
     assert MediaFile.objects.get().archived_at is None
+
+
+def test_bringing_a_file_back_stands_in_the_history_once():
+    tao, mei = make_staff("Tao"), make_staff("Mei")
+    first = keep("coat.jpg", picture())
+    archive_media(first, actor=tao, now=NOON)
+
+    for _twice in range(2):
+        keep_media("coat.jpg", picture(), actor=mei, now=NOON)
+
+    done = HistoryEntry.objects.filter(subject_kind="mediafile").order_by("pk")
+    assert list(done.values_list("action", "actor")) == [
+        ("media.uploaded", None),
+        ("media.archived", tao.pk),
+        ("media.brought_back", mei.pk),
+    ]
 
 
 def test_a_cover_has_the_form_that_wecom_asks_for():
@@ -317,6 +334,32 @@ def test_a_file_that_wecom_never_takes_ends_the_batch_with_the_reason(shop):
     batch = Batch.objects.get(campaign=campaign)
     assert batch.state == BatchState.REFUSED
     assert "media" in batch.error
+    assert sent(shop) == []
+
+
+@pytest.mark.parametrize(
+    "attachment",
+    [
+        {"kind": "image", "url": "https://elsewhere.example/coat.png"},
+        {"kind": "file", "url": "https://elsewhere.example/list.pdf"},
+        {"kind": "mini_program", "title": "Shop", "app_id": "wx1", "page": "p"},
+        {"kind": "link", "title": "Coats"},
+    ],
+)
+def test_what_was_planned_before_files_were_uploaded_is_refused_with_the_reason(shop, attachment):
+    open_with(shop, 1)
+    campaign = a_campaign_with()
+    Campaign.objects.filter(pk=campaign.pk).update(attachments=[attachment])
+
+    assert pump_campaign(campaign.pk) is False
+
+    batch = Batch.objects.get(campaign=campaign)
+    assert batch.state == BatchState.REFUSED
+    missing = "lacks its 'url'" if attachment["kind"] == "link" else "Upload it."
+    assert missing in batch.error
+    assert Delivery.objects.get(campaign=campaign).state == DeliveryState.FAILED
+    campaign.refresh_from_db()
+    assert campaign.state == "done"
     assert sent(shop) == []
 
 

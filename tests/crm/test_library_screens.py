@@ -15,6 +15,7 @@ from tests.builders import (
     PIXEL,
     make_company,
     make_content,
+    make_coupon,
     make_customer,
     make_media,
     make_staff,
@@ -230,6 +231,16 @@ def test_the_preview_is_that_of_a_real_customer(client, tao, redis):
 
     assert "Hello Chen &lt;b&gt; of" in page
     assert "Hello Zhao of" in client.get(editor(), {"preview": "1"}).content.decode()
+
+
+def test_the_preview_shows_the_coupon_of_the_customer(client, tao, redis):
+    make_coupon(make_customer("Chen"), code="SPRING")
+    make_customer("Zhao")
+    sign_in(client, tao)
+    client.post(editor(), typed(go="keep", text="Yours: {coupon_code|in the store}"))
+
+    assert "Yours: SPRING" in client.get(editor(), {"preview": "1", "who": "chen"}).text
+    assert "Yours: in the store" in client.get(editor(), {"preview": "1", "who": "zhao"}).text
 
 
 def test_the_preview_reaches_no_further_than_the_marketer(client, redis):

@@ -25,7 +25,7 @@ from campaigns.tracking.tokens import TokenUse, maker
 from config import env
 from connectors.smtp.mailbox import Mailbox, MailboxAddress
 from contacts.enums import CallbackState, IdentityKind
-from contacts.models import Callback, ConsentEntry, Customer, Identity, Interaction
+from contacts.models import Callback, Consent, ConsentEntry, Customer, Identity, Interaction
 from crm.actions import mailbox as reading_mailbox
 from crm.actions.mailbox import mailboxes_to_read, read_mailbox
 from crm.actions.sweeping import do_what_is_due, ring_for_due
@@ -133,7 +133,8 @@ def test_bounces_complaints_and_wishes_are_taken_up(box: MailboxServer) -> None:
     words = ConsentEntry.objects.order_by("pk").values_list("customer_id", "channel", "source")
     assert list(words) == [
         (wu.customer_id, "email", "complained"),
-        (li.customer_id, "email", "unsubscribed"),
+        (li.customer_id, "", "unsubscribed"),
+        (li.customer_id, "", "unsubscribed"),
     ]
     dead = Identity.objects.exclude(dead_at=None).values_list("customer_id", flat=True)
     assert list(dead) == [chen.customer_id]
@@ -330,19 +331,17 @@ def test_words_of_an_answer_are_kept_on_the_timeline_only(box: MailboxServer) ->
     ["TD", "\n退订。\n\n陈\n1380000\n", "stop\n\nSent from my phone", "> Our coats\n\nＳＴＯＰ\n",
      "TD\n\n-----Original Message-----\nFrom: Shop\n"],
 )  # fmt: skip
-def test_keyword_as_the_first_line_ends_e_mails(box: MailboxServer, text: str) -> None:
+def test_keyword_as_the_first_line_ends_advertising(box: MailboxServer, text: str) -> None:
     chen = sent_to()
     box.put(answer(mark_of(chen), text))
 
     read()
 
-    entry = ConsentEntry.objects.get()
-    assert (entry.customer_id, entry.channel, entry.source, entry.granted) == (
-        chen.customer_id,
-        "email",
-        "keyword",
-        False,
+    assert (
+        list(ConsentEntry.objects.values_list("customer_id", "channel", "source", "granted"))
+        == [(chen.customer_id, "", "keyword", False)] * 2
     )
+    assert set(ConsentEntry.objects.values_list("purpose", flat=True)) == {"campaign", "care"}
     assert fate(chen)[0] == "replied"
 
 
@@ -366,7 +365,11 @@ def test_start_takes_back_what_a_keyword_ended(box: MailboxServer) -> None:
     box.put(answer(mark_of(chen), "START\n\nChen"))
     read()
 
-    assert [entry.granted for entry in ConsentEntry.objects.order_by("pk")] == [False, True]
+    assert [entry.granted for entry in ConsentEntry.objects.order_by("pk")] == [
+        *[False] * 2,
+        *[True] * 2,
+    ]
+    assert set(Consent.objects.filter(granted=True).values_list("channel", flat=True)) == {"email"}
 
 
 def test_answer_of_a_machine_or_without_our_mark_counts_for_nothing(box: MailboxServer) -> None:
@@ -412,8 +415,15 @@ def only(word: str, act: str, *, times: int = 1) -> Callable[[str], str]:
     return choose
 
 
-@pytest.mark.parametrize("act", ["drop", "drop after", "no"])
-@pytest.mark.parametrize("word", ["LOGIN", "SELECT", "SEARCH", "FETCH 1", "STORE 1", "FETCH 2"])
+BREAKS = [
+    (word, act)
+    for word in ("LOGIN", "SELECT", "SEARCH", "FETCH 1", "STORE 1", "FETCH 2")
+    for act in ("drop", "drop after", "no")
+    if (word, act) != ("STORE 1", "no")  # that breaks nothing: see below
+]
+
+
+@pytest.mark.parametrize(("word", "act"), BREAKS)
 def test_connection_that_breaks_loses_nothing_and_tells_nothing_twice(
     box: MailboxServer, word: str, act: str
 ) -> None:
@@ -433,6 +443,48 @@ def test_connection_that_breaks_loses_nothing_and_tells_nothing_twice(
     assert Callback.objects.filter(state=CallbackState.DONE).count() == 2
     assert box.unread == []
     assert (row().failures, row().error) == (0, "")
+
+
+@pytest.mark.parametrize("word", ["STORE 1", "MOVE 1"])
+def test_mail_that_is_not_put_aside_stops_nobody_and_is_tried_again(
+    box: MailboxServer, settings: Any, word: str
+) -> None:
+    settings.MAILBOX_URL = box.url(query="?done=Done")
+    names = ("a", "b", "c")
+    letters = [sent_to(name, f"{name}@mail.example") for name in names]
+    box.put(*[postfix(mark_of(letter)) for letter in letters])
+    box.act = only(word, "no", times=2)
+
+    assert read() == 3
+    assert {fate(letter) for letter in letters} == {("failed", "bounced")}
+    assert (row().error, row().failures, row().unmoved) == ("", 0, [1])
+    assert [*box.mails] == [1]
+    read()
+
+    box.act = lambda _line: ""
+    read()
+    assert (row().error, row().unmoved, [*box.mails]) == ("", [], [])
+    assert len(box.moved['"Done"']) == 3
+    assert len([line for line in box.asked if "FETCH" in line]) == 3, "each was read once"
+    assert Callback.objects.count() == 3
+
+
+def test_mails_that_a_server_never_moves_are_not_remembered_without_end(
+    box: MailboxServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_mailbox, "MOST_UNMOVED", 2)
+    monkeypatch.setattr(reading_mailbox, "TRIES_AGAIN", 1)
+    settings.MAILBOX_URL = box.url(query="?done=Done")
+    box.put(*[postfix(mark_of(sent_to(name, f"{name}@mail.example"))) for name in "abc"])
+    box.act = only("MOVE", "no", times=99)
+
+    read()
+    assert row().unmoved == [2, 3]
+    read()
+    assert row().unmoved == [3, 2], "the one that was tried waits behind the others"
+    box.validity = 8
+    read()
+    assert row().unmoved == []
 
 
 @pytest.mark.parametrize(

@@ -346,9 +346,10 @@ def test_one_press_is_enough(phone: Client, campaign: Campaign, chen: Customer) 
     assert answer.status_code == 200
     assert "Done" in answer.text
     looks_private(answer)
-    entry = ConsentEntry.objects.get()
-    assert (entry.customer, entry.purpose, entry.channel) == (chen, Purpose.CAMPAIGN, "")
-    assert (entry.granted, entry.source) == (False, "link")
+    entries = ConsentEntry.objects.order_by("pk")
+    assert [(entry.purpose, entry.channel) for entry in entries] == [("campaign", ""), ("care", "")]
+    for entry in entries:
+        assert (entry.customer, entry.granted, entry.source) == (chen, False, "link")
     assert counts(EngagementKind.OPTED_OUT) == {0: (1, 0)}
 
 
@@ -364,7 +365,8 @@ def test_mail_programme_needs_no_page(phone: Client, campaign: Campaign, chen: C
     answer = phone.post(way_out(campaign, chen), {"List-Unsubscribe": "One-Click"})
 
     assert answer.status_code == 200
-    assert ConsentEntry.objects.get().purpose == Purpose.CAMPAIGN
+    refused = ConsentEntry.objects.values_list("purpose", flat=True)
+    assert set(refused) == {Purpose.CAMPAIGN, Purpose.CARE}
 
 
 def test_post_that_asks_for_nothing_does_nothing(
@@ -378,7 +380,8 @@ def test_pressing_twice_says_it_once(phone: Client, campaign: Campaign, chen: Cu
     for _again in range(2):
         assert phone.post(way_out(campaign, chen), {"do": "kind"}).status_code == 200
 
-    assert ConsentEntry.objects.count() == 1
+    assert ConsentEntry.objects.count() == 2
+    assert counts(EngagementKind.OPTED_OUT) == {0: (1, 0)}
 
 
 def test_out_of_a_kind_and_then_of_everything(
@@ -413,6 +416,31 @@ def test_mistake_is_undone(phone: Client, campaign: Campaign, chen: Customer) ->
     assert chen.opted_out_at is None
     assert [entry.granted for entry in ConsentEntry.objects.order_by("pk")] == [False, True]
     assert not counts(EngagementKind.OPTED_OUT)
+
+
+def test_undo_takes_back_all_that_one_press_has_refused(
+    phone: Client, campaign: Campaign, chen: Customer
+) -> None:
+    phone.post(way_out(campaign, chen), {"do": "kind"})
+    phone.post(way_out(campaign, chen), {"do": "back"})
+
+    assert set(Consent.objects.values_list("purpose", "granted")) == {
+        ("campaign", True),
+        ("care", True),
+    }
+
+
+def test_press_in_a_service_message_can_only_mean_everything(
+    phone: Client, campaign: Campaign, chen: Customer
+) -> None:
+    Campaign.objects.update(purpose=Purpose.SERVICE)
+
+    asked = phone.get(way_out(campaign, chen)).text
+    phone.post(way_out(campaign, chen), {"List-Unsubscribe": "One-Click"})
+
+    assert "No more advertising" not in asked
+    chen.refresh_from_db()
+    assert chen.opted_out_at is not None
 
 
 def test_nobody_undoes_what_was_said_elsewhere(

@@ -1,17 +1,20 @@
 """The screens of series: the list, the form, the page with its runs, and the buttons."""
 
+from collections.abc import Callable
 from datetime import time, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
 from campaigns.actions.series import run_series
 from campaigns.enums import RunState, SeriesState
 from campaigns.models import Campaign, Series, SeriesRun
-from contacts.enums import NoticeKind, Role, Scope
-from contacts.models import Notice, Staff
+from contacts.enums import NoticeKind, Role, Scope, StaffState
+from contacts.models import HistoryEntry, Notice, Staff
+from crm.actions.sweeping import do_what_is_due
 from tests.builders import (
     NOON,
     make_campaign,
@@ -20,6 +23,7 @@ from tests.builders import (
     make_segment,
     make_series,
     make_staff,
+    make_store,
     make_tag,
     queries_for,
     sign_in,
@@ -180,6 +184,98 @@ def test_what_reaches_beyond_the_own_scope_is_not_resumed(client: Client):
 
     assert "reaches beyond your scope" in answer.text
     assert Series.objects.get().state == SeriesState.PAUSED
+
+
+# --- whether whoever answers for it may still reach its customers ----------------------------------
+
+
+def lose_the_role(staff: Staff) -> None:
+    staff.roles.update(role=Role.GUIDE, scope=Scope.OWN)
+
+
+def lose_all_roles(staff: Staff) -> None:
+    staff.roles.all().delete()
+
+
+def move_to_another_store(staff: Staff) -> None:
+    staff.store = make_store("Far away")
+    staff.save()
+
+
+def be_suspended(staff: Staff) -> None:
+    staff.state = StaffState.SUSPENDED
+    staff.save()
+
+
+def of_a_store(staff: Staff) -> Series:
+    rule = {"all": [{"field": "store", "op": "in", "value": [staff.store_id]}]}
+    return make_series(created_by=staff, segment=make_segment(rule))
+
+
+def run_what_is_due() -> None:
+    at = NOON + timedelta(days=7)
+    with time_machine.travel(at, tick=False):
+        do_what_is_due(now=at)
+
+
+@pytest.mark.parametrize(
+    "change", [lose_the_role, lose_all_roles, move_to_another_store, be_suspended]
+)
+def test_a_series_pauses_when_its_maker_may_no_longer_reach_its_customers(
+    marketer: Client, yan: Staff, change: Callable[[Staff], None]
+):
+    wu = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)
+    series = of_a_store(wu)
+    change(wu)
+
+    run_what_is_due()
+    run_what_is_due()
+
+    series.refresh_from_db()
+    assert (series.state, series.next_run_at) == (SeriesState.PAUSED, None)
+    assert not Campaign.objects.exists()
+    run = SeriesRun.objects.get()
+    assert run.state == RunState.REFUSED
+    assert run.why in marketer.get(f"{LIST}{series.pk}/").text
+    told = Notice.objects.filter(kind=NoticeKind.CAMPAIGN)
+    assert set(told.values_list("staff_id", flat=True)) == {yan.pk, wu.pk}
+    assert "is paused" in marketer.get("/notices/").text
+    done = HistoryEntry.objects.filter(subject_kind="series").values_list("action", flat=True)
+    assert sorted(done) == ["series.not_run", "series.paused"]
+
+
+def test_a_series_of_the_whole_company_pauses_when_its_maker_reaches_a_store_only(yan: Staff):
+    series = make_series(created_by=yan)
+    yan.roles.update(scope=Scope.STORE)
+
+    run_what_is_due()
+
+    assert Series.objects.get(pk=series.pk).state == SeriesState.PAUSED
+    assert not Campaign.objects.exists()
+
+
+def test_a_series_within_the_scope_of_its_maker_runs(yan: Staff):
+    wu = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)
+    theirs, all_of_them = of_a_store(wu), make_series(created_by=yan)
+
+    run_what_is_due()
+
+    made = Campaign.objects.values_list("run__series", "created_by")
+    assert set(made) == {(theirs.pk, wu.pk), (all_of_them.pk, yan.pk)}
+
+
+def test_whoever_resumes_it_answers_for_it_where_its_maker_may_not(marketer: Client, yan: Staff):
+    wu = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)
+    theirs, lost = of_a_store(wu), of_a_store(wu)
+    Series.objects.update(state=SeriesState.PAUSED, next_run_at=None)
+    press(marketer, theirs, "resume")
+    lose_the_role(wu)
+    press(marketer, lost, "resume")
+
+    theirs.refresh_from_db()
+    lost.refresh_from_db()
+    assert (theirs.state, theirs.created_by) == (SeriesState.ACTIVE, wu)
+    assert (lost.state, lost.created_by) == (SeriesState.ACTIVE, yan)
 
 
 def test_a_run_leads_to_its_campaign_and_a_refused_one_says_why(marketer: Client):

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 KEY = "a-key-of-the-address"
 PHONE = "+8613800000001"
 MAIL = "chen@mail.example"
+ADVERTISING = {("", "campaign"), ("", "care")}
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +77,11 @@ def answered(text: str, provider: str = "sms", second: int = 0) -> None:
     at = (NOON + timedelta(seconds=second)).isoformat()
     address = PHONE if provider == "sms" else MAIL
     tell({"kind": "replied", "address": address, "text": text, "at": at}, provider=provider)
+
+
+def refused() -> set[tuple[str, str]]:
+    """The channels and purposes that customers have refused; empty means all."""
+    return set(ConsentEntry.objects.filter(granted=False).values_list("channel", "purpose"))
 
 
 def fate() -> tuple[str, str]:
@@ -167,7 +173,7 @@ def test_twilio_brings_an_answer(chen: Customer, settings: Any) -> None:
 
     twilio({"MessageSid": "SM9", "From": PHONE, "Body": "STOP"}, settings)
 
-    assert ConsentEntry.objects.get().channel == "sms"
+    assert refused() == ADVERTISING
 
 
 def test_call_with_another_signature_is_not_twilios(chen: Customer, settings: Any) -> None:
@@ -281,16 +287,20 @@ def test_what_was_never_sent_does_not_arrive(chen: Customer, state: DeliveryStat
     assert fate()[0] == state
 
 
-@pytest.mark.parametrize("kind", ["complained", "unsubscribed"])
-def test_complaint_ends_the_channel(chen: Customer, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "ended"), [("complained", {("email", "")}), ("unsubscribed", ADVERTISING)]
+)
+def test_complaint_ends_the_channel_and_a_wish_all_advertising(
+    chen: Customer, kind: str, ended: set[tuple[str, str]]
+) -> None:
     campaign = sent_to(chen, "email")
 
     for second in range(2):
         at = (NOON + timedelta(seconds=second)).isoformat()
         tell({"kind": kind, "reference": f"r{campaign.pk}", "at": at}, provider="mail")
 
-    entry = ConsentEntry.objects.get()
-    assert (entry.channel, entry.purpose, entry.source) == ("email", "", kind)
+    assert refused() == ended
+    assert ConsentEntry.objects.filter(source=kind).count() == len(ended)
     assert Engagement.objects.filter(kind=EngagementKind.OPTED_OUT).count() == 1
 
 
@@ -313,15 +323,27 @@ def test_answer_stands_on_the_timeline_once(chen: Customer) -> None:
     "text",
     ["TD", "td", " ｔｄ。", "T", "退订", "【退订】", "Stop!", "UNSUBSCRIBE", "quit", "取消订阅"],
 )
-def test_keyword_ends_the_channel(chen: Customer, text: str) -> None:
+def test_keyword_ends_advertising_in_every_channel(chen: Customer, text: str) -> None:
     sent_to(chen)
 
     answered(text)
 
-    entry = ConsentEntry.objects.get()
-    assert (entry.customer, entry.channel, entry.granted) == (chen, "sms", False)
-    assert (entry.source, entry.evidence) == ("keyword", text)
+    assert refused() == ADVERTISING
+    for entry in ConsentEntry.objects.all():
+        assert (entry.customer, entry.granted) == (chen, False)
+        assert (entry.source, entry.evidence) == ("keyword", text)
     assert Interaction.objects.count() == 1
+
+
+def test_keyword_as_an_answer_to_service_ends_everything(chen: Customer) -> None:
+    sent_to(chen)
+    Campaign.objects.update(purpose="service")
+
+    answered("TD")
+
+    assert refused() == {("", "")}
+    chen.refresh_from_db()
+    assert chen.opted_out_at is not None
 
 
 @pytest.mark.parametrize(
@@ -340,7 +362,7 @@ def test_company_has_words_of_its_own(chen: Customer, settings: Any) -> None:
 
     answered("basta")
 
-    assert ConsentEntry.objects.get().channel == "sms"
+    assert refused() == ADVERTISING
 
 
 def test_quoted_mail_below_the_word_does_not_matter(chen: Customer) -> None:
@@ -348,13 +370,14 @@ def test_quoted_mail_below_the_word_does_not_matter(chen: Customer) -> None:
 
     answered("STOP\n\nOn Monday the shop wrote:\n> Our spring coats are here", "mail")
 
-    assert ConsentEntry.objects.get().channel == "email"
+    assert refused() == ADVERTISING
 
 
 def test_somebody_who_got_nothing_yet_may_say_stop(chen: Customer) -> None:
     answered("TD")
 
-    assert ConsentEntry.objects.get().customer == chen
+    assert set(ConsentEntry.objects.values_list("customer", flat=True)) == {chen.pk}
+    assert refused() == ADVERTISING
 
 
 def test_number_that_nobody_has_changes_nothing() -> None:
@@ -377,12 +400,23 @@ def test_keyword_is_obeyed_by_what_leaves_next(chen: Customer) -> None:
     assert (waiting.state, waiting.reason) == ("skipped", "opted_out")
 
 
-def test_keyword_takes_back_a_keyword(chen: Customer) -> None:
+def test_keyword_takes_back_a_keyword_where_it_is_said(chen: Customer) -> None:
     answered("TD")
     answered("START", second=5)
 
-    words = ConsentEntry.objects.order_by("pk").values_list("granted", "channel", "source")
-    assert list(words) == [(False, "sms", "keyword"), (True, "sms", "keyword")]
+    words = ConsentEntry.objects.order_by("pk").values_list("granted", "channel", "purpose")
+    assert list(words) == [
+        (False, "", "campaign"),
+        (False, "", "care"),
+        (True, "sms", "campaign"),
+        (True, "sms", "care"),
+    ]
+    for channel, state in (("sms", "queued"), ("email", "skipped")):
+        campaign = make_campaign(channel, channel=channel, state=CampaignState.SENDING)
+        batch = make_batch(campaign, [chen])
+        restraint = restraint_on(campaign, now=timezone.now())
+        skip_those_who_may_not(campaign, [batch.pk], restraint=restraint)
+        assert Delivery.objects.get(campaign=campaign).state == state
 
 
 def test_keyword_takes_back_nothing_else(chen: Customer) -> None:
@@ -404,7 +438,7 @@ def test_somebody_merged_answers_for_who_stays(chen: Customer) -> None:
 
     answered("TD")
 
-    assert ConsentEntry.objects.get().customer == kept
+    assert set(ConsentEntry.objects.values_list("customer", flat=True)) == {kept.pk}
     assert Interaction.objects.get().customer == kept
 
 

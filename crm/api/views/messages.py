@@ -157,13 +157,15 @@ class PreviewContent(ContentVerb):
         """Fill in the words; nothing is sent."""
         return self.preview(data, pk)
 
-    def preview(self, data: dict[str, Any], pk: int) -> Preview:
+    def preview(self, data: dict[str, Any], pk: int, *, is_test: bool = False) -> Preview:
         """Return the message as the customer would get it. Raises ``RuleBroken``."""
         content = self.row(pk)
         words = Words(data["channel"], content.text, attachments=content.attachments)
         abilities = abilities_of(words.channel)
         check_for_channel(words.attachments, abilities)
-        return preview_for(self._customer(data), words, personal=abilities.personal_text)
+        return preview_for(
+            self._customer(data), words, personal=abilities.personal_text, is_test=is_test
+        )
 
     def _customer(self, data: dict[str, Any]) -> Customer | None:
         if "customer" not in data:
@@ -179,7 +181,7 @@ class SendTest(PreviewContent):
 
     def act(self, data: dict[str, Any], pk: int) -> Preview:
         """Send it to your own address in the channel; at most twenty an hour."""
-        preview = self.preview(data, pk)
+        preview = self.preview(data, pk, is_test=True)
         if data["channel"] == "email":
             raise RuleBroken("An e-mail has a subject: test it in the campaign editor.")
         send_trial(preview, channel=data["channel"], to=self.actor, now=self.now)

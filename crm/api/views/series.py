@@ -13,13 +13,13 @@ from campaigns.actions.series import (
     create_series,
     end_series,
     pause_series,
-    resume_series,
 )
 from campaigns.channels import LABELS
 from campaigns.enums import SeriesKind, SeriesState
 from campaigns.models import Content, Segment, Series, SeriesRun
 from contacts.enums import Purpose, Role
 from crm.access import require, series_for, series_of
+from crm.actions.series import resume
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.shapes.lifecycle import SeriesRunShape, SeriesShape
 from crm.api.views.campaigns import HTML_LENGTH
@@ -170,9 +170,7 @@ class ResumeSeries(SeriesVerb):
 
     def act(self, data: dict[str, Any], pk: int) -> Series:
         """Go on with the next run; what fell into the pause is not made up for."""
-        series = self.series(pk)
-        check_segment_reach(series.segment, self.viewer)
-        resume_series(series, actor=self.actor, now=self.now)
+        resume(self.series(pk), self.viewer, now=self.now)
         return self.row(pk)
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0017_reactions_by_whom"),
+        ("campaigns", "0018_reactions_by_whom"),
         ("contacts", "0022_coupons"),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0016_welcome_attachments"),
+        ("campaigns", "0017_room_for_whole_pages"),
     ]
 
     operations = [

@@ -1,0 +1,97 @@
+"""What providers of SMS answer, however odd: kept as far as it can be, and never a crash."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from connectors.base import ChannelBusy, Letter, Outcome
+from connectors.sms.channel import SmsChannel
+
+NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
+LETTER = Letter("liuke-1-1", "+447946000001", "Our coats are here")
+MESSAGE = {"body": LETTER.text, "date_created": "Mon, 02 Mar 2026 03:59:30 +0000"}
+TWILIO = "twilio+http://AC1:token@{}/?from=+15550001"
+ALIYUN = "aliyun+http://key:secret@{}/?sign=Shop&template=SMS_1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    said: bytes = b""
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        if length := int(self.headers.get("Content-Length") or 0):
+            self.rfile.read(length)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.said)))
+        self.end_headers()
+        self.wfile.write(self.said)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def provider(url: str, said: object) -> Iterator[SmsChannel]:
+    """A provider that says this, whatever it is asked."""
+    handler = type("Handler", (_Handler,), {"said": json.dumps(said).encode()})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    channel = SmsChannel(url.format(f"127.0.0.1:{server.server_address[1]}"))
+    try:
+        yield channel
+    finally:
+        channel.close()
+        server.shutdown()
+        server.server_close()
+
+
+def looked_up(url: str, said: object) -> Any:
+    with provider(url, said) as channel:
+        return channel.look_up(LETTER, since=NOW - timedelta(minutes=1), until=NOW)
+
+
+def sent(url: str, said: object) -> Any:
+    with provider(url, said) as channel:
+        (answer,) = channel.send([LETTER])
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("sid", "kept"),
+    [("SM1", "SM1"), ("S\0M1", "SM1"), ("S" * 500, "S" * 120), (7, "7"), (None, "")],
+)
+def test_id_that_twilio_has_of_a_message_is_kept_as_far_as_it_can_be(sid: Any, kept: str) -> None:
+    answer = looked_up(TWILIO, {"messages": [MESSAGE | {"sid": sid}]})
+
+    assert (answer.outcome, answer.reference) == (Outcome.TAKEN, kept)
+    assert sent(TWILIO, {"sid": sid}).reference == kept
+
+
+def test_rows_that_are_no_messages_are_passed_over() -> None:
+    rows = [7, None, "x", [MESSAGE], {"date_created": 7}, MESSAGE | {"sid": "SM1"}]
+
+    assert looked_up(TWILIO, {"messages": rows}).reference == "SM1"
+
+
+@pytest.mark.parametrize("url", [TWILIO, ALIYUN])
+@pytest.mark.parametrize("said", [[], 7, None, "x"])
+def test_answer_that_is_no_object_is_none(url: str, said: object) -> None:
+    with pytest.raises(ChannelBusy):
+        looked_up(url, said)
+
+
+@pytest.mark.parametrize("biz", ["B\0" + "1" * 500, ["x"], {"a": 1}])
+def test_id_that_aliyun_has_of_a_message_is_kept_as_far_as_it_can_be(biz: Any) -> None:
+    answer = sent(ALIYUN, {"Code": "OK", "BizId": biz})
+
+    assert answer.outcome is Outcome.TAKEN
+    assert "\0" not in answer.reference
+    assert len(answer.reference) <= 120
