@@ -62,9 +62,11 @@ _REST = (
     """
     INSERT INTO contacts_coupon
         (customer_id, code, title, percent, issued_at, expires_at, redeemed_at, created_at)
-    SELECT id, 'C' || id, 'Spring', 10, created_at, now() + (id % 60 - 20) * interval '1 day',
-           CASE WHEN id % 7 = 0 THEN now() - (id % 30) * interval '1 day' END, created_at
-    FROM contacts_customer WHERE id % 3 = 0
+    SELECT id, 'C' || id, 'Spring', 10, day, day + interval '40 days',
+           CASE WHEN id % 7 = 0 THEN day + interval '9 days' END, day
+    FROM contacts_customer
+    CROSS JOIN LATERAL (SELECT now() - (10 + id % 50) * interval '1 day' AS day) AS issue
+    WHERE id % 3 = 0
     """,
     "SELECT setval(pg_get_serial_sequence('contacts_customer', 'id'), max(id)) FROM contacts_customer",
 )

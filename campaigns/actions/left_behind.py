@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import connection
 from django.utils.translation import gettext_noop
 
-from campaigns.actions.letters import LOOK_EVERY
+from campaigns.actions.letter_lease import LOOK_EVERY
 from campaigns.actions.stopping import stop_waiting
 from campaigns.channels import direct_connector
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState

@@ -8,56 +8,32 @@ asked about or shown to a person, never sent again blindly (docs/campaigns.md).
 """
 
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any
 
-from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
-from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
-from campaigns.actions import letter_statements as statements
-from campaigns.actions.campaigns import advance_campaign, begin_sending
+from campaigns.actions.campaigns import advance_campaign
+from campaigns.actions.letter_lease import Claimed, Lease
 from campaigns.channels import direct_connector
-from campaigns.eligibility import (
-    note_dead_addresses,
-    skip_those_who_may_not,
-    who_refused,
-)
-from campaigns.enums import BatchState, DeliveryReason, DeliveryState
+from campaigns.eligibility import who_refused
 from campaigns.letters import Writer
-from campaigns.models import Batch, Campaign, Delivery
+from campaigns.models import Campaign
 from campaigns.pace import Rate, is_resting, let_rest, went_through
-from campaigns.recipients import Recipient
-from campaigns.restraint import restraint_on
-from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
+from connectors.base import Answer, DirectConnector, Letter, Outcome
 
 TURN = timedelta(seconds=10)
 """Then others have their turn; the doorbell rings again for more."""
-
-LEASE = timedelta(seconds=10)
-"""Renewed while letters are drawn. Where keys are honoured it may run out during a call: whoever
-takes over sends the same keys."""
-
-LONG_LEASE = timedelta(seconds=120)
-"""For channels where a letter may be under way for a minute and more."""
 
 LOOK_AT = 0.5
 """Seconds from one look at the campaign's state to the next: pause and cancel wait no longer."""
 
 SLOWEST_REFUSAL = timedelta(seconds=5)
 """The longest time from the moment of an opt-out until others see it."""
-
-AT_A_TIME = 10
-SMALL_AT_A_TIME = 5
-"""Batches in one claim; fewer where a crash makes those in hand wait for a long lease."""
 
 GROUP = 1000
 SMALL_GROUP = 50
@@ -66,21 +42,8 @@ SMALL_FLUSH_SECONDS = 0.1
 """Answers are written down when there are so many, or after so long; in small groups where a
 crash makes those that are not written down unclear."""
 
-AHEAD = 20
-"""Slots that are marked as drawn at once, where it must be known which letters may have gone."""
-
-MOST_ATTEMPTS = 30
 MOST_TROUBLE = 10
 """So many calls in a row that the channel would not take make it rest."""
-
-LONGEST_WAIT = 600.0
-LOOK_EVERY = timedelta(minutes=2)
-
-_FATES = {
-    Outcome.TAKEN: DeliveryState.SENT.value,
-    Outcome.REFUSED: DeliveryState.FAILED.value,
-    Outcome.UNCLEAR: DeliveryState.UNCLEAR.value,
-}
 
 
 def pump_letters(campaign: Campaign, *, turn: timedelta = TURN) -> bool:
@@ -125,25 +88,6 @@ def _turn_of(campaign: Campaign) -> Iterator[bool]:
 
 
 @dataclass(slots=True)
-class _Claimed:
-    """A batch in this worker's hands: what is still to draw of it, and to hear of."""
-
-    attempts: int
-    variant: int | None
-    left: list[Recipient] = field(default_factory=list)
-    open: int = 0
-    drawn: int = 0
-    wait: float = 0.0
-    in_doubt: bool = False
-    not_before: datetime | None = None
-
-    @property
-    def has_more(self) -> bool:
-        """Whether a letter of it may go again: not drawn, busy, or of unknown fate."""
-        return bool(self.in_doubt or self.left or self.wait)
-
-
-@dataclass(slots=True)
 class Turn:
     """One worker's turn with a campaign: draws letters for the connector, keeps what it answers."""
 
@@ -151,8 +95,8 @@ class Turn:
     connector: DirectConnector
     end: float
     ran_out_of_time: bool = False
-    token: uuid.UUID = field(default_factory=uuid.uuid4)
-    _claimed: dict[int, _Claimed] = field(default_factory=dict)
+    _lease: Lease = field(init=False)
+    _claimed: dict[int, Claimed] = field(default_factory=dict)
     _batch_of: dict[str, tuple[int, int]] = field(default_factory=dict)
     _told: list[tuple[int, int, Answer]] = field(default_factory=list)
     _told_at: float = 0.0
@@ -162,7 +106,9 @@ class Turn:
     _trouble: int = 0
     _any_taken: bool = False
     _rested: bool = False
-    _names_coupons: bool = False
+
+    def __post_init__(self) -> None:
+        self._lease = Lease(self.campaign, self.connector.abilities.recovery)
 
     def run(self) -> None:
         """Send until nothing is left, the turn is over, or the campaign may not go on.
@@ -187,21 +133,21 @@ class Turn:
 
     def _letters(self) -> Iterator[Letter | None]:
         writer = Writer(self.campaign)
-        self._names_coupons = writer.names_coupons
+        self._lease.coupons = writer.names_coupons
         rate = Rate.of(self.campaign.channel)
         while not self._must_stop() and self._claim():
             for batch_id, claimed in list(self._claimed.items()):
                 yield from self._draw(batch_id, claimed, writer, rate)
 
     def _draw(
-        self, batch_id: int, claimed: _Claimed, writer: Writer, rate: Rate
+        self, batch_id: int, claimed: Claimed, writer: Writer, rate: Rate
     ) -> Iterator[Letter | None]:
         while claimed.left and not self._must_stop():
             if not rate.take():
                 yield None
                 continue
             person = claimed.left[-1]
-            if not self._mark_drawn(batch_id, claimed, person):
+            if not self._lease.mark_drawn(batch_id, claimed, person):
                 self._stopped = True
                 return
             claimed.left.pop()
@@ -210,78 +156,17 @@ class Turn:
             self._batch_of[letter.key] = (batch_id, person.customer_id)
             yield letter
 
-    @contextmanager
-    def _transaction(self) -> Iterator[CursorWrapper]:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if self._is_keyed:
-                cursor.execute(statements.NO_WAIT)
-            yield cursor
-
     def _claim(self) -> bool:
-        """Take the next batches, and skip who may not get it any more; whether there were any."""
+        """Take the next batches; whether there were any."""
         now = timezone.now()
         self._judged_at = self._judged_at or now
-        values: dict[str, Any] = {
-            "token": self.token,
-            "until": now + self._lease,
-            "now": now,
-            "campaign": self.campaign.pk,
-            "most": AT_A_TIME if self._is_keyed else SMALL_AT_A_TIME,
-        }
-        with self._transaction() as cursor:
-            cursor.execute(statements.CLAIM, values)
-            ids = [row[0] for row in cursor.fetchall()]
-        if not ids:
+        fresh = self._lease.claim(now=now)
+        if fresh is None:
             return False
-        begin_sending(self.campaign.pk, now=now)
-        restraint = restraint_on(self.campaign, now=now)
-        fresh: dict[int, _Claimed] = {}
-        for batch in Batch.objects.filter(pk__in=ids).order_by("pk"):
-            if batch.attempts > MOST_ATTEMPTS:
-                _give_up(batch, self.token, now=now)
-                continue
-            claimed = fresh[batch.pk] = _Claimed(batch.attempts, batch.variant)
-            claimed.not_before = restraint.quiet_until(batch.time_zone, now)
-        awake = [pk for pk, claimed in fresh.items() if claimed.not_before is None]
-        for person in skip_those_who_may_not(
-            self.campaign, awake, restraint=restraint, coupons=self._names_coupons
-        ):
-            if self._is_keyed or person.state == DeliveryState.QUEUED:
-                fresh[person.batch_id].left.append(person)
-        for claimed in fresh.values():
-            claimed.left.reverse()  # drawn from the end
         self._claimed |= fresh
-        self._let_sleep([pk for pk, claimed in fresh.items() if claimed.not_before])
-        self._settle([pk for pk, claimed in fresh.items() if not claimed.left])
+        self._lease.uncount([pk for pk, one in fresh.items() if one.not_before])
+        self._settle([pk for pk, one in fresh.items() if not one.left])
         return True
-
-    def _let_sleep(self, batches: list[int]) -> None:
-        """To wait for the end of quiet hours is no attempt."""
-        if batches:
-            Batch.objects.filter(
-                pk__in=batches, state=BatchState.SENDING, lease_token=self.token
-            ).update(attempts=F("attempts") - 1)
-
-    @property
-    def _lease(self) -> timedelta:
-        return LEASE if self._is_keyed else LONG_LEASE
-
-    @property
-    def _is_keyed(self) -> bool:
-        return self.connector.abilities.recovery is Recovery.KEYED
-
-    def _mark_drawn(self, batch_id: int, claimed: _Claimed, person: Recipient) -> bool:
-        """Where a crash leaves letters unclear, write down beforehand which ones those can be.
-
-        Returns whether the batch is still this worker's.
-        """
-        if self._is_keyed or person.slot < claimed.drawn:
-            return True
-        claimed.drawn = person.slot + AHEAD
-        values: dict[str, Any] = {"drawn": claimed.drawn, "batch": batch_id, "token": self.token}
-        with connection.cursor() as cursor:
-            cursor.execute(statements.DRAW, values)
-            return bool(cursor.rowcount)
 
     def _must_stop(self) -> bool:
         """Whether to draw no more; now and then renews the lease and looks at the campaign."""
@@ -294,18 +179,9 @@ class Turn:
         return self._stopped
 
     def _may_go_on(self) -> bool:
-        now = timezone.now()
-        values: dict[str, Any] = {
-            "until": now + self._lease,
-            "batches": list(self._claimed),
-            "token": self.token,
-            "now": now,
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(statements.RENEW, values)
-            ours = dict(cursor.fetchall())
+        may = self._lease.renew(self._claimed, now=timezone.now())
         self._leave_out_who_refused()
-        return len(ours) == len(self._claimed) and all(ours.values())
+        return may
 
     def _leave_out_who_refused(self) -> None:
         """Draw nobody who has said no since the claim: they stay queued, and the next claim skips.
@@ -341,7 +217,7 @@ class Turn:
             self._any_taken = self._any_taken or answer.outcome is Outcome.TAKEN
             self._told.append((batch_id, customer_id, answer))
         clock = time.monotonic()
-        small = not self._is_keyed
+        small = not self._lease.is_keyed
         full = len(self._told) >= (SMALL_GROUP if small else GROUP)
         if full or clock - self._told_at > (SMALL_FLUSH_SECONDS if small else FLUSH_SECONDS):
             self._told_at = clock
@@ -365,55 +241,14 @@ class Turn:
             )
 
     def _write(self) -> None:
-        """Write the answers down, of batches that are still in these hands."""
         told, self._told = self._told, []
-        if not told:
-            return
-        with self._transaction() as cursor:
-            held: dict[str, Any] = {
-                "batches": list({batch for batch, _customer, _answer in told}),
-                "token": self.token,
-            }
-            cursor.execute(statements.OURS, held)
-            ours = {row[0] for row in cursor.fetchall()}
-            kept = [(customer, answer) for batch, customer, answer in told if batch in ours]
-            values: dict[str, Any] = {
-                "now": timezone.now(),
-                "campaign": self.campaign.pk,
-                "customers": "{" + ",".join([str(customer) for customer, _answer in kept]) + "}",
-                "states": _array(_FATES[answer.outcome] for _customer, answer in kept),
-                "reasons": _array(_reason(answer) for _customer, answer in kept),
-                "references": _array(answer.reference for _customer, answer in kept),
-            }
-            cursor.execute(statements.NO_LOOPS)
-            cursor.execute(statements.WRITE, values)
-        dead = [customer for _batch, customer, answer in told if answer.is_address]
-        note_dead_addresses(self.campaign, dead, now=values["now"])
+        if told:
+            self._lease.write(told, now=timezone.now())
 
-    def _settle(self, batches: list[int]) -> None:
+    def _settle(self, batches: Iterable[int]) -> None:
         """Close batches of which everything has been heard, or let what is left wait."""
-        if not batches:
-            return
-        now = timezone.now()
-        settled = [self._claimed.pop(pk) for pk in batches]
-        values: dict[str, Any] = {
-            "now": now,
-            "token": self.token,
-            "batches": batches,
-            "campaign": self.campaign.pk,
-            "nexts": [_next_attempt(one, now) for one in settled],
-            "again": [self._is_keyed and one.has_more for one in settled],
-            "askable": self.connector.abilities.recovery is Recovery.ASKABLE,
-            "look_at": now + LOOK_EVERY,
-        }
-        with self._transaction() as cursor:
-            cursor.execute(statements.HOLD, [self.campaign.pk])
-            cursor.execute(statements.SETTLE, values)
-            cancelled = [pk for pk, is_cancelled in cursor.fetchall() if is_cancelled]
-            if cancelled:
-                Delivery.objects.filter(batch__in=cancelled, state=DeliveryState.QUEUED).update(
-                    state=DeliveryState.CANCELLED
-                )
+        if settled := {pk: self._claimed.pop(pk) for pk in batches}:
+            self._lease.settle(settled, now=timezone.now())
 
     def _give_back(self) -> None:
         """Let go of every batch: what was not drawn goes again, at once unless it has to wait.
@@ -421,53 +256,7 @@ class Turn:
         Batches with letters that were drawn and never answered are left to their lease.
         """
         self._claimed = {pk: one for pk, one in self._claimed.items() if not one.open}
-        untouched = [
-            pk for pk, one in self._claimed.items() if self._rested or (one.left and not one.wait)
-        ]
-        Batch.objects.filter(
-            pk__in=untouched, state=BatchState.SENDING, lease_token=self.token
-        ).update(attempts=F("attempts") - 1)
+        self._lease.uncount(
+            [pk for pk, one in self._claimed.items() if self._rested or (one.left and not one.wait)]
+        )
         self._settle(list(self._claimed))
-
-
-def _array(texts: Iterable[str]) -> str:
-    """Return the literal of an array: the driver would look at each text for itself."""
-    return "{" + ",".join(['"' + text.translate(_ESCAPES) + '"' for text in texts]) + "}"
-
-
-_ESCAPES = {ord('"'): '\\"', ord("\\"): "\\\\"}
-
-
-def _reason(answer: Answer) -> str:
-    if answer.outcome is not Outcome.REFUSED:
-        return ""
-    reason = DeliveryReason.INVALID if answer.is_address else DeliveryReason.CHANNEL_ERROR
-    return reason.value
-
-
-def _next_attempt(claimed: _Claimed, now: datetime) -> datetime | None:
-    """Wait as long as the channel asks, and longer each time; or until quiet hours end."""
-    if claimed.not_before:
-        return claimed.not_before
-    if not claimed.wait:
-        return None
-    growing = 0.5 * 1.7 ** min(claimed.attempts, 20)
-    return now + timedelta(seconds=min(LONGEST_WAIT, max(claimed.wait, growing)))
-
-
-def _give_up(batch: Batch, token: uuid.UUID, *, now: datetime) -> None:
-    """Whatever this batch does to workers, it has done it often enough."""
-    why = gettext_noop("Given up after too many attempts.")
-    with transaction.atomic():
-        in_doubt = Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR).exists()
-        if Batch.objects.filter(pk=batch.pk, state=BatchState.SENDING, lease_token=token).update(
-            state=BatchState.UNCLEAR if in_doubt else BatchState.REFUSED,
-            lease_token=None,
-            lease_until=None,
-            next_attempt_at=None,
-            done_at=None if in_doubt else now,
-            error=why,
-        ):
-            Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
-                state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
-            )

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
-from campaigns.actions.letters import LOOK_EVERY
+from campaigns.actions.letter_lease import LOOK_EVERY
 from campaigns.channels import direct_connector, is_direct
 from campaigns.eligibility import unclear_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState

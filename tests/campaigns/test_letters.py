@@ -14,7 +14,8 @@ from django.utils import timezone
 from campaigns.actions import campaigns as act
 from campaigns.actions.batches import expire_leases, look_up_batch
 from campaigns.actions.due import campaigns_to_send
-from campaigns.actions.letters import LEASE, LONG_LEASE, Turn
+from campaigns.actions.letter_lease import LEASE, LONG_LEASE
+from campaigns.actions.letters import Turn
 from campaigns.actions.missed import end_missed
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.tallies import fold_tallies

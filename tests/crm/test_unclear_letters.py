@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.campaigns import plan_campaign
-from campaigns.actions.letters import LEASE, Turn
+from campaigns.actions.letter_lease import LEASE
+from campaigns.actions.letters import Turn
 from campaigns.channels import direct_connector
 from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Batch, Campaign, Delivery

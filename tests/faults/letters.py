@@ -15,7 +15,7 @@ from campaigns.actions.campaigns import (
     plan_campaign,
     schedule_campaign,
 )
-from campaigns.actions.letters import LONG_LEASE
+from campaigns.actions.letter_lease import LONG_LEASE
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.wordings import Wording
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery, MessagingRules
