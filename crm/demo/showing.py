@@ -23,12 +23,22 @@ from campaigns.enums import (
     DeliveryReason,
     PostKind,
     PostState,
+    ReactionKind,
     SeriesKind,
     TargetState,
 )
-from campaigns.models import Content, Folder, MediaFile, Post, PostShare, PostTarget, Segment
-from contacts.enums import Purpose
-from contacts.models import Staff
+from campaigns.models import (
+    Content,
+    Folder,
+    MediaFile,
+    Post,
+    PostReaction,
+    PostShare,
+    PostTarget,
+    Segment,
+)
+from contacts.enums import IdentityKind, Purpose
+from contacts.models import Identity, Staff
 from crm.demo.organisation import Organisation
 
 SEASON, CARE = "秋冬新品", "日常关怀"
@@ -152,7 +162,7 @@ def _send(post: Post, marketer: Staff, ago: datetime) -> datetime:
 def _load_reactions(targets: QuerySet[PostTarget], at: datetime) -> None:
     """Most have published it within a day, some customers like it, and a few have a word to say."""
     dice = Random(f"liuke {MOMENT}")  # noqa: S311 -- a shop window, no secret
-    rows = list(targets.order_by("pk"))
+    rows = list(targets.select_related("share").order_by("pk"))
     silent = set(dice.sample(range(len(rows)), len(rows) // 6))
     for number, row in enumerate(rows):
         if number in silent:
@@ -164,6 +174,42 @@ def _load_reactions(targets: QuerySet[PostTarget], at: datetime) -> None:
         row.reactions_read_at = at + timedelta(days=15)
     changed = ("state", "reason", "sent_at", "reactions_read_at", *_COUNTS)
     PostTarget.objects.bulk_update(rows, changed)
+    _name_who_reacted([row for row in rows if row.sent_at], dice)
+
+
+def _name_who_reacted(rows: Sequence[PostTarget], dice: Random) -> None:
+    """Put as many of each colleague's customers, and of their colleagues, behind the figures."""
+    theirs: dict[int, list[str]] = {}
+    addresses = Identity.objects.filter(kind=IdentityKind.WECOM).order_by("pk")
+    for owner, address in addresses.values_list("customer__owner", "value"):
+        theirs.setdefault(owner, []).append(address)
+    members = [row.address for row in rows]
+    PostReaction.objects.bulk_create(
+        _reaction(row, kind, address, by_staff=by_staff, dice=dice)
+        for row in rows
+        for kind, by_staff, number in (
+            (ReactionKind.COMMENT, False, row.customer_comments),
+            (ReactionKind.LIKE, False, row.customer_likes),
+            (ReactionKind.COMMENT, True, row.staff_comments),
+            (ReactionKind.LIKE, True, row.staff_likes),
+        )
+        for address in dice.sample(members if by_staff else theirs[row.staff_id], number)
+    )
+
+
+def _reaction(
+    row: PostTarget, kind: ReactionKind, address: str, *, by_staff: bool, dice: Random
+) -> PostReaction:
+    read_at = row.reactions_read_at or timezone.now()
+    return PostReaction(
+        post_id=row.share.post_id,
+        target=row,
+        kind=kind,
+        by_staff=by_staff,
+        address=address,
+        at=(row.sent_at or read_at) + timedelta(hours=dice.uniform(0.1, 40)),
+        seen_at=read_at,
+    )
 
 
 _COUNTS = ("customer_likes", "staff_likes", "customer_comments", "staff_comments")

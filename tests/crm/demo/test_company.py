@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import call_command
 from django.db import connection
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Q, Sum
 from pytest_django import DjangoDbBlocker
 
 from campaigns.actions.due import series_to_run
@@ -20,6 +20,7 @@ from campaigns.models import (
     Content,
     Delivery,
     Post,
+    PostReaction,
     PostTarget,
     Series,
     WelcomeRule,
@@ -148,6 +149,10 @@ def test_no_page_of_messages_is_empty(company: DemoCompany) -> None:
     assert rows.filter(state=TargetState.SENT, customer_likes__gt=0).count() == 10
     assert rows.filter(state=TargetState.CANCELLED).count() == 2
     assert PostTarget.objects.filter(chat__isnull=False, state=TargetState.SENT).count() == 4
+    told = rows.aggregate(
+        n=Sum(F("customer_likes") + F("staff_likes") + F("customer_comments") + F("staff_comments"))
+    )
+    assert PostReaction.objects.filter(post=moment).count() == told["n"]
     assert moment.closed_at
     assert moment.closed_at < NOW
 
