@@ -124,8 +124,9 @@ def run_series(
     """Make the campaign of a series whose time has come; returns the run, if there was one.
 
     ``check`` raises ``RuleBroken`` if whoever answers for the series may not have it run any more:
-    then it is paused, and those who can resume it are told. Of several that are due, as after a night without a server, only the newest starts, and only
-    if it is not too late; the others are written down as missed. Called twice it runs once.
+    then it is paused, and those who can resume it are told. Of several that are due, as after a
+    night without a server, only the newest starts, and only if it is not too late; the others are
+    written down as missed. Called twice it runs once.
     """
     with transaction.atomic():
         series = (
