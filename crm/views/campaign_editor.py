@@ -23,6 +23,7 @@ from campaigns.actions.rewriting import base_of, is_still
 from campaigns.channels import abilities_of, available_channels
 from campaigns.enums import CampaignState
 from campaigns.models import Campaign, CampaignDraft
+from campaigns.splitting import seed_of, seed_of_draft
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, require, viewer_of
@@ -36,15 +37,13 @@ from crm.forms.campaigns import (
     typed_of,
 )
 from crm.forms.experiments import TrialForm, shown_split, trial_of, typed_trial
+from crm.forms.typed import unfolded
 from crm.paging import storable, whole_number
 from crm.views.audience_counts import counted
 from crm.views.campaign_preview import preview_part, send_test_of
 from crm.views.contents import attachment_context
 
-SEVERAL = ("tags", "stores")
-"""Inputs that hold several values."""
-
-COUNTING = ("audience", "options")
+COUNTING = ("audience", "options", "test")
 """Steps beside which the audience is counted while it is chosen."""
 
 
@@ -71,10 +70,14 @@ class Desk:
     @property
     def initial(self) -> dict[str, Any]:
         """Everything typed, to be shown without judging it."""
-        return {
-            name: list(values) if name in SEVERAL else (values[-1] if values else "")
-            for name, values in self.typed.items()
-        }
+        return unfolded(self.typed)
+
+    @property
+    def seed(self) -> int:
+        """What the recipients are split with, so that what is counted is what will be sent."""
+        if self.campaign:
+            return seed_of(self.campaign)
+        return seed_of_draft(self.draft) if self.draft else 0
 
     @property
     def is_stale(self) -> bool:
@@ -349,7 +352,7 @@ def _counted(request: HttpRequest, desk: Desk) -> HttpResponse:
 
 
 def _audience(desk: Desk) -> dict[str, Any]:
-    return counted(CampaignForm(desk.viewer, desk.data))
+    return counted(CampaignForm(desk.viewer, desk.data), TrialForm(desk.data).split(desk.seed))
 
 
 def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:
@@ -398,5 +401,6 @@ def _write(desk: Desk, everything: Judged, *, now: datetime) -> Campaign:
     campaign = everything.form.write(desk.campaign, base=base, now=now)
     split = everything.split()
     if split != trial_of(campaign):
-        set_experiment(campaign, split, actor=desk.viewer.staff, now=now)
+        seed = None if desk.campaign else desk.seed
+        set_experiment(campaign, split, actor=desk.viewer.staff, now=now, seed=seed)
     return campaign
