@@ -21,7 +21,7 @@ from campaigns.models import Campaign
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.restraint import Restraint, customer_zones, restraint_on
 from campaigns.segments import customers_in
-from campaigns.splitting import PILES, Split, split_of
+from campaigns.splitting import NOT_SPLIT, PILES, Split, split_of
 from campaigns.triggers import whose_day_it_is
 from contacts.enums import Channel, IdentityKind, ItemState, Purpose, StaffState
 from contacts.models import Customer, Handover, HandoverItem, Identity, Staff
@@ -194,7 +194,7 @@ def freeze_audience(campaign: Campaign, *, now: datetime) -> int:
 
     Call it in the transaction that marks the campaign as planned.
     """
-    parts, values = _audience_sql(campaign, _chosen_by(campaign, now), now=now)
+    parts, values = _audience_sql(campaign, _chosen_by(campaign, now), split_of(campaign), now=now)
     sql = _FREEZE.format(**parts)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '10min'")  # a million rows take their time
@@ -210,15 +210,16 @@ def preview_audience(
     channel: str = Channel.WECOM,
     purpose: str = Purpose.CAMPAIGN,
     skip_if_in_another: bool = False,
+    split: Split = NOT_SPLIT,
 ) -> AudiencePreview:
     """Count whom a campaign to this rule would reach and whom not. Raises ``RuleBroken``."""
     campaign = Campaign(channel=channel, purpose=purpose, skip_if_in_another=skip_if_in_another)
-    return _preview(campaign, lambda now: customers_in(rule, now=now))
+    return _preview(campaign, lambda now: customers_in(rule, now=now), split)
 
 
 def preview_campaign(campaign: Campaign) -> AudiencePreview:
     """Count whom this campaign would reach if it were planned now. Raises ``RuleBroken``."""
-    return _preview(campaign, lambda now: _chosen_by(campaign, now))
+    return _preview(campaign, lambda now: _chosen_by(campaign, now), split_of(campaign))
 
 
 def preview_announcement(handover: Handover) -> AudiencePreview:
@@ -228,10 +229,12 @@ def preview_announcement(handover: Handover) -> AudiencePreview:
 
 
 def _preview(
-    campaign: Campaign, chosen: Callable[[datetime], QuerySet[Customer]]
+    campaign: Campaign,
+    chosen: Callable[[datetime], QuerySet[Customer]],
+    split: Split = NOT_SPLIT,
 ) -> AudiencePreview:
     now = timezone.now()
-    parts, values = _audience_sql(campaign, chosen(now), now=now)
+    parts, values = _audience_sql(campaign, chosen(now), split, now=now)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{_WORK_MEMORY}'")
         cursor.execute(_FIGURES.format(**parts), values)
@@ -279,12 +282,11 @@ def _chosen_by(campaign: Campaign, now: datetime) -> QuerySet[Customer]:
 
 
 def _audience_sql(
-    campaign: Campaign, customers: QuerySet[Customer], *, now: datetime
+    campaign: Campaign, customers: QuerySet[Customer], split: Split, *, now: datetime
 ) -> tuple[dict[str, str], _Values]:
     """Return the CTEs of an audience, with their parameters, which are all named."""
     abilities = abilities_of(campaign.channel)
     restraint = restraint_on(campaign, now=now)
-    split = split_of(campaign)
     segment, values = _named(customers.order_by().values("id"))
     zones = _zones(restraint, campaign, now)
     values |= limit_values(restraint) | zones | split.values

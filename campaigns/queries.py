@@ -8,6 +8,7 @@ from django.db.models import Count, Sum
 from campaigns.audience import AudiencePreview, preview_announcement, preview_audience
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState, TargetState
 from campaigns.models import Batch, Campaign, Post, PostTarget, Tally
+from campaigns.splitting import NOT_SPLIT, Split
 from connectors.wecom.api.moments import Reactions
 
 __all__ = [
@@ -113,10 +114,15 @@ def audience_preview(
     channel: str = "wecom",
     purpose: str = "campaign",
     skip_if_in_another: bool = False,
+    split: Split = NOT_SPLIT,
 ) -> AudiencePreview:
     """Say whom a campaign to this rule would reach, and whom not and why. Raises ``RuleBroken``."""
     return preview_audience(
-        rule, channel=channel, purpose=purpose, skip_if_in_another=skip_if_in_another
+        rule,
+        channel=channel,
+        purpose=purpose,
+        skip_if_in_another=skip_if_in_another,
+        split=split,
     )
 
 

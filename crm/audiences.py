@@ -11,6 +11,7 @@ from campaigns.enums import CampaignState, SeriesState
 from campaigns.models import Campaign, Post, Segment, Series
 from campaigns.queries import AudiencePreview, audience_preview, preview_announcement
 from campaigns.segments import MOST_VALUES, check_rule
+from campaigns.splitting import split_of
 from contacts.enums import Role, Scope
 from contacts.errors import RuleBroken
 from contacts.models import Store
@@ -86,6 +87,7 @@ def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
         channel=campaign.channel,
         purpose=campaign.purpose,
         skip_if_in_another=campaign.skip_if_in_another,
+        split=split_of(campaign),
     )
 
 

@@ -60,20 +60,32 @@ class Trial:
     winner_after_hours: int | None = None
 
 
-def set_experiment(campaign: Campaign, trial: Trial, *, actor: Staff | None, now: datetime) -> None:
+def set_experiment(
+    campaign: Campaign,
+    trial: Trial,
+    *,
+    actor: Staff | None,
+    now: datetime,
+    seed: int | None = None,
+) -> None:
     """Split the recipients of a campaign that is not planned yet; it is a draft again.
 
-    An empty trial splits nobody. Raises ``RuleBroken`` if the parts do not go together or the
-    channel would not take the words.
+    An empty trial splits nobody. With the ``seed`` that they were counted with, the same people
+    fall into the same parts; otherwise those fall where they fell before. Raises ``RuleBroken`` if
+    the parts do not go together or the channel would not take the words.
     """
     _check(campaign, trial)
     with open_for_change(campaign, "campaign.split", actor=actor, now=now):
+        if seed is None:
+            before = Experiment.objects.filter(campaign=campaign)
+            seed = before.values_list("seed", flat=True).first()
         Variant.objects.filter(campaign=campaign).delete()
         Experiment.objects.filter(campaign=campaign).delete()
         if not trial.variants and not trial.control_share:
             return
         Experiment.objects.create(
             campaign=campaign,
+            seed=seed,
             control_share=trial.control_share,
             test_share=trial.test_share,
             winner_rule=trial.winner_rule,

@@ -2,7 +2,7 @@
 
 from campaigns.models.campaigns import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.models.contents import Content, Folder
-from campaigns.models.drafts import CampaignDraft
+from campaigns.models.drafts import CampaignDraft, SeriesDraft
 from campaigns.models.experiments import Experiment, Variant
 from campaigns.models.media import ChannelMedia, MediaBody, MediaFile
 from campaigns.models.posts import Post, PostShare, PostTarget
@@ -37,6 +37,7 @@ __all__ = [
     "Segment",
     "SegmentMember",
     "Series",
+    "SeriesDraft",
     "SeriesRun",
     "Tally",
     "TallyRound",

@@ -1,18 +1,33 @@
-"""Drafts: what somebody has typed into the campaign editor and not finished yet."""
+"""Drafts: what somebody has typed about a campaign or a series and not finished yet."""
 
 from django.db import models
 
 from campaigns.models.campaigns import Campaign
+from campaigns.models.series import Series
 from contacts.models import Staff
 
 
-class CampaignDraft(models.Model):
-    """Everything that one person has typed about a new campaign, or about changing one.
+class Draft(models.Model):
+    """Everything that one person has typed about one thing, or about a new one.
 
     ``fields`` holds the inputs as they were typed, name → list of values, sound or not.
     ``version`` grows with every save: whoever saves names the version they have seen, so a second
-    ``window`` never overwrites what it does not know. ``base`` is the campaign as it was when the
-    change began.
+    ``window`` never overwrites what it does not know.
+    """
+
+    fields = models.JSONField(default=dict)
+    window = models.CharField(max_length=32, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class CampaignDraft(Draft):
+    """What a person has typed into the campaign editor.
+
+    ``base`` is the campaign as it was when the change began.
     """
 
     staff = models.ForeignKey(Staff, on_delete=models.CASCADE, related_name="campaign_drafts")
@@ -20,11 +35,7 @@ class CampaignDraft(models.Model):
         Campaign, on_delete=models.CASCADE, related_name="drafts", null=True, blank=True
     )
 
-    fields = models.JSONField(default=dict)
     base = models.JSONField(default=dict, blank=True)
-    window = models.CharField(max_length=32, blank=True)
-    version = models.PositiveIntegerField(default=1)
-    saved_at = models.DateTimeField()
 
     class Meta:
         constraints = [
@@ -35,3 +46,25 @@ class CampaignDraft(models.Model):
 
     def __str__(self) -> str:
         return f"{self.staff_id}: {self.campaign_id or 'new'}"
+
+
+class SeriesDraft(Draft):
+    """What a person has typed into the form of a series.
+
+    Which series the change began from is one of the inputs, ``base``.
+    """
+
+    staff = models.ForeignKey(Staff, on_delete=models.CASCADE, related_name="series_drafts")
+    series = models.ForeignKey(
+        Series, on_delete=models.CASCADE, related_name="drafts", null=True, blank=True
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["staff", "series"], name="series_draft_once", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.staff_id}: {self.series_id or 'new'}"

@@ -18,6 +18,8 @@ class Experiment(models.Model):
     others are split among the variants; the rest waits in held batches until there is a
     ``winner`` and then gets its words. Without it all are split. The winner is the number of a
     variant; ``decide_at`` is when the sweeper looks for it, and ``None`` where a person decides.
+    ``seed`` is what the split was counted with before there was a campaign; without one it is the
+    campaign's own number.
     """
 
     campaign = models.OneToOneField(
@@ -27,6 +29,7 @@ class Experiment(models.Model):
         Staff, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )
 
+    seed = models.BigIntegerField(null=True, blank=True)
     control_share = models.PositiveSmallIntegerField(default=0)
     test_share = models.PositiveSmallIntegerField(null=True, blank=True)
     winner_rule = models.CharField(max_length=12, choices=WinnerRule.choices, blank=True)

@@ -35,6 +35,7 @@ FATES = {
     "campaigns.QuickReply.owner": HANDED_ON,
     "campaigns.Post.created_by": HANDED_ON,
     "campaigns.CampaignDraft.staff": "unfinished words; kept for a re-hire, and nobody else sees them",
+    "campaigns.SeriesDraft.staff": "unfinished words; kept for a re-hire, and nobody else sees them",
     "campaigns.Segment.created_by": HANDED_ON,
     "contacts.GroupChat.owner": HANDED_ON,
     "contacts.GroupChat.left_by": STAYS,

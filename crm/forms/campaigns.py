@@ -1,4 +1,4 @@
-"""What a marketer types to make a campaign, and when it shall go out."""
+"""What a marketer types to make a campaign."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from campaigns.actions.changes import change_campaign
 from campaigns.actions.rewriting import rewrite_campaign
 from campaigns.actions.wordings import Wording
 from campaigns.attachments import check_for_channel
-from campaigns.calendar import WallTime
 from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, Content, Segment, Series
 from campaigns.segments import MOST_DAYS
@@ -27,8 +26,8 @@ from contacts.errors import RuleBroken
 from contacts.models import Store, Tag
 from crm.access import Viewer, campaigns_of, segments_of, stores_of
 from crm.audiences import free_segment_name, narrowed
-from crm.forms.attachments import INPUTS, attachments_typed, inputs_of, lists_in
-from crm.forms.clocks import LOCAL_TIME, WallClockField, ZoneField
+from crm.forms.attachments import INPUTS, attachments_typed, lists_in
+from crm.forms.clocks import LOCAL_TIME
 from crm.forms.experiments import TRIAL_FIELDS
 from crm.forms.words import over_limit
 from crm.paging import whole_number
@@ -325,48 +324,6 @@ def segment_for(
     return Segment.objects.create(name=free_segment_name(name, now=now), rule=rule, created_at=now)
 
 
-def typed_of(campaign: Campaign) -> dict[str, list[str]]:
-    """Return a drafted campaign as the editor's inputs."""
-    until = campaign.send_until and timezone.localtime(campaign.send_until)
-    typed = {
-        "name": [campaign.name],
-        "channel": [campaign.channel],
-        "subject": [campaign.subject],
-        "text": [campaign.words],
-        "html": [campaign.html],
-        "purpose": [campaign.purpose],
-        "skip_if_in_another": ["on"] if campaign.skip_if_in_another else [],
-        "track_clicks": ["on"] if campaign.track_clicks else [],
-        "track_opens": ["on"] if campaign.track_opens else [],
-        "conversion_days": [str(campaign.conversion_days)],
-        "send_until": [until.strftime(LOCAL_TIME[0])] if until else [],
-        **inputs_of(campaign.content.attachments if campaign.content else []),
-    }
-    return typed | typed_segment(campaign.segment)
-
-
-def typed_segment(segment: Segment | None) -> dict[str, list[str]]:
-    """Return a segment as the inputs that choose it.
-
-    A rule that the conditions on the page cannot say is offered as its saved segment.
-    """
-    conditions = (segment.rule or {}).get("all", []) if segment else []
-    inputs = {
-        ("tag", "any"): "tags",
-        ("store", "in"): "stores",
-        ("gender", "is"): "gender",
-        ("last_interaction", "before_days"): "not_met_days",
-    }
-    kinds = [(row.get("field"), row.get("op")) for row in conditions]
-    if segment and (len(set(kinds)) < len(kinds) or not set(kinds) <= set(inputs)):
-        return {"saved": [str(segment.pk)]}
-    typed = {}
-    for kind, row in zip(kinds, conditions, strict=True):
-        values = row["value"] if isinstance(row["value"], list) else [row["value"]]
-        typed[inputs[kind]] = [str(value) for value in values]
-    return typed
-
-
 def grouped(field: forms.BoundField) -> list[Any]:
     """Return the boxes of a field to tick, group by group, as the widget lays them out."""
     widget = cast("forms.CheckboxSelectMultiple", field.field.widget)
@@ -388,50 +345,3 @@ def tag_choices(
         (group.name, [(tag.pk, tag.name) for tag in members])
         for group, members in groupby(tags, key=lambda tag: tag.group)
     ]
-
-
-class ScheduleForm(forms.Form):
-    """Now, or when a clock in some time zone shows a time."""
-
-    when = forms.ChoiceField(
-        label=_("Send"),
-        choices=[("now", _("now")), ("later", _("at a set time"))],
-        initial="now",
-        widget=forms.RadioSelect,
-    )
-    send_at = WallClockField(label=_("Date and time"), required=False)
-    zone = ZoneField()
-
-    def __init__(self, now: datetime, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.now = now
-        self.wall: WallTime | None = None
-
-    def clean(self) -> dict[str, Any]:
-        """Settle ``send_at``: this moment for *now*, else what the clock ``wall`` means."""
-        cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("when") == "now":
-            self.errors.pop("send_at", None)
-            self.errors.pop("zone", None)
-            cleaned["send_at"] = self.now
-        elif not self.errors:
-            if not cleaned.get("send_at"):
-                self.add_error("send_at", gettext("Say when."))
-                return cleaned
-            self.wall = WallTime(cleaned["send_at"], cleaned["zone"])
-            cleaned["send_at"] = self.wall.moment
-            if cleaned["send_at"] <= self.now:
-                self.add_error(
-                    "send_at", gettext("This time has passed. Choose a later one, or send now.")
-                )
-        return cleaned
-
-    @property
-    def moved_to(self) -> str:
-        """Say what the clock shows instead, if it never shows this time; empty if it does."""
-        moved = self.wall.moved_to if self.wall else None
-        if moved is None:
-            return ""
-        return gettext(
-            "Clocks are put forward then: %(zone)s never shows this time. It goes out at %(at)s."
-        ) % {"zone": self.cleaned_data["zone"], "at": f"{moved:%H:%M}"}

@@ -21,6 +21,7 @@ from campaigns.enums import WinnerRule
 from campaigns.experiments import split_of
 from campaigns.models import Campaign
 from campaigns.models.experiments import LETTERS, MOST_VARIANTS
+from campaigns.splitting import Split, split_by
 from crm.forms.words import over_limit
 
 LETTERED = LETTERS.lower()[:MOST_VARIANTS]
@@ -177,6 +178,15 @@ class TrialForm(forms.Form):
         elif not is_told(rule, self.channel):
             words = gettext("This channel does not tell who has read or clicked.")
             self.add_error("winner_rule", words)
+
+    def split(self, seed: int) -> Split:
+        """Return the parts that the recipients fall into; unsound wordings split nobody."""
+        is_sound, data = self.is_valid(), self.cleaned_data
+        control = data.get("control_share") or 0
+        if not is_sound:
+            return split_by(seed, control_share=control)
+        shares = [data[f"share_{letter}"] for letter in self.used]
+        return split_by(seed, control_share=control, shares=shares, test_share=data["test_share"])
 
     def trial(self, *, text: str, subject: str, html: str) -> Trial:
         """Return how to split the recipients; ``text``, ``subject`` and ``html`` are those of A.

@@ -19,9 +19,9 @@ from crm.forms.campaigns import (
     content_for,
     grouped,
     segment_for,
-    typed_segment,
 )
 from crm.forms.clocks import DayField, ZoneField
+from crm.forms.typed import typed_segment
 
 FREQUENCIES = [
     ("daily", _("daily")),

@@ -1,8 +1,6 @@
 """The campaign editor: one page a step, and a draft that keeps everything typed."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from secrets import token_hex
 from typing import Any
 
 from django.contrib import messages
@@ -10,19 +8,17 @@ from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from campaigns.actions.campaigns import schedule_campaign
-from campaigns.actions.drafts import draft_of, drop_draft, follow_campaign, keep_draft
-from campaigns.actions.experiments import Trial, set_experiment
-from campaigns.actions.rewriting import base_of, is_still
+from campaigns.actions.drafts import drop_draft, follow_campaign, keep_draft
+from campaigns.actions.experiments import set_experiment
+from campaigns.actions.rewriting import base_of
 from campaigns.channels import abilities_of, available_channels
 from campaigns.enums import CampaignState
-from campaigns.models import Campaign, CampaignDraft
+from campaigns.models import Campaign
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, require, viewer_of
@@ -32,81 +28,17 @@ from crm.forms.campaigns import (
     EDITOR_STEPS,
     CampaignForm,
     EditorStep,
-    ScheduleForm,
-    typed_of,
 )
-from crm.forms.experiments import TrialForm, shown_split, trial_of, typed_trial
+from crm.forms.experiments import TrialForm, shown_split, trial_of
+from crm.forms.schedule import ScheduleForm
 from crm.paging import storable, whole_number
 from crm.views.audience_counts import counted
 from crm.views.campaign_preview import preview_part, send_test_of
 from crm.views.contents import attachment_context
+from crm.views.editor_desk import Desk, Judged, open_desk
 
-SEVERAL = ("tags", "stores")
-"""Inputs that hold several values."""
-
-COUNTING = ("audience", "options")
+COUNTING = ("audience", "options", "test")
 """Steps beside which the audience is counted while it is chosen."""
-
-
-@dataclass(slots=True)
-class Desk:
-    """Who edits what, and everything that was typed so far."""
-
-    viewer: Viewer
-    campaign: Campaign | None
-    draft: CampaignDraft | None
-    typed: dict[str, list[str]]
-    window: str
-
-    @property
-    def version(self) -> int:
-        """The version of the draft that this page shows."""
-        return self.draft.version if self.draft else 0
-
-    @property
-    def data(self) -> MultiValueDict[str, str]:
-        """Everything typed, as a form takes it."""
-        return MultiValueDict(self.typed)
-
-    @property
-    def initial(self) -> dict[str, Any]:
-        """Everything typed, to be shown without judging it."""
-        return {
-            name: list(values) if name in SEVERAL else (values[-1] if values else "")
-            for name, values in self.typed.items()
-        }
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether somebody else has changed the campaign since this draft of it began."""
-        return bool(self.campaign and self.draft and not is_still(self.campaign, self.draft.base))
-
-    def address(self, step: str) -> str:
-        """Return the address of a step."""
-        if self.campaign is None:
-            return reverse("campaign_new_step", args=[step])
-        return reverse("campaign_edit_step", args=[self.campaign.pk, step])
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Everything that was typed, in the forms that judge it."""
-
-    form: CampaignForm
-    trial: TrialForm
-    schedule: ScheduleForm
-
-    def on(self, step: EditorStep) -> CampaignForm | TrialForm | ScheduleForm:
-        """Return the form that judges a step."""
-        if step.name == "test":
-            return self.trial
-        return self.schedule if step.name == "when" else self.form
-
-    def split(self) -> Trial:
-        """Return how the recipients are split, once all is sound."""
-        wording = self.form.wording()
-        text = self.form.cleaned_data["text"]
-        return self.trial.trial(text=text, subject=wording.subject, html=wording.html)
 
 
 @login_required
@@ -137,7 +69,7 @@ def _edit(
     step = next((step for step in EDITOR_STEPS if step.name == name), None)
     if step is None:
         raise Http404
-    desk = _desk(request, viewer, campaign)
+    desk = open_desk(request, viewer, campaign)
     if request.method == "POST":
         return _take(request, desk, step, request.POST.get("go", ""))
     if "preview" in request.GET:
@@ -197,19 +129,6 @@ def _discard(request: HttpRequest, desk: Desk) -> HttpResponse:
     return (
         redirect("campaign_page", desk.campaign.pk) if desk.campaign else redirect("campaign_list")
     )
-
-
-def _desk(request: HttpRequest, viewer: Viewer, campaign: Campaign | None) -> Desk:
-    draft = draft_of(viewer.staff, campaign)
-    typed: dict[str, list[str]] = (
-        typed_of(campaign) | typed_trial(campaign)
-        if campaign
-        else {"track_clicks": ["on"], "track_opens": ["on"]}
-    )
-    if draft:
-        typed |= draft.fields
-    window = request.POST.get("window", "")[:32] or token_hex(8)
-    return Desk(viewer, campaign, draft, typed, window)
 
 
 def _keep(request: HttpRequest, desk: Desk, *, seen: int | None = None) -> None:
@@ -349,7 +268,7 @@ def _counted(request: HttpRequest, desk: Desk) -> HttpResponse:
 
 
 def _audience(desk: Desk) -> dict[str, Any]:
-    return counted(CampaignForm(desk.viewer, desk.data))
+    return counted(CampaignForm(desk.viewer, desk.data), TrialForm(desk.data).split(desk.seed))
 
 
 def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:
@@ -398,5 +317,6 @@ def _write(desk: Desk, everything: Judged, *, now: datetime) -> Campaign:
     campaign = everything.form.write(desk.campaign, base=base, now=now)
     split = everything.split()
     if split != trial_of(campaign):
-        set_experiment(campaign, split, actor=desk.viewer.staff, now=now)
+        seed = None if desk.campaign else desk.seed
+        set_experiment(campaign, split, actor=desk.viewer.staff, now=now, seed=seed)
     return campaign

@@ -47,7 +47,7 @@ from crm.campaign_watch import (
     resting,
     waited_for,
 )
-from crm.forms.campaigns import ScheduleForm
+from crm.forms.schedule import ScheduleForm
 from crm.paging import page_of, search_words, whole_number
 from crm.views.audience_counts import audience_context
 from crm.views.campaign_experiments import results_of

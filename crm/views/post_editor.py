@@ -22,8 +22,8 @@ from crm.access import Viewer, content_for, post_for
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_post_reach
 from crm.forms.attachments import Typed, attachments_typed, inputs_of
-from crm.forms.campaigns import ScheduleForm
 from crm.forms.posts import LIMITS, SEVERAL, PostForm, typed_from, typed_in, typed_time
+from crm.forms.schedule import ScheduleForm
 from crm.paging import whole_number
 from crm.post_queries import reach_ahead, shown_attachments
 from crm.views.contents import attachment_context

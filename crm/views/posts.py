@@ -23,8 +23,8 @@ from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, post_for, posts_of, reactions_to, require, viewer_of
 from crm.audiences import check_post_reach
-from crm.forms.campaigns import ScheduleForm
 from crm.forms.posts import typed_time
+from crm.forms.schedule import ScheduleForm
 from crm.paging import page_of, search_words, whole_number
 from crm.post_queries import (
     ADVICE,

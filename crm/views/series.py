@@ -1,32 +1,27 @@
-"""Series of campaigns: the list, the form, and the page with what each run became."""
+"""Series of campaigns: the list, the page with what each run became, and its buttons."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
+from campaigns.actions.drafts import series_draft_of
 from campaigns.actions.series import end_series, pause_series
-from campaigns.channels import LABELS, abilities_of, available_channels
+from campaigns.channels import LABELS
 from campaigns.enums import SeriesState
-from campaigns.models import Series, SeriesRun
+from campaigns.models import SeriesRun
 from contacts.enums import Role
-from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, require, series_for, series_of, viewer_of
 from crm.actions.series import resume
-from crm.forms.series import SeriesForm, typed_series
 from crm.paging import page_of, whole_number
 from crm.series_words import when_words
-from crm.views.audience_counts import counted
 from crm.views.refusals import press
 
 LIST_SIZE = 25
@@ -52,6 +47,7 @@ def series_list(request: HttpRequest) -> HttpResponse:
         "last": page.last,
         "state": state,
         "states": SeriesState.choices,
+        "unfinished": series_draft_of(viewer.staff, None),
     }
     return render(request, "crm/series_list.html", context)
 
@@ -78,69 +74,6 @@ def series_page(request: HttpRequest, pk: int) -> HttpResponse:
         "may_resume": state == SeriesState.PAUSED,
     }
     return render(request, "crm/series_page.html", context)
-
-
-@login_required
-@require_http_methods(["GET", "POST"])
-def series_new(request: HttpRequest) -> HttpResponse:
-    """Take in a new series."""
-    viewer = _marketer(request)
-    initial = {"starts_on": timezone.localdate()}
-    return _form(request, viewer, None, initial)
-
-
-@login_required
-@require_http_methods(["GET", "POST"])
-def series_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change a series from its next run on."""
-    viewer = _marketer(request)
-    series = series_for(viewer, pk)
-    if series.state == SeriesState.ENDED:
-        messages.warning(request, _("This series has ended."))
-        return redirect("series_page", pk=pk)
-    return _form(request, viewer, series, typed_series(series))
-
-
-def _form(
-    request: HttpRequest, viewer: Viewer, series: Series | None, initial: dict[str, Any]
-) -> HttpResponse:
-    if request.method == "GET":
-        return _show(request, SeriesForm(viewer, initial=initial, kept=series), series)
-    form = SeriesForm(viewer, request.POST, kept=series)
-    if request.POST.get("go") == "count":
-        if request.headers.get("HX-Request"):
-            return render(request, "crm/parts/_campaign_audience.html", counted(form))
-        return _show(request, form, series, audience=counted(form))
-    if not form.is_valid():
-        return _show(request, form, series, status=400)
-    try:
-        with transaction.atomic():
-            kept = form.keep(series, now=timezone.now())
-    except RuleBroken as error:
-        form.add_error(None, str(error))
-        return _show(request, form, series, status=400)
-    except MovedOn as error:
-        form.add_error(None, str(error))
-        return _show(request, form, series, status=409)
-    messages.success(request, _("The series is kept.") if series else _("The series begins."))
-    return redirect("series_page", pk=kept.pk)
-
-
-def _show(
-    request: HttpRequest,
-    form: SeriesForm,
-    series: Series | None,
-    *,
-    status: int = 200,
-    audience: dict[str, Any] | None = None,
-) -> HttpResponse:
-    context = {
-        "form": form,
-        "series": series,
-        "limits": {name: abilities_of(name).text_bytes for name in available_channels()},
-        **(audience or {}),
-    }
-    return render(request, "crm/series_form.html", context, status=status)
 
 
 @login_required

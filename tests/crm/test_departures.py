@@ -73,6 +73,7 @@ def test_no_reference_to_a_colleague_is_ever_deleted_or_emptied_with_them() -> N
             assert name in {
                 "contacts.RoleGrant.staff",
                 "campaigns.CampaignDraft.staff",
+                "campaigns.SeriesDraft.staff",
                 "campaigns.WelcomeRule.staff",
                 "crm.SavedAnswer.staff",
             }

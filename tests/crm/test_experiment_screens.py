@@ -10,8 +10,16 @@ from django.utils import timezone
 from campaigns.actions.campaigns import plan_campaign, schedule_campaign
 from campaigns.actions.experiments import Trial, VariantWords, set_experiment
 from campaigns.channels import abilities_of
-from campaigns.enums import BatchState, CampaignState
-from campaigns.models import Batch, Campaign, CampaignDraft, Content, Experiment, Variant
+from campaigns.enums import BatchState, CampaignState, DeliveryReason
+from campaigns.models import (
+    Batch,
+    Campaign,
+    CampaignDraft,
+    Content,
+    Delivery,
+    Experiment,
+    Variant,
+)
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff
 from tests.builders import make_campaign, make_content, make_customers, make_staff, sign_in
@@ -324,3 +332,67 @@ def test_others_choose_nothing(client: Client, yan: Staff):
     strict = sign_in(Client(enforce_csrf_checks=True), yan)
     assert strict.post(address, typed).status_code == 403
     assert Experiment.objects.get().winner is None
+
+
+@pytest.mark.parametrize("channel", ["wecom", "echo"])
+def test_the_control_group_is_counted_to_a_head_before_there_is_a_campaign(
+    marketer: Client, channel: str
+):
+    make_customers(300, owner=make_staff("Lin"), followed=True)
+    htmx = {"HX-Request": "true"}
+    type_in(marketer, "message", **MESSAGE | {"channel": channel})
+    type_in(marketer, "test", text_b="Two", control_share="20", share_a="70", share_b="30")
+
+    kept = type_in(marketer, "test", "keep", text_b="Two", control_share="20")
+    shown = [
+        kept,
+        marketer.get(f"{NEW}audience/"),
+        marketer.get(f"{NEW}options/"),
+        marketer.get(f"{NEW}test/"),
+        marketer.get(f"{NEW}check/?count=now", headers=htmx),
+    ]
+    finish(marketer, "save")
+    campaign = Campaign.objects.get()
+    edit = f"/campaigns/{campaign.pk}/"
+    shown += [marketer.get(f"{edit}edit/audience/"), marketer.get(f"{edit}audience/")]
+    finish(marketer, "schedule", f"{edit}edit/")
+    plan_campaign(campaign.pk, now=timezone.now())
+
+    sent = Delivery.objects.exclude(state="skipped").count()
+    spared = Delivery.objects.filter(reason=DeliveryReason.CONTROL).count()
+    batches = Batch.objects.count()
+    assert sent + spared == 300
+    assert 30 <= spared <= 90
+    for page in shown:
+        audience = page.context["audience"]
+        assert (audience.reachable, audience.batches) == (sent, batches)
+        assert audience.skipped == {DeliveryReason.CONTROL: spared}
+        assert f"<dd>{spared}</dd>" in page.text
+
+
+def test_a_control_group_that_is_refused_is_not_counted(marketer: Client):
+    make_customers(20, owner=make_staff("Lin"))
+    type_in(marketer, "message", **MESSAGE)
+
+    kept = type_in(marketer, "test", "keep", control_share="51")
+
+    assert kept.context["audience"].reachable == 20
+    assert kept.context["audience"].skipped == {}
+
+
+def test_a_split_that_is_changed_keeps_who_is_in_the_control_group(marketer: Client):
+    make_customers(200, owner=make_staff("Lin"))
+    type_in(marketer, "message", **MESSAGE)
+    type_in(marketer, "test", control_share="20")
+    finish(marketer)
+    campaign = Campaign.objects.get()
+    edit = f"/campaigns/{campaign.pk}/edit/"
+    counted = marketer.get(f"{edit}audience/").context["audience"]
+
+    type_in(marketer, "test", at=edit, control_share="20", text_b="Two")
+    finish(marketer, at=edit)
+
+    assert (
+        marketer.get(f"/campaigns/{campaign.pk}/audience/").context["audience"].skipped
+        == counted.skipped
+    )
