@@ -45,6 +45,11 @@ _REFUSED = """
 SELECT id FROM contacts_customer
 WHERE id = ANY(%(customers)s) AND (state <> 'active' OR opted_out_at > %(since)s)
 UNION
+SELECT merged.merged_into_id FROM contacts_customer AS merged
+JOIN campaigns_delivery AS theirs ON theirs.customer_id = merged.id
+WHERE merged.merged_into_id = ANY(%(customers)s) AND theirs.campaign_id = %(campaign)s
+  AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
+UNION
 SELECT customer_id FROM contacts_consent
 WHERE customer_id = ANY(%(customers)s) AND at > %(since)s AND NOT granted
   AND channel IN ('', %(channel)s) AND purpose IN ('', %(purpose)s)
@@ -60,6 +65,12 @@ _PARTED = """NOT EXISTS (
     WHERE follow.customer_id = queued.customer_id AND follow.staff_id = %(sender)s
       AND follow.channel = 'wecom' AND follow.ended_at IS NULL)"""
 
+_HAD_IT_BEFORE = """EXISTS (
+    SELECT FROM contacts_customer AS merged
+    JOIN campaigns_delivery AS theirs ON theirs.customer_id = merged.id
+    WHERE merged.merged_into_id = queued.customer_id AND theirs.campaign_id = %(campaign)s
+      AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear'))"""
+
 _RIVAL = """EXISTS (
     SELECT FROM campaigns_delivery AS other
     WHERE other.customer_id = queued.customer_id AND other.campaign_id = ANY(%(rivals)s)
@@ -73,8 +84,9 @@ def skip_those_who_may_not(
 ) -> int:
     """Skip the queued recipients of a batch who may not get it any more; return how many.
 
-    The channel's sender gone or no longer connected, opted out, no consent, merged or erased, a
-    dead address, enough messages lately, another campaign under way: one statement finds them.
+    The channel's sender gone or no longer connected, opted out, no consent, merged or erased, got
+    as somebody who was merged into them, a dead address, enough messages lately, another campaign
+    under way: one statement finds them.
     Quiet hours make a batch wait instead; see ``quiet_until``. Whoever asks for several batches
     of a campaign at once passes its ``restraint``.
     """
@@ -95,13 +107,15 @@ def unclear_who_may_not(batch: Batch, *, restraint: Restraint) -> set[int]:
 
 
 def who_refused(campaign: Campaign, customers: Collection[int], *, since: datetime) -> set[int]:
-    """Return who of these has said no to such a message since, or was merged or erased.
+    """Return who of these has said no to such a message since, was merged or erased, or has it.
 
+    Somebody has it if another record of theirs, merged into them, got it.
     A quick look between two letters; whoever is in it is judged anew when the batch is claimed.
     """
     values: dict[str, Any] = {
         "customers": list(customers),
         "since": since,
+        "campaign": campaign.pk,
         "channel": campaign.channel,
         "purpose": campaign.purpose,
     }
@@ -138,6 +152,7 @@ def _verdicts(
     by_sender = abilities.one_sender_per_call and not abilities.direct
     values: dict[str, Any] = limit_values(restraint) | {
         "batch": batch.pk,
+        "campaign": batch.campaign_id,
         "state": state.value,
         "channel": batch.campaign.channel,
         "purpose": batch.campaign.purpose,
@@ -167,6 +182,7 @@ def _refusals(batch: Batch, restraint: Restraint, *, by_sender: bool, addressed:
     }
     counted = bool(restraint.lately)
     rules: Iterable[tuple[bool, str, DeliveryReason]] = (
+        (True, _HAD_IT_BEFORE, DeliveryReason.DUPLICATE),
         (by_sender and sender_gone, "true", DeliveryReason.NO_SENDER),
         (by_sender, _PARTED, DeliveryReason.CHANGED_HANDS),
         (
