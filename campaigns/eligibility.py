@@ -44,6 +44,11 @@ _REFUSED = """
 SELECT id FROM contacts_customer
 WHERE id = ANY(%(customers)s) AND (state <> 'active' OR opted_out_at > %(since)s)
 UNION
+SELECT merged.merged_into_id FROM contacts_customer AS merged
+JOIN campaigns_delivery AS theirs ON theirs.customer_id = merged.id
+WHERE merged.merged_into_id = ANY(%(customers)s) AND theirs.campaign_id = %(campaign)s
+  AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
+UNION
 SELECT customer_id FROM contacts_consent
 WHERE customer_id = ANY(%(customers)s) AND at > %(since)s AND NOT granted
   AND channel IN ('', %(channel)s) AND purpose IN ('', %(purpose)s)
@@ -63,6 +68,12 @@ _PARTED = """NOT EXISTS (
     WHERE follow.customer_id = mine.customer_id AND follow.staff_id = batch.sender_id
       AND follow.channel = 'wecom' AND follow.ended_at IS NULL)"""
 
+_HAD_IT_BEFORE = """EXISTS (
+    SELECT FROM contacts_customer AS merged
+    JOIN campaigns_delivery AS theirs ON theirs.customer_id = merged.id
+    WHERE merged.merged_into_id = mine.customer_id AND theirs.campaign_id = %(campaign)s
+      AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear'))"""
+
 _RIVAL = """EXISTS (
     SELECT FROM campaigns_delivery AS other
     WHERE other.customer_id = mine.customer_id AND other.campaign_id = ANY(%(rivals)s)
@@ -76,8 +87,9 @@ def skip_those_who_may_not(
 ) -> list[Recipient]:
     """Skip the queued recipients of batches who may not get it any more; return whoever is left.
 
-    The channel's sender gone or no longer connected, opted out, no consent, merged or erased, a
-    dead address, enough messages lately, another campaign under way: one statement finds them.
+    The channel's sender gone or no longer connected, opted out, no consent, merged or erased, got
+    as somebody who was merged into them, a dead address, enough messages lately, another campaign
+    under way: one statement finds them.
     Quiet hours make a batch wait instead; see ``Restraint.quiet_until``. Of the unclear, those are
     left who may get it, should it go again; the others stay as they are. For ``coupons`` see
     ``recipients_in``.
@@ -110,13 +122,14 @@ def unclear_who_may_not(campaign: Campaign, batches: Collection[int], *, now: da
 
 
 def who_refused(campaign: Campaign, customers: Collection[int], *, since: datetime) -> set[int]:
-    """Return who of these has said no to such a message since, or was merged or erased.
+    """Return who of these has said no to such a message since, was merged or erased, or has it.
 
-    A quick look between two letters; whoever is in it is judged anew when the batch is claimed.
+    Somebody has it if another record of theirs, merged into them, got it. A quick look between two letters; whoever is in it is judged anew when the batch is claimed.
     """
     values: dict[str, Any] = {
         "customers": list(customers),
         "since": since,
+        "campaign": campaign.pk,
         "channel": campaign.channel,
         "purpose": campaign.purpose,
     }
@@ -148,6 +161,7 @@ def _judgement(campaign: Campaign, restraint: Restraint) -> Judgement:
         preference=_LATEST_CONSENT,
         values=limit_values(restraint)
         | {
+            "campaign": campaign.pk,
             "channel": campaign.channel,
             "purpose": campaign.purpose,
             "kinds": list(abilities.address_kinds),
@@ -157,6 +171,7 @@ def _judgement(campaign: Campaign, restraint: Restraint) -> Judgement:
 
 def _refusals(restraint: Restraint, abilities: Abilities, *, by_sender: bool, counted: bool) -> str:
     rules: Iterable[tuple[bool, str, DeliveryReason]] = (
+        (True, _HAD_IT_BEFORE, DeliveryReason.DUPLICATE),
         (by_sender, _SENDER_GONE, DeliveryReason.NO_SENDER),
         (by_sender, _PARTED, DeliveryReason.CHANGED_HANDS),
         (

@@ -16,8 +16,9 @@ from campaigns.channels import direct_connector
 from campaigns.eligibility import note_dead_addresses
 from campaigns.enums import CampaignState
 from campaigns.models import Batch, Campaign, Delivery
+from connectors.base import Answer, Outcome
 from contacts.actions.consent import mark_addresses_dead, opt_in, opt_out
-from contacts.enums import IdentityKind
+from contacts.enums import CustomerState, IdentityKind
 from contacts.models import Customer, Identity
 from tests.builders import make_campaign, make_customers, make_identity, make_staff
 from tests.gateways import Gateway, open_gateway
@@ -111,6 +112,57 @@ def test_letters_ask_once_more_when_they_leave(gateway: Gateway, five: list[Cust
         ("sent", ""),
         ("skipped", "no_consent"),
     ]
+
+
+def merge(gone: Customer, into: Customer) -> None:
+    gone.ownership_periods.update(ended_at=timezone.now())
+    Customer.objects.filter(pk=gone.pk).update(
+        state=CustomerState.MERGED, merged_into=into, owner=None
+    )
+
+
+def test_whoever_got_it_before_a_merge_does_not_get_it_once_more(
+    gateway: Gateway, five: list[Customer]
+) -> None:
+    had_it, waits, stays, lives, elsewhere = five
+    earlier, campaign = plan(), plan()
+    Delivery.objects.filter(campaign=campaign, customer=had_it).update(state="sent")
+    Delivery.objects.filter(campaign=earlier, customer=waits).update(state="sent")
+    merge(had_it, stays)
+    merge(waits, lives)  # who had another message
+
+    pump_campaign(campaign.pk)
+
+    assert fates(campaign) == [
+        ("sent", ""),
+        ("skipped", "gone"),
+        ("skipped", "duplicate"),
+        ("sent", ""),
+        ("sent", ""),
+    ]
+    assert {key.rsplit("-", 1)[1] for key in gateway.taken} == {str(lives.pk), str(elsewhere.pk)}
+
+
+def test_whoever_has_it_when_merged_while_others_are_drawn_gets_nothing(
+    gateway: Gateway, five: list[Customer]
+) -> None:
+    campaign = plan()
+    turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
+    letters = turn._letters()
+    first = next(letters)
+    assert first is not None
+    turn._hear(Answer(first.key, Outcome.TAKEN))
+    turn._write()
+    merge(five[0], five[4])
+    turn._looked_at = 0.0  # half a second later
+
+    for letter in filter(None, letters):
+        turn._hear(Answer(letter.key, Outcome.TAKEN))
+    turn._write()
+    turn._give_back()
+    pump_campaign(campaign.pk)
+
+    assert fates(campaign) == [*[("sent", "")] * 4, ("skipped", "duplicate")]
 
 
 def test_letters_wait_for_the_end_of_quiet_hours(gateway: Gateway, five: list[Customer]) -> None:
