@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet, Sum, TextChoices
 from django.utils.translation import gettext as _
 
@@ -132,4 +133,9 @@ def explain_batches(recipients: int, batches: int, senders: int, fewest: int) ->
     return _(
         "%(recipients)s recipients would fit into %(fewest)s batches of 200. There are %(batches)s, "
         "because WeCom takes one sender per call and these customers belong to %(senders)s senders."
-    ) % {"recipients": recipients, "fewest": fewest, "batches": batches, "senders": senders}
+    ) % {
+        "recipients": intcomma(recipients),
+        "fewest": intcomma(fewest),
+        "batches": intcomma(batches),
+        "senders": intcomma(senders),
+    }
