@@ -502,7 +502,7 @@ def waiting_for_approval(maker: Staff) -> Campaign:
 
 def test_somebody_else_approves(marketer: Client, yan: Staff):
     own, hers = waiting_for_approval(yan), waiting_for_approval(make_staff("Hua"))
-    assert "It goes to 1200 recipients" in marketer.get(f"/campaigns/{hers.pk}/").content.decode()
+    assert "It goes to 1,200 recipients" in marketer.get(f"/campaigns/{hers.pk}/").content.decode()
 
     refused = marketer.post(f"/campaigns/{own.pk}/approve/", follow=True)
     marketer.post(f"/campaigns/{hers.pk}/approve/")
