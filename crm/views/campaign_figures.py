@@ -147,7 +147,7 @@ def _rows(label: str, groups: list[FunnelOf]) -> Iterator[tuple[object, ...]]:
     for one in groups:
         found = one.funnel
         yield (
-            one.name or _("nobody"),
+            one.name or pgettext("figure", "nobody"),
             found.recipients,
             found.sent,
             found.delivered,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -154,7 +155,7 @@ def test_a_message_that_waits_reads_as_the_customers_will_read_it(client: Client
     )
     Variant.objects.create(campaign=campaign, number=2, share=50, text="Coats by {guide}")
     chen, zhao = make_customers(2, owner=lin)
-    waits = {"sender": lin, "state": BatchState.HANDED, "handed_at": NOON}
+    waits: dict[str, Any] = {"sender": lin, "state": BatchState.HANDED, "handed_at": NOON}
     make_batch(campaign, [chen], **waits)
     make_batch(campaign, [zhao], variant=2, **waits)
 
