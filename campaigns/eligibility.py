@@ -124,7 +124,8 @@ def unclear_who_may_not(campaign: Campaign, batches: Collection[int], *, now: da
 def who_refused(campaign: Campaign, customers: Collection[int], *, since: datetime) -> set[int]:
     """Return who of these has said no to such a message since, was merged or erased, or has it.
 
-    Somebody has it if another record of theirs, merged into them, got it. A quick look between two letters; whoever is in it is judged anew when the batch is claimed.
+    Somebody has it if another record of theirs, merged into them, got it. A quick look between two
+    letters; whoever is in it is judged anew when the batch is claimed.
     """
     values: dict[str, Any] = {
         "customers": list(customers),

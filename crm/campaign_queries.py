@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet, Sum, TextChoices
-from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
@@ -129,7 +130,16 @@ def explain_batches(recipients: int, batches: int, senders: int, fewest: int) ->
     """Say why there are more batches than ``recipients`` divided by 200; empty when there are not."""
     if batches <= fewest:
         return ""
-    return _(
+    said = ngettext(
+        "%(recipients)s recipients would fit into %(fewest)s batch of 200. There are %(batches)s, "
+        "because WeCom takes one sender per call and these customers belong to %(senders)s senders.",
         "%(recipients)s recipients would fit into %(fewest)s batches of 200. There are %(batches)s, "
-        "because WeCom takes one sender per call and these customers belong to %(senders)s senders."
-    ) % {"recipients": recipients, "fewest": fewest, "batches": batches, "senders": senders}
+        "because WeCom takes one sender per call and these customers belong to %(senders)s senders.",
+        fewest,
+    )
+    return said % {
+        "recipients": intcomma(recipients),
+        "fewest": intcomma(fewest),
+        "batches": intcomma(batches),
+        "senders": intcomma(senders),
+    }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Case, Count, F, Max, Min, Q, Sum, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
@@ -168,9 +169,12 @@ class Pace:
                 "%(handed)s handed over in %(n)s seconds",
                 self.seconds,
             )
-            return said % {"handed": self.handed, "n": self.seconds}
+            return said % {"handed": intcomma(self.handed), "n": self.seconds}
         rate = round(self.handed * 60 / self.seconds)
-        return _("%(handed)s handed over, %(n)s a minute") % {"handed": self.handed, "n": rate}
+        return _("%(handed)s handed over, %(n)s a minute") % {
+            "handed": intcomma(self.handed),
+            "n": intcomma(rate),
+        }
 
 
 def pace_of(campaign: Campaign, *, now: datetime) -> Pace:

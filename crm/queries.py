@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campaigns.enums import BatchState, CampaignState, PostState, TargetState
-from campaigns.models import Batch, Campaign, Post, PostShare
+from campaigns.models import Batch, Campaign, Post, PostShare, Variant
 from contacts.enums import HandoverState, OwnershipReason, Role, StaffState, TaskKind, TaskState
 from contacts.models import (
     Company,
@@ -130,14 +130,24 @@ def guide_day(staff: Staff, *, now: datetime) -> GuideDay:
         quiet=Shortlist(longest_first),
         quiet_count=capped_count(quiet),
         birthdays=_birthdays(mine, timezone.localdate(now)),
-        to_confirm=Shortlist(
-            Batch.objects.filter(sender=staff, state=BatchState.HANDED, confirmed_at=None)
-            .select_related("campaign")
-            .order_by("handed_at", "pk")
-        ),
+        to_confirm=Shortlist(_to_confirm(staff)),
         to_post=Shortlist(posts_to_confirm(staff)),
         tasks=_due_of(staff, timezone.localdate(now)),
         pool=_waiting_in_pool(staff, now),
+    )
+
+
+def _to_confirm(staff: Staff) -> QuerySet[Batch]:
+    """What waits for a press in WeCom, with all that ``as_sent`` needs to say its words."""
+    variant = Variant.objects.filter(campaign=OuterRef("campaign"), number=OuterRef("variant"))
+    return (
+        Batch.objects.filter(sender=staff, state=BatchState.HANDED, confirmed_at=None)
+        .annotate(
+            wording=Coalesce(Subquery(variant.values("text")[:1]), "campaign__text"),
+            company=Subquery(Company.objects.values("short_name")[:1]),
+        )
+        .select_related("campaign__handover__from_staff", "sender__store")
+        .order_by("handed_at", "pk")
     )
 
 

@@ -223,6 +223,15 @@ class CampaignForm(forms.Form):
         """Return the attachments that the inputs say."""
         return attachments_typed(lists_in(self.data))
 
+    def clean_send_until(self) -> datetime | None:
+        """Refuse a time that has passed while its input is still on the screen."""
+        until: datetime | None = self.cleaned_data["send_until"]
+        if until and until <= timezone.now():
+            raise forms.ValidationError(
+                gettext("This time has passed. Choose a later one, or leave it empty.")
+            )
+        return until
+
     def clean_conversion_days(self) -> int:
         """Take an empty field for the usual number of days."""
         days: int | None = self.cleaned_data["conversion_days"]

@@ -17,8 +17,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from campaigns.placeholders import fill
 from contacts.models import Notice
 from contacts.notice_words import sentence
+from contacts.words import handover_words
 from crm.models.orders import CURRENCY
 from crm.queries import COUNT_CAP
 
@@ -287,3 +289,14 @@ def styled(field: BoundField) -> SafeString:
     return field.as_widget(
         attrs={"class": " ".join(filter(None, [look, given, "is-invalid" if field.errors else ""]))}
     )
+
+
+@register.filter
+def as_sent(batch: Any) -> str:
+    """Return what the customers of a batch read, for one of ``GuideDay.to_confirm``."""
+    campaign, sender = batch.campaign, batch.sender
+    if campaign.handover:
+        return handover_words(campaign.text, campaign.handover, sender)
+    store = sender.store.name if sender.store else ""
+    values = {"guide": sender.name, "store": store, "company": batch.company or ""}
+    return fill(batch.wording, values)

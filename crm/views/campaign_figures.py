@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_GET
 
 from campaigns.tracking import queries
@@ -82,7 +82,7 @@ def steps_of(found: Funnel) -> list[Step]:
     """Return the steps of a funnel, each as a share of the recipients."""
     steps = [
         (_("Recipients"), found.recipients),
-        (_("Sent"), found.sent),
+        (pgettext("figure", "Sent"), found.sent),
         (_("Delivered"), found.delivered),
         (_("Read"), found.read),
         (_("Clicked"), found.clicked),
@@ -131,7 +131,7 @@ def _rows(label: str, groups: list[FunnelOf]) -> Iterator[tuple[object, ...]]:
     yield (
         label,
         _("Recipients"),
-        _("Sent"),
+        pgettext("figure", "Sent"),
         _("Delivered"),
         _("Read"),
         _("Clicked"),
@@ -147,7 +147,7 @@ def _rows(label: str, groups: list[FunnelOf]) -> Iterator[tuple[object, ...]]:
     for one in groups:
         found = one.funnel
         yield (
-            one.name or _("nobody"),
+            one.name or pgettext("figure", "nobody"),
             found.recipients,
             found.sent,
             found.delivered,

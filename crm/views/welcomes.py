@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.actions.welcome_rules import drop_welcome, set_welcome
 from campaigns.models import Content, WelcomeRule
+from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import (
@@ -159,6 +160,7 @@ def _form_page(
         "for_whom": words_for(level_of(rule)) if rule else "",
         "is_left": rule is not None or form.has_levels,
         "form": form,
+        "text_limit": MAX_TEXT_BYTES,
         "refusal": refusal,
         **attachment_context(viewer, typed),
     }

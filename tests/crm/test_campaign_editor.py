@@ -112,6 +112,7 @@ def test_six_steps_make_a_campaign(marketer: Client, yan: Staff):
         ("audience", {"not_met_days": "0"}, "greater than or equal to 1"),
         ("audience", {"tags": ["999"]}, "999 is not one of the available choices"),
         ("options", {"send_until": "soon"}, "Enter a valid date/time."),
+        ("options", {"send_until": "2020-01-01T10:00"}, "This time has passed"),
         ("when", {"when": "later", "send_at": "2020-01-01T10:00"}, "This time has passed"),
     ],
 )

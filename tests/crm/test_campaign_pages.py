@@ -12,6 +12,7 @@ from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryS
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery
 from contacts.enums import Role, Scope
 from contacts.models import Customer, HistoryEntry, Staff
+from crm.campaign_queries import explain_batches
 from tests.builders import (
     NOON,
     make_batch,
@@ -205,6 +206,19 @@ def test_the_pace_is_said_without_guessing(marketer: Client, seconds: int, words
     )
 
     assert words in marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_large_figures_are_grouped_everywhere(marketer: Client):
+    campaign = make_campaign(state=CampaignState.WAITING, recipients=1050, skipped=1030)
+
+    listed = marketer.get("/campaigns/").content.decode()
+    page = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+    assert "1,050 recipients" in listed
+    assert "1,030 skipped" in listed
+    assert "1050" not in listed
+    assert "<strong>1,050</strong> recipients" in page
+    assert "1,050 recipients would fit into 6 batches" in explain_batches(1050, 13, 11, 6)
 
 
 def test_pause_resume_and_cancel(marketer: Client):
@@ -488,7 +502,7 @@ def waiting_for_approval(maker: Staff) -> Campaign:
 
 def test_somebody_else_approves(marketer: Client, yan: Staff):
     own, hers = waiting_for_approval(yan), waiting_for_approval(make_staff("Hua"))
-    assert "It goes to 1200 recipients" in marketer.get(f"/campaigns/{hers.pk}/").content.decode()
+    assert "It goes to 1,200 recipients" in marketer.get(f"/campaigns/{hers.pk}/").content.decode()
 
     refused = marketer.post(f"/campaigns/{own.pk}/approve/", follow=True)
     marketer.post(f"/campaigns/{hers.pk}/approve/")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -10,6 +11,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from campaigns.enums import BatchState, CampaignState
+from campaigns.models import Variant
 from contacts.actions.ownership import move_ownership
 from contacts.enums import HandoverState, ItemState, OwnershipReason, Role, StaffState
 from contacts.models import Customer, Handover, Staff
@@ -18,6 +20,7 @@ from tests.builders import (
     NOON,
     make_batch,
     make_campaign,
+    make_company,
     make_customer,
     make_customers,
     make_departed,
@@ -142,6 +145,25 @@ def test_messages_wait_until_they_are_confirmed(
     make_batch(campaign, [customer], sender=lin, state=state, handed_at=NOON, confirmed_at=at)
 
     assert ("Spring coats" in page_of(client, lin)) is waits
+
+
+def test_a_message_that_waits_reads_as_the_customers_will_read_it(client: Client) -> None:
+    lin = make_staff("Lin", store=make_store("Xujiahui"))
+    make_company()
+    campaign = make_campaign(
+        state=CampaignState.WAITING, text="Dress {guide} of {store}, {company}", recipients=2
+    )
+    Variant.objects.create(campaign=campaign, number=2, share=50, text="Coats by {guide}")
+    chen, zhao = make_customers(2, owner=lin)
+    waits: dict[str, Any] = {"sender": lin, "state": BatchState.HANDED, "handed_at": NOON}
+    make_batch(campaign, [chen], **waits)
+    make_batch(campaign, [zhao], variant=2, **waits)
+
+    page = page_of(client, lin)
+
+    assert "Dress Lin of Xujiahui, Qingyu Fashion" in page
+    assert "Coats by Lin" in page
+    assert "{guide}" not in page
 
 
 def test_a_colleagues_customers_and_messages_are_not_mine(client: Client) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 from campaigns.actions.welcome_rules import set_welcome
 from campaigns.enums import WelcomeState
 from campaigns.models import MediaFile, Welcome, WelcomeRule
+from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from contacts.enums import CustomerState, Role, Scope
 from contacts.models import ContactCode, Customer, RoleGrant, Staff
 from tests.builders import (
@@ -135,6 +136,15 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
     assert words in answer.content.decode()
     assert typed["text"] in answer.content.decode()
     assert not WelcomeRule.objects.exists()
+
+
+def test_bytes_are_counted_as_they_are_typed(client: Client, tao: Staff) -> None:
+    sign_in(client, tao)
+
+    page = client.get(reverse("welcome_new")).content.decode()
+
+    assert f'data-bytes-for="id_text" data-bytes-limit="{MAX_TEXT_BYTES}"' in page
+    assert "js/byte-counter" in page
 
 
 def test_files_without_words_are_refused(client: Client, tao: Staff) -> None:
