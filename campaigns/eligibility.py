@@ -41,14 +41,18 @@ LEFT JOIN lately ON lately.customer_id = mine.customer_id
 """
 
 _REFUSED = """
+WITH merged AS MATERIALIZED (
+    SELECT id, merged_into_id FROM contacts_customer WHERE merged_into_id = ANY(%(customers)s)
+)
 SELECT id FROM contacts_customer
 WHERE id = ANY(%(customers)s) AND (state <> 'active' OR opted_out_at > %(since)s)
-UNION
-SELECT merged.merged_into_id FROM contacts_customer AS merged
-JOIN campaigns_delivery AS theirs ON theirs.customer_id = merged.id
-WHERE merged.merged_into_id = ANY(%(customers)s) AND theirs.campaign_id = %(campaign)s
-  AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
-UNION
+UNION ALL
+SELECT merged.merged_into_id FROM merged
+WHERE EXISTS (
+    SELECT FROM campaigns_delivery AS theirs
+    WHERE theirs.campaign_id = %(campaign)s AND theirs.customer_id = merged.id
+      AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear'))
+UNION ALL
 SELECT customer_id FROM contacts_consent
 WHERE customer_id = ANY(%(customers)s) AND at > %(since)s AND NOT granted
   AND channel IN ('', %(channel)s) AND purpose IN ('', %(purpose)s)
