@@ -40,18 +40,27 @@ _LATELY = """
 LEFT JOIN lately ON lately.customer_id = mine.customer_id
 """
 
+# Whoever was merged into a recipient and has the message, or may have it. Each is looked up by the
+# key of their delivery: LIMIT keeps the planner, which knows nothing of fresh deliveries, from
+# reading all those of the campaign instead.
+_HAD_IT_BEFORE = """merged AS MATERIALIZED (
+    SELECT id, merged_into_id FROM contacts_customer WHERE merged_into_id {of_these}
+), had_it AS MATERIALIZED (
+    SELECT merged.merged_into_id AS id FROM merged
+    CROSS JOIN LATERAL (
+        SELECT FROM campaigns_delivery AS theirs
+        WHERE theirs.campaign_id = %(campaign)s AND theirs.customer_id = merged.id
+          AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
+        LIMIT 1
+    ) AS one
+)"""
+
 _REFUSED = """
-WITH merged AS MATERIALIZED (
-    SELECT id, merged_into_id FROM contacts_customer WHERE merged_into_id = ANY(%(customers)s)
-)
+WITH {had_it}
 SELECT id FROM contacts_customer
 WHERE id = ANY(%(customers)s) AND (state <> 'active' OR opted_out_at > %(since)s)
 UNION ALL
-SELECT merged.merged_into_id FROM merged
-WHERE EXISTS (
-    SELECT FROM campaigns_delivery AS theirs
-    WHERE theirs.campaign_id = %(campaign)s AND theirs.customer_id = merged.id
-      AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear'))
+SELECT id FROM had_it
 UNION ALL
 SELECT customer_id FROM contacts_consent
 WHERE customer_id = ANY(%(customers)s) AND at > %(since)s AND NOT granted
@@ -71,12 +80,6 @@ _PARTED = """NOT EXISTS (
     SELECT FROM contacts_follow AS follow
     WHERE follow.customer_id = mine.customer_id AND follow.staff_id = batch.sender_id
       AND follow.channel = 'wecom' AND follow.ended_at IS NULL)"""
-
-_HAD_IT_BEFORE = """EXISTS (
-    SELECT FROM contacts_customer AS merged
-    JOIN campaigns_delivery AS theirs ON theirs.customer_id = merged.id
-    WHERE merged.merged_into_id = mine.customer_id AND theirs.campaign_id = %(campaign)s
-      AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear'))"""
 
 _RIVAL = """EXISTS (
     SELECT FROM campaigns_delivery AS other
@@ -131,6 +134,7 @@ def who_refused(campaign: Campaign, customers: Collection[int], *, since: dateti
     Somebody has it if another record of theirs, merged into them, got it. A quick look between two
     letters; whoever is in it is judged anew when the batch is claimed.
     """
+    sql = _REFUSED.format(had_it=_HAD_IT_BEFORE.format(of_these="= ANY(%(customers)s)"))
     values: dict[str, Any] = {
         "customers": list(customers),
         "since": since,
@@ -139,7 +143,7 @@ def who_refused(campaign: Campaign, customers: Collection[int], *, since: dateti
         "purpose": campaign.purpose,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_REFUSED, values)
+        cursor.execute(sql, values)
         return {row[0] for row in cursor.fetchall()}
 
 
@@ -157,11 +161,14 @@ def _judgement(campaign: Campaign, restraint: Restraint) -> Judgement:
     abilities = abilities_of(campaign.channel)
     by_sender = abilities.one_sender_per_call and not abilities.direct
     counted = bool(restraint.lately)
+    tables = [_HAD_IT_BEFORE.format(of_these="IN (SELECT customer_id FROM mine)")]
+    if counted:
+        tables.append(lately_sql(restraint, only=_OF_MINE))
     return Judgement(
         reason=_REASON.format(
             refusals=_refusals(restraint, abilities, by_sender=by_sender, counted=counted)
         ),
-        tables=", " + lately_sql(restraint, only=_OF_MINE) if counted else "",
+        tables=", ".join(["", *tables]),
         joins=_CONSENT + (_BATCH if by_sender else "") + (_LATELY if counted else ""),
         preference=_LATEST_CONSENT,
         values=limit_values(restraint)
@@ -176,7 +183,7 @@ def _judgement(campaign: Campaign, restraint: Restraint) -> Judgement:
 
 def _refusals(restraint: Restraint, abilities: Abilities, *, by_sender: bool, counted: bool) -> str:
     rules: Iterable[tuple[bool, str, DeliveryReason]] = (
-        (True, _HAD_IT_BEFORE, DeliveryReason.DUPLICATE),
+        (True, "mine.customer_id IN (SELECT id FROM had_it)", DeliveryReason.DUPLICATE),
         (by_sender, _SENDER_GONE, DeliveryReason.NO_SENDER),
         (by_sender, _PARTED, DeliveryReason.CHANGED_HANDS),
         (
