@@ -52,8 +52,7 @@ def _set_up(smtp: str) -> None:
 
 
 def _send(mails: int) -> float:
-    from post_office import mail  # noqa: PLC0415 -- its models need the settings
-    from post_office.models import STATUS, Email  # noqa: PLC0415
+    from post_office import mail, models  # noqa: PLC0415 -- they need the settings
 
     mail.send_many(
         [
@@ -71,7 +70,7 @@ def _send(mails: int) -> float:
         began = time.perf_counter()
         mail.send_queued_mail_until_done(str(Path(folder) / "lock"), PROCESSES, 0)
         seconds = time.perf_counter() - began
-    sent = Email.objects.filter(status=STATUS.sent).count()
+    sent = models.Email.objects.filter(status=models.STATUS.sent).count()
     if sent != mails:
         raise SystemExit(f"{sent} of {mails} e-mails were sent")
     return mails / seconds
