@@ -99,6 +99,8 @@ class Welcome(models.Model):
                 condition=Q(state__in=["pending", "sending"]),
                 name="welcome_open",
             ),
+            # The page of welcomes: what became of those of the last days.
+            models.Index(fields=["received_at"], name="welcome_received"),
             # The list of those that went without a file.
             models.Index(
                 fields=["-id"],
