@@ -168,6 +168,17 @@ _Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """From when on a campaign is sent, at once if that has passed, and until when it may be."""
+
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+ANY_TIME = Period()
+
+
+@dataclass(frozen=True, slots=True)
 class AudiencePreview:
     """What planning would do at this moment: exact figures, nothing written.
 
@@ -211,9 +222,16 @@ def preview_audience(
     purpose: str = Purpose.CAMPAIGN,
     skip_if_in_another: bool = False,
     split: Split = NOT_SPLIT,
+    period: Period = ANY_TIME,
 ) -> AudiencePreview:
     """Count whom a campaign to this rule would reach and whom not. Raises ``RuleBroken``."""
-    campaign = Campaign(channel=channel, purpose=purpose, skip_if_in_another=skip_if_in_another)
+    campaign = Campaign(
+        channel=channel,
+        purpose=purpose,
+        skip_if_in_another=skip_if_in_another,
+        send_at=period.begin,
+        send_until=period.end,
+    )
     return _preview(campaign, lambda now: customers_in(rule, now=now), split)
 
 
@@ -370,9 +388,13 @@ def _judged_sql(split: Split, *, has_doubles: bool) -> str:
 
 
 def _zones(restraint: Restraint, campaign: Campaign, now: datetime) -> _Values:
-    """Return the time zones, the company's first: when each may be sent to, and if too late."""
+    """Return the time zones, the company's first: when each may be sent to, and if too late.
+
+    Before the campaign's time has come, it is judged by the clocks of that time.
+    """
     names = ["", *customer_zones()]
-    starts = [restraint.quiet_until(name, now) for name in names]
+    begin = max(campaign.send_at or now, now)
+    starts = [restraint.quiet_until(name, begin) for name in names]
     until = campaign.send_until
     late = [bool(until and start and start >= until) for start in starts]
     return {"zones": names, "zone_starts": starts, "zone_late": late}

@@ -5,7 +5,13 @@ from datetime import datetime
 
 from django.db.models import Count, Sum
 
-from campaigns.audience import AudiencePreview, preview_announcement, preview_audience
+from campaigns.audience import (
+    ANY_TIME,
+    AudiencePreview,
+    Period,
+    preview_announcement,
+    preview_audience,
+)
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState, TargetState
 from campaigns.models import Batch, Campaign, Post, PostTarget, Tally
 from campaigns.splitting import NOT_SPLIT, Split
@@ -14,6 +20,7 @@ from connectors.wecom.api.moments import Reactions
 __all__ = [
     "AudiencePreview",
     "BatchCell",
+    "Period",
     "CampaignProgress",
     "PostProgress",
     "PostTargetRow",
@@ -116,6 +123,7 @@ def audience_preview(
     skip_if_in_another: bool = False,
     split: Split = NOT_SPLIT,
 ) -> AudiencePreview:
+    period: Period = ANY_TIME,
     """Say whom a campaign to this rule would reach, and whom not and why. Raises ``RuleBroken``."""
     return preview_audience(
         rule,
@@ -124,6 +132,7 @@ def audience_preview(
         skip_if_in_another=skip_if_in_another,
         split=split,
     )
+        period=period,
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.enums import CampaignState, SeriesState
 from campaigns.models import Campaign, Post, Segment, Series
-from campaigns.queries import AudiencePreview, audience_preview, preview_announcement
+from campaigns.queries import AudiencePreview, Period, audience_preview, preview_announcement
 from campaigns.segments import MOST_VALUES, check_rule
 from campaigns.splitting import split_of
 from contacts.enums import Role, Scope
@@ -79,7 +79,10 @@ def check_change_of_rule(segment: Segment, rule: Any, viewer: Viewer) -> None:
 
 
 def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
-    """Count whom the campaign would reach if it were planned now. Raises ``RuleBroken``."""
+    """Count whom the campaign would reach if it were planned now. Raises ``RuleBroken``.
+
+    Of quiet hours count those at its time, if one is set.
+    """
     if campaign.handover:
         return preview_announcement(campaign.handover)
     return audience_preview(
@@ -113,6 +116,7 @@ def check_post_reach(post: Post, viewer: Viewer) -> None:
     if reach is not None and (not stores or not stores <= reach):
         raise RuleBroken(_("This post reaches beyond your scope. Choose its stores anew."))
 
+        period=Period(campaign.send_at, campaign.send_until),
 
 def free_segment_name(name: str, *, now: datetime) -> str:
     """Return the name, with the moment added if there is a segment of that name already."""

@@ -1,11 +1,12 @@
 """Whom a campaign would reach, as pages show it beside what is being chosen."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from campaigns.channels import abilities_of
 from campaigns.models.campaigns import BATCH_LIMIT
-from campaigns.queries import AudiencePreview, audience_preview
+from campaigns.queries import AudiencePreview, Period, audience_preview
 from campaigns.splitting import NOT_SPLIT, Split
 from contacts.enums import Purpose
 from contacts.errors import RuleBroken
@@ -13,7 +14,9 @@ from crm.campaign_queries import explain_batches
 from crm.forms.campaigns import COUNTED_FIELDS, CampaignForm
 
 
-def counted(form: CampaignForm, split: Split = NOT_SPLIT) -> dict[str, Any]:
+def counted(
+    form: CampaignForm, split: Split = NOT_SPLIT, *, send_at: datetime | None = None
+) -> dict[str, Any]:
     """Count whom a bound form would reach; what is wrong elsewhere does not matter here."""
     wrong = {name: form.errors[name] for name in COUNTED_FIELDS if name in form.errors}
     wrong.pop("channel", None)
@@ -27,6 +30,7 @@ def counted(form: CampaignForm, split: Split = NOT_SPLIT) -> dict[str, Any]:
             purpose=form.cleaned_data.get("purpose") or Purpose.CAMPAIGN,
             skip_if_in_another=bool(form.cleaned_data.get("skip_if_in_another")),
             split=split,
+            period=Period(send_at, form.cleaned_data.get("send_until")),
         )
     except RuleBroken as error:
         return {"cannot_count": True, "why": [str(error)]}

@@ -268,7 +268,9 @@ def _counted(request: HttpRequest, desk: Desk) -> HttpResponse:
 
 
 def _audience(desk: Desk) -> dict[str, Any]:
-    return counted(CampaignForm(desk.viewer, desk.data), TrialForm(desk.data).split(desk.seed))
+    form, schedule = CampaignForm(desk.viewer, desk.data), _schedule(desk)
+    send_at = schedule.cleaned_data["send_at"] if schedule.is_valid() else None
+    return counted(form, TrialForm(desk.data).split(desk.seed), send_at=send_at)
 
 
 def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:

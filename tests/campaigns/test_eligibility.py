@@ -1,6 +1,6 @@
 """Who may get a campaign: asked when it is planned, and again when a batch leaves."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns.actions.batches import claim_batch, send_batch
 from campaigns.actions.messaging_rules import change_messaging_rules
-from campaigns.audience import freeze_audience, preview_audience
+from campaigns.audience import Period, freeze_audience, preview_audience
 from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, MessagingRules
@@ -335,6 +335,23 @@ def preview_later() -> int:
     found = preview_audience({})
     assert found.later == found.reachable == 4
     return Customer.objects.filter(time_zone="Europe/Paris").count()
+
+
+@pytest.mark.parametrize(("hours", "too_late"), [(2, 2), (6, 0)])
+def test_the_count_says_whose_quiet_hours_outlast_the_campaign(
+    four: list[Customer], hours: int, too_late: int
+) -> None:
+    """Noon of a day to come in Shanghai is early morning in Paris."""
+    rules(quiet_from=time(21), quiet_to=time(9))
+    Customer.objects.filter(pk__in=[one.pk for one in four[:2]]).update(time_zone="Europe/Paris")
+    begin = (timezone.now() + timedelta(days=2)).astimezone(UTC).replace(hour=4, minute=0)
+    end = begin + timedelta(hours=hours)
+
+    found = preview_audience({}, period=Period(begin, end))
+
+    assert found.skipped == ({"quiet_hours": too_late} if too_late else {})
+    assert (found.reachable, found.later) == (4 - too_late, 2 - too_late)
+    assert fates(plan(now=begin, send_at=begin, send_until=end)).count(QUEUED) == found.reachable
 
 
 def test_a_claimed_batch_goes_back_until_the_quiet_hours_end(four: list[Customer]) -> None:

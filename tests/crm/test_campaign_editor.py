@@ -1,6 +1,6 @@
 """The campaign editor: every step keeps what is typed, and nothing is written before it is sound."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -8,9 +8,16 @@ from django.test import Client
 from django.utils import timezone
 
 from campaigns.enums import CampaignState, DeliveryReason
-from campaigns.models import Campaign, CampaignDraft, Content, Delivery, Segment
+from campaigns.models import (
+    Campaign,
+    CampaignDraft,
+    Content,
+    Delivery,
+    MessagingRules,
+    Segment,
+)
 from contacts.enums import Purpose, Role, Scope
-from contacts.models import Staff
+from contacts.models import Customer, Staff
 from tests.builders import (
     make_campaign,
     make_content,
@@ -101,6 +108,24 @@ def test_six_steps_make_a_campaign(marketer: Client, yan: Staff):
         ]
     }
     assert not CampaignDraft.objects.exists()
+
+
+def test_the_count_knows_the_times_that_were_typed(marketer: Client):
+    MessagingRules.objects.create(pk=1, quiet_from=time(21), quiet_to=time(9))
+    lin = make_staff("Lin")
+    make_customers(2, owner=lin, followed=True)
+    abroad = make_customers(3, owner=lin, followed=True)
+    Customer.objects.filter(pk__in=[one.pk for one in abroad]).update(time_zone="Europe/Paris")
+    noon = timezone.localtime().replace(hour=12, minute=0) + timedelta(days=2)
+    until = noon + timedelta(hours=2)
+    type_in(marketer, "message", **MESSAGE)
+    type_in(marketer, "options", purpose="campaign", send_until=f"{until:%Y-%m-%dT%H:%M}")
+
+    type_in(marketer, "when", when="later", send_at=f"{noon:%Y-%m-%dT%H:%M}")
+
+    page = marketer.get(f"{NEW}options/")
+    assert page.context["audience"].reachable == 2
+    assert "Skipped: quiet hours last longer than the campaign" in page.text
 
 
 @pytest.mark.parametrize(
