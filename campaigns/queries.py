@@ -15,15 +15,13 @@ from campaigns.audience import (
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState, TargetState
 from campaigns.models import Batch, Campaign, Post, PostTarget, Tally
 from campaigns.splitting import NOT_SPLIT, Split
-from connectors.wecom.api.moments import Reactions
 
 __all__ = [
     "AudiencePreview",
     "BatchCell",
-    "Period",
     "CampaignProgress",
+    "Period",
     "PostProgress",
-    "PostTargetRow",
     "audience_preview",
     "campaign_progress",
     "delivery_counts",
@@ -34,6 +32,9 @@ __all__ = [
 
 BATCHES_SHOWN = 50
 """Batches that one answer about a campaign's progress holds at most; the rest are in pages."""
+
+TARGETS_SHOWN = 50
+"""Chats or colleagues that one answer about a post's progress holds at most, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ def audience_preview(
     purpose: str = "campaign",
     skip_if_in_another: bool = False,
     split: Split = NOT_SPLIT,
-) -> AudiencePreview:
     period: Period = ANY_TIME,
+) -> AudiencePreview:
     """Say whom a campaign to this rule would reach, and whom not and why. Raises ``RuleBroken``."""
     return preview_audience(
         rule,
@@ -131,65 +132,29 @@ def audience_preview(
         purpose=purpose,
         skip_if_in_another=skip_if_in_another,
         split=split,
-    )
         period=period,
-
-
-@dataclass(frozen=True, slots=True)
-class PostTargetRow:
-    """What became of a post in one chat, or with one colleague who publishes it."""
-
-    staff_name: str
-    chat_name: str
-    state: TargetState
-    reason: DeliveryReason
-    sent_at: datetime | None
-    reactions: Reactions
-    reactions_read_at: datetime | None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class PostProgress:
-    """How far a post got; ``states`` adds up to the number of ``targets``."""
+    """How far a post got; ``states`` adds up to ``total``.
 
-    targets: list[PostTargetRow] = field(default_factory=list)
+    ``targets`` are the first ``TARGETS_SHOWN`` of its chats or colleagues.
+    """
+
+    states: dict[TargetState, int]
+    targets: list[PostTarget]
 
     @property
     def total(self) -> int:
         """How many chats or colleagues there are."""
-        return len(self.targets)
-
-    @property
-    def states(self) -> dict[TargetState, int]:
-        """How many are in each state."""
-        counts: dict[TargetState, int] = {}
-        for target in self.targets:
-            counts[target.state] = counts.get(target.state, 0) + 1
-        return counts
+        return sum(self.states.values())
 
 
 def post_progress(post: Post) -> PostProgress:
-    """List the chats or colleagues of a post with their states: one query.
-
-    There are as many as a company has group chats, or colleagues: thousands, not millions.
-    """
-    found = PostTarget.objects.filter(share__post=post).select_related("staff", "chat")
-    return PostProgress(
-        [
-            PostTargetRow(
-                staff_name=row.staff.name,
-                chat_name=str(row.chat) if row.chat else "",
-                state=TargetState(row.state),
-                reason=DeliveryReason(row.reason),
-                sent_at=row.sent_at,
-                reactions=Reactions(
-                    customer_comments=row.customer_comments,
-                    staff_comments=row.staff_comments,
-                    customer_likes=row.customer_likes,
-                    staff_likes=row.staff_likes,
-                ),
-                reactions_read_at=row.reactions_read_at,
-            )
-            for row in found.order_by("share__seq", "slot")
-        ]
-    )
+    """Count the chats or colleagues of a post by state, and list the first: two queries."""
+    found = PostTarget.objects.filter(share__post=post)
+    counts = found.values_list("state").annotate(n=Count("pk")).order_by("state")
+    first = found.select_related("staff", "chat").order_by("pk")[:TARGETS_SHOWN]
+    return PostProgress({TargetState(state): n for state, n in counts}, list(first))

@@ -12,6 +12,9 @@ from campaigns.models import Batch, Campaign, TallyRound, TrackedLink
 from campaigns.tracking.tallies import Count, Dimension, counts_by, is_small
 from contacts.models import Staff, Store
 
+_MOST = 2**31
+"""More recipients than a campaign has."""
+
 _SENT = ("sent", "delivered", "read", "replied")
 _DELIVERED = ("delivered", "read", "replied")
 _READ = ("read", "replied")
@@ -47,6 +50,13 @@ class FunnelOf:
     id: int | None
     name: str
     funnel: Funnel
+    by_size: bool = True
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands in a list: those with most recipients first, or in their own order."""
+        before = _MOST - self.funnel.recipients if self.by_size else 0
+        return before, self.id or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +105,15 @@ def funnels_by(campaign: Campaign, dimension: Dimension) -> list[FunnelOf]:
     counts: dict[int | None, list[Count]] = defaultdict(list)
     for count in counts_by(campaign, dimension):
         counts[count.key].append(count)
+    by_size = dimension not in {Dimension.BATCH, Dimension.VARIANT}
+    if not by_size:
+        counts.pop(None, None)  # they got nothing
     names = _names(dimension, [key for key in counts if key is not None])
     found = [
-        FunnelOf(key, names.get(key, "") if key is not None else "", _funnel(rows))
+        FunnelOf(key, names.get(key, "") if key is not None else "", _funnel(rows), by_size)
         for key, rows in counts.items()
     ]
-    if dimension in {Dimension.BATCH, Dimension.VARIANT}:
-        found = [one for one in found if one.id is not None]  # the others got nothing
-        return sorted(found, key=lambda one: one.id or 0)
-    return sorted(found, key=lambda one: (-one.funnel.recipients, one.name, one.id or 0))
+    return sorted(found, key=lambda one: one.place)
 
 
 def links(campaign: Campaign) -> list[LinkFigures]:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
@@ -71,6 +72,44 @@ class KeysetPages(BasePagination):
                 "How many rows one page holds.",
             ),
         ]
+
+
+class FigurePages(KeysetPages):
+    """The same for figures that are reckoned and not stored: whose rows know their ``place``.
+
+    A place is a pair of numbers, in the order of the list. The answer also says of when the
+    figures are.
+    """
+
+    counted_at: datetime | None = None
+
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: "APIView | None" = None
+    ) -> list[Any]:
+        """Return one page of a list; raises ``ValidationError`` for a bad cursor or size."""
+        size = _size_from(request.query_params.get("page_size"))
+        rows = queryset
+        if cursor := request.query_params.get("cursor"):
+            last = _key_from(cursor, width=2)
+            rows = [row for row in rows if row.place > last]
+        self.page = list(rows[:size])
+        self.next = _link(request, self.page[-1].place) if len(rows) > size else None
+        return self.page
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Return the page with the address of the next one, or ``null`` at the end."""
+        return Response({"counted_at": self.counted_at, "next": self.next, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page."""
+        page = super().get_paginated_response_schema(schema)
+        page["required"] = ["counted_at", *page["required"]]
+        page["properties"]["counted_at"] = {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "Of when the figures are; null if they are still to be counted.",
+        }
+        return page
 
 
 def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

@@ -238,6 +238,7 @@ urlpatterns = [
     path("posts", posts.Posts.as_view(), name="posts"),
     path("posts/<int:pk>", posts.PostPage.as_view(), name="post"),
     path("posts/<int:pk>/progress", posts.PostProgressPage.as_view(), name="post-progress"),
+    path("posts/<int:pk>/targets", posts.PostTargets.as_view(), name="post-targets"),
     path("posts/<int:pk>/reactions", posts.PostReactions.as_view(), name="post-reactions"),
     path("posts/<int:pk>/schedule", posts.SchedulePost.as_view(), name="post-schedule"),
     path("posts/<int:pk>/unschedule", posts.UnschedulePost.as_view(), name="post-unschedule"),

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campaigns.models import Post, PostReaction
-from campaigns.queries import PostProgress, PostTargetRow
+from campaigns.models import Post, PostReaction, PostTarget
+from campaigns.queries import PostProgress
 from connectors.wecom.api.moments import Reactions
 from crm.api.shapes.people import CustomerRef, StaffRef
 
@@ -38,24 +38,35 @@ class ReactionsShape(serializers.Serializer[Reactions]):
     staff_likes = serializers.IntegerField()
 
 
-class PostTargetShape(serializers.Serializer[PostTargetRow]):
+class PostTargetShape(serializers.ModelSerializer[PostTarget]):
     """One group chat, or one colleague who is to publish a moment."""
 
-    staff = serializers.CharField(source="staff_name")
-    chat = serializers.CharField(source="chat_name", help_text="Empty for a moment.")
-    state = serializers.CharField()
-    reason = serializers.CharField()
-    sent_at = serializers.DateTimeField(allow_null=True)
-    reactions = ReactionsShape(help_text="All 0 for a chat, and until they are read.")
-    reactions_read_at = serializers.DateTimeField(allow_null=True)
+    staff = serializers.CharField(source="staff.name", read_only=True)
+    chat = serializers.SerializerMethodField(help_text="Empty for a moment.")
+    reactions = ReactionsShape(
+        source="*", read_only=True, help_text="All 0 for a chat, and until they are read."
+    )
+
+    class Meta:
+        model = PostTarget
+        fields = (
+            "id", "staff", "chat", "state", "reason", "sent_at", "reactions", "reactions_read_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_chat(self, row: PostTarget) -> str:
+        """Return the name of the chat."""
+        return str(row.chat) if row.chat else ""
 
 
 class PostProgressShape(serializers.Serializer[PostProgress]):
-    """How far a post got; ``states`` adds up to ``total``."""
+    """How far a post got; `states` adds up to `total`."""
 
     total = serializers.IntegerField()
     states = serializers.DictField(child=serializers.IntegerField())
-    targets = PostTargetShape(many=True)
+    targets = PostTargetShape(
+        many=True, help_text="The first 50; all are in `/posts/{id}/targets`."
+    )
 
 
 class PostReactionShape(serializers.ModelSerializer[PostReaction]):

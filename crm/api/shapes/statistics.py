@@ -54,13 +54,6 @@ class StatisticsShape(serializers.Serializer[Any]):
     hours = HourShape(many=True)
 
 
-class FunnelsShape(serializers.Serializer[Any]):
-    """The funnels of all batches, guides or stores of a campaign."""
-
-    counted_at = serializers.DateTimeField(allow_null=True)
-    results = FunnelOfShape(many=True)
-
-
 class LinkShape(serializers.Serializer[LinkFigures]):
     """How often a link was followed."""
 

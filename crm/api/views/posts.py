@@ -18,15 +18,20 @@ from campaigns.actions.posts.life import (
     schedule_post,
     unschedule_post,
 )
-from campaigns.enums import PostKind, PostState, ReactionKind
-from campaigns.models import Content, Post, PostReaction
+from campaigns.enums import PostKind, PostState, ReactionKind, TargetState
+from campaigns.models import Content, Post, PostReaction, PostTarget
 from campaigns.queries import PostProgress, post_progress
 from contacts.enums import Role
 from contacts.models import Tag
 from crm.access import post_for, posts_of, reactions_to, require, stores_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.inputs import MomentField
-from crm.api.shapes.posts import PostProgressShape, PostReactionShape, PostShape
+from crm.api.shapes.posts import (
+    PostProgressShape,
+    PostReactionShape,
+    PostShape,
+    PostTargetShape,
+)
 from crm.api.views.messages import MESSAGE_LENGTH, AttachmentsField
 from crm.audiences import check_post_reach, stores_to_post_to
 
@@ -158,7 +163,11 @@ class PostPage(Reading):
 
 
 class PostProgressPage(Reading):
-    """Read how far a post got, chat by chat or colleague by colleague."""
+    """Read how far a post got.
+
+    Of its chats or colleagues it holds the first 50; all of them are in the pages of
+    `/posts/{id}/targets`, which takes `state` too.
+    """
 
     resource = "posts"
     shape = PostProgressShape
@@ -166,6 +175,25 @@ class PostProgressPage(Reading):
     def row(self, pk: int) -> PostProgress:
         """Return the figures."""
         return post_progress(post_for(self.viewer, pk))
+
+
+class PostTargetFilters(django_filters.FilterSet):
+    """How the chats or colleagues of a post can be narrowed down."""
+
+    state = django_filters.ChoiceFilter(choices=TargetState.choices)
+
+
+class PostTargets(Listing):
+    """List the chats that a post goes to, or the colleagues who are to publish it."""
+
+    resource = "posts"
+    shape = PostTargetShape
+    filterset_class = PostTargetFilters
+
+    def rows(self) -> QuerySet[PostTarget]:
+        """Return all of them, to whoever sees the post."""
+        post = post_for(self.viewer, self.kwargs["pk"])
+        return PostTarget.objects.filter(share__post=post).select_related("staff", "chat")
 
 
 class PostReactionFilters(django_filters.FilterSet):

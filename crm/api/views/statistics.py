@@ -1,12 +1,18 @@
 """What became of a campaign: its funnel, in all and by batch, guide, store and variant, and its links."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns.models import Campaign
 from campaigns.tracking import queries
+from campaigns.tracking.queries import FunnelOf
 from campaigns.tracking.tallies import Dimension
 from crm.access import campaign_for
-from crm.api.base import Reading
-from crm.api.shapes.statistics import FunnelsShape, LinksShape, StatisticsShape
+from crm.api.base import ApiView, Reading, StrictFilters
+from crm.api.pages import FigurePages
+from crm.api.shapes.statistics import FunnelOfShape, LinksShape, StatisticsShape
 
 
 class Statistics(Reading):
@@ -25,20 +31,26 @@ class Statistics(Reading):
         }
 
 
-class StatisticsBy(Reading):
-    """Read the same for each part of the recipients."""
+class StatisticsBy(ApiView):
+    """Read the same for each part of the recipients, page by page."""
 
     resource = "campaigns"
-    shape = FunnelsShape
+    shape = FunnelOfShape
+    filter_backends = (StrictFilters,)
+    pagination_class = FigurePages
     dimension: ClassVar[Dimension]
 
-    def row(self, pk: int) -> dict[str, Any]:
+    def rows(self, campaign: Campaign) -> list[FunnelOf]:
         """Return the figures."""
+        return queries.funnels_by(campaign, self.dimension)
+
+    def get(self, request: Request, pk: int) -> Response:
+        """List."""
         campaign = campaign_for(self.viewer, pk)
-        return {
-            "counted_at": queries.counted_at(campaign),
-            "results": queries.funnels_by(campaign, self.dimension),
-        }
+        pages = cast("FigurePages", self.paginator)
+        pages.counted_at = queries.counted_at(campaign)
+        page = self.paginate_queryset(self.filter_queryset(self.rows(campaign)))
+        return self.get_paginated_response(self.show(page, many=True))
 
 
 class StatisticsByBatch(StatisticsBy):

@@ -185,6 +185,38 @@ def test_batches_of_a_campaign_are_gone_through_once_each_by_state(client, tao):
     assert seen == sorted(wanted, reverse=True)
 
 
+@pytest.mark.parametrize("part", ["batches", "guides"])
+def test_the_parts_of_the_figures_are_gone_through_once_each(client, tao, part):
+    campaign = make_campaign(state="done", created_by=tao, recipients=9)
+    for name, recipients in (("Lin", 1), ("Mei", 3), ("Sun", 2), ("Wu", 2), ("Hu", 1)):
+        guide = make_staff(name)
+        make_batch(campaign, make_customers(recipients), sender=guide, delivery_state="sent")
+
+    seen, url = [], f"/api/v1/campaigns/{campaign.pk}/statistics/{part}?page_size=2"
+    while url:
+        page = client.get(url).json()
+        assert page["counted_at"]
+        assert 1 <= len(page["results"]) <= 2
+        seen += [(row["name"], row["funnel"]["sent"]) for row in page["results"]]
+        url = page["next"]
+
+    assert (
+        seen
+        == {
+            "batches": [("1 Lin", 1), ("2 Mei", 3), ("3 Sun", 2), ("4 Wu", 2), ("5 Hu", 1)],
+            "guides": [("Mei", 3), ("Sun", 2), ("Wu", 2), ("Lin", 1), ("Hu", 1)],
+        }[part]
+    )
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "page_size=0", "page_size=201", "by=guide"])
+def test_the_parts_of_the_figures_refuse_what_is_no_page(client, tao, query):
+    campaign = make_campaign(state="done", created_by=tao)
+    url = f"/api/v1/campaigns/{campaign.pk}/statistics/batches?{query}"
+
+    assert client.get(url).status_code == 400
+
+
 def test_a_colleagues_progress_and_batches_do_not_exist_for_a_marketer_of_one_store(api):
     campaign = make_campaign()
     many_batches(campaign, 3)

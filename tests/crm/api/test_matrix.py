@@ -181,6 +181,7 @@ MATRIX = {
     "GET post": (404, 404, 404, 404, 200, 200),
     "PATCH post": (403, 403, 403, 403, 200, 200),
     "GET post-progress": (404, 404, 404, 404, 200, 200),
+    "GET post-targets": (404, 404, 404, 404, 200, 200),
     "GET post-reactions": (404, 404, 404, 404, 200, 200),
     "POST post-schedule": (403, 403, 403, 403, 200, 200),
     "POST post-unschedule": (403, 403, 403, 403, 409, 409),

@@ -1,6 +1,8 @@
 """Posts to group chats and moments through the API: whom they may reach, and changing them."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaigns.actions.posts.life import plan_post
@@ -185,6 +187,46 @@ def test_the_progress_tells_of_comments_and_likes(client):
         "customer_comments": 0, "staff_comments": 1, "customer_likes": 3, "staff_likes": 0,
     }  # fmt: skip
     assert row["reactions_read_at"]
+
+
+def test_the_progress_counts_all_and_lists_the_first_fifty(client):
+    lin, now = make_staff("Lin"), timezone.now()
+    post = make_post(kind=PostKind.MOMENT, state="scheduled", send_at=now)
+    make_customers(1, owner=lin, followed=True)
+    plan_post(post.pk, now=now)
+    first = PostTarget.objects.get()
+    PostTarget.objects.bulk_create(
+        PostTarget(share=first.share, staff=lin, slot=slot, state="sent") for slot in range(1, 60)
+    )
+
+    with CaptureQueriesContext(connection) as queries:
+        body = client.get(f"{POSTS}/{post.pk}/progress").json()
+
+    assert (body["total"], body["states"]) == (60, {"queued": 1, "sent": 59})
+    assert [row["id"] for row in body["targets"]] == list(range(first.pk, first.pk + 50))
+    assert len([one for one in queries if "campaigns_posttarget" in one["sql"]]) == 2
+
+
+def test_all_chats_or_colleagues_of_a_post_are_gone_through_once_each_by_state(api, client):
+    lin, now = make_staff("Lin"), timezone.now()
+    make_customers(1, owner=lin, followed=True)
+    posts = [make_post(kind=PostKind.MOMENT, state="scheduled", send_at=now) for _n in range(2)]
+    for post in posts:
+        plan_post(post.pk, now=now)
+    first = PostTarget.objects.filter(share__post=posts[0]).get()
+    sent = PostTarget.objects.bulk_create(
+        PostTarget(share=first.share, staff=lin, slot=slot, state="sent") for slot in range(1, 8)
+    )
+
+    seen, url = [], f"{POSTS}/{posts[0].pk}/targets?state=sent&page_size=3"
+    while url:
+        page = client.get(url).json()
+        seen += [row["id"] for row in page["results"]]
+        url = page["next"]
+
+    assert seen == [target.pk for target in reversed(sent)]
+    yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE)
+    assert api(yu).get(f"{POSTS}/{posts[0].pk}/targets").status_code == 404
 
 
 def test_who_reacted_is_listed_by_kind_and_within_sight(api, client):
