@@ -400,6 +400,60 @@ def test_everybody_has_a_draft_of_their_own(marketer: Client):
     assert MESSAGE["name"] in marketer.get(NEW).content.decode()
 
 
+def typed_by(staff: Staff, at: str) -> CampaignDraft:
+    """The draft of somebody who has begun to write."""
+    type_in(sign_in(Client(), staff), "message", go="keep", at=at, **MESSAGE | {"name": "Mine"})
+    return CampaignDraft.objects.get(staff=staff)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("go", ["keep", "discard"])
+def test_nobody_sees_or_overwrites_the_draft_of_somebody_else(yan: Staff, is_new: bool, go: str):
+    """Not even with its version and its window."""
+    at = NEW if is_new else f"/campaigns/{make_campaign('Spring', created_by=yan).pk}/edit/"
+    mine = typed_by(yan, at)
+    mei = sign_in(Client(), make_staff("Mei", role=Role.MARKETER))
+
+    assert "Mine" not in mei.get(at).text
+    assert "unfinished campaign" not in mei.get("/campaigns/").text
+    for version in (0, mine.version):
+        seen = {"version": version, "window": mine.window, "go": go}
+        mei.post(f"{at}message/", MESSAGE | {"name": "Hers"} | seen)
+
+    mine.refresh_from_db()
+    assert (mine.staff, mine.fields["name"]) == (yan, ["Mine"])
+
+
+@pytest.mark.parametrize("go", ["keep", "next", "discard", "test", "count", "schedule"])
+def test_who_does_not_see_the_campaign_keeps_and_drops_nothing(yan: Staff, go: str):
+    at = f"/campaigns/{make_campaign(created_by=yan).pk}/edit/"
+    mine = typed_by(yan, at)
+    elsewhere = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)
+    people = {sign_in(Client(), elsewhere): 404, sign_in(Client(), make_staff("Sun")): 403}
+    seen = {"version": mine.version, "window": mine.window, "go": go}
+
+    for client, refused in people.items():
+        for step in ("message", "options", "check"):
+            assert client.get(f"{at}{step}/").status_code == refused
+            assert client.post(f"{at}{step}/", MESSAGE | seen).status_code == refused
+
+    assert CampaignDraft.objects.get().version == mine.version
+    assert Campaign.objects.get().state == CampaignState.DRAFT
+
+
+def test_a_draft_of_ones_own_is_out_of_reach_with_its_campaign(yan: Staff):
+    at = f"/campaigns/{make_campaign(created_by=yan).pk}/edit/"
+    mei = make_staff("Mei", role=Role.MARKETER)
+    hers = typed_by(mei, at)
+    mei.roles.update(scope=Scope.STORE)
+    client = sign_in(Client(), mei)
+
+    answer = client.post(f"{at}message/", MESSAGE | {"version": hers.version, "go": "keep"})
+
+    assert answer.status_code == client.get(at).status_code == 404
+    assert CampaignDraft.objects.get().fields["name"] == ["Mine"]
+
+
 def test_what_was_typed_can_be_thrown_away(marketer: Client):
     type_in(marketer, "message", "keep", **MESSAGE)
     assert "unfinished campaign" in marketer.get("/campaigns/").content.decode()

@@ -160,6 +160,36 @@ def test_who_does_not_see_the_series_keeps_and_drops_nothing(yan: Staff, go: str
     assert SeriesDraft.objects.get().fields["name"] == [HALF["name"]]
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("go", ["keep", "discard", "count"])
+def test_nobody_overwrites_the_draft_of_somebody_else(yan: Staff, is_new: bool, go: str):
+    """Not even with its version and its window."""
+    at = NEW if is_new else edit_of(make_series(created_by=yan))
+    type_in(sign_in(Client(), yan), at, **HALF)
+    mine = SeriesDraft.objects.get()
+    mei = sign_in(Client(), make_staff("Mei", role=Role.MARKETER))
+
+    for version in (0, mine.version):
+        seen = {"version": version, "window": mine.window, "go": go}
+        mei.post(at, HALF | {"name": "Hers"} | seen, headers=HTMX)
+
+    mine.refresh_from_db()
+    assert (mine.staff, mine.fields["name"]) == (yan, [HALF["name"]])
+
+
+def test_a_draft_of_ones_own_is_out_of_reach_with_its_series(yan: Staff):
+    at = edit_of(make_series(created_by=yan))
+    mei = make_staff("Mei", role=Role.MARKETER)
+    type_in(sign_in(Client(), mei), at, **HALF)
+    mei.roles.update(scope=Scope.STORE)
+    client = sign_in(Client(), mei)
+
+    answer = client.post(at, HALF | {"name": "Later", "version": 1, "go": "keep"}, headers=HTMX)
+
+    assert answer.status_code == client.get(at).status_code == 404
+    assert SeriesDraft.objects.get().fields["name"] == [HALF["name"]]
+
+
 def test_another_window_overwrites_nothing_and_is_told(marketer: Client):
     mine = HALF | {"name": "Mine", "version": 0, "window": "mine"}
     type_in(marketer, **HALF | {"name": "From the other window"})
