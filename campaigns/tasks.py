@@ -7,14 +7,6 @@ from contacts.doorbell import ring
 
 
 @shared_task
-def plan_campaign_due(campaign_id: int) -> None:
-    """Plan a scheduled campaign whose time has come."""
-    from campaigns.actions.campaigns import plan_campaign
-
-    plan_campaign(campaign_id, now=timezone.now())
-
-
-@shared_task
 def announce_handover(handover_id: int) -> None:
     """Tell the customers of a handover who is there for them now."""
     from campaigns.actions.announcements import announce_handover as announce

@@ -113,7 +113,9 @@ def _campaign(notice: Notice) -> str:
     if notice.data.get("what") == "approval":
         return _("“%(name)s” to %(n)s recipients waits for your approval.") % values
     if notice.data.get("what") == "sent_back":
-        return _("“%(name)s” was sent back: see its history for the reason.") % values
+        return _("“%(name)s” was sent back: its page says why.") % values
+    if notice.data.get("what") == "held_back":
+        return _("“%(name)s” could not go out and is a draft again: its page says why.") % values
     if notice.data.get("what") == "winner":
         return _("“%(name)s” has no clear winner: choose the words for the rest.") % values
     if notice.data.get("what") == "series_paused":

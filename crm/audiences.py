@@ -12,10 +12,10 @@ from campaigns.models import Campaign, Post, Segment, Series
 from campaigns.queries import AudiencePreview, Period, audience_preview, preview_announcement
 from campaigns.segments import MOST_VALUES, check_rule
 from campaigns.splitting import split_of
-from contacts.enums import Role, Scope
+from contacts.enums import Role, Scope, StaffState
 from contacts.errors import RuleBroken
-from contacts.models import Store
-from crm.access import Viewer, stores_of
+from contacts.models import Staff, Store
+from crm.access import Viewer, stores_of, viewer_for
 
 
 def narrowed(rule: Any, viewer: Viewer) -> dict[str, Any]:
@@ -60,6 +60,31 @@ def check_segment_reach(segment: Segment, viewer: Viewer) -> None:
         raise RuleBroken(_("This segment reaches beyond your scope. Choose another."))
 
 
+def why_not_to_all(segment: Segment, staff: Staff | None) -> str:
+    """Say why this person may not send to everybody in the segment any more; empty if they may.
+
+    They have to be at work, as a marketer who reaches all of it. Nobody may not.
+    """
+    if staff is None:
+        return _("Nobody answers for it any more.")
+    who = {"name": staff.name}
+    if staff.state not in {StaffState.ACTIVE, StaffState.LEAVING}:
+        return _("%(name)s, who answers for it, is not at work any more.") % who
+    viewer = viewer_for(staff)
+    if not viewer.has(Role.MARKETER, Role.ADMINISTRATOR):
+        return _("%(name)s, who answers for it, is no marketer any more.") % who
+    if viewer.stores_for(Role.MARKETER) is None or _is_all_in_reach(segment, viewer):
+        return ""
+    return _("%(name)s, who answers for it, may no longer reach everybody in its segment.") % who
+
+
+def _is_all_in_reach(segment: Segment, viewer: Viewer) -> bool:
+    try:
+        return is_within_reach(segment.rule, viewer)
+    except RuleBroken:  # nothing of it lies in scope
+        return False
+
+
 def check_change_of_rule(segment: Segment, rule: Any, viewer: Viewer) -> None:
     """Raise ``RuleBroken`` if campaigns or series go to the segment, and it or the rule reaches
     beyond the person's scope.
@@ -91,6 +116,7 @@ def audience_of(campaign: Campaign, viewer: Viewer) -> AudiencePreview:
         purpose=campaign.purpose,
         skip_if_in_another=campaign.skip_if_in_another,
         split=split_of(campaign),
+        period=Period(campaign.send_at, campaign.send_until),
     )
 
 
@@ -116,7 +142,6 @@ def check_post_reach(post: Post, viewer: Viewer) -> None:
     if reach is not None and (not stores or not stores <= reach):
         raise RuleBroken(_("This post reaches beyond your scope. Choose its stores anew."))
 
-        period=Period(campaign.send_at, campaign.send_until),
 
 def free_segment_name(name: str, *, now: datetime) -> str:
     """Return the name, with the moment added if there is a segment of that name already."""

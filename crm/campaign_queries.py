@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet, Sum, TextChoices
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
+from contacts.models import HistoryEntry
 from crm.access import Viewer, deliveries_of
 
 STEPS = (
@@ -21,6 +23,8 @@ STEPS = (
     CampaignState.DONE,
 )
 
+_GIVEN_BACK = ("campaign.draft", "campaign.not_planned", "campaign.sent_back")
+
 NOT_GOT = "not_got"
 """Chooses everybody who did not get it, and will not."""
 
@@ -31,6 +35,7 @@ class CampaignRow:
 
     campaign: Campaign
     states: dict[TextChoices, int]
+    why_back: str = ""
 
     @property
     def channel_label(self) -> str:
@@ -44,7 +49,10 @@ class CampaignRow:
 
 
 def with_bars(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
-    """Sum the batches of these campaigns by state, in one query that never touches deliveries."""
+    """Sum the batches of these campaigns by state, in one query that never touches deliveries.
+
+    A second one says of drafts why they are drafts again.
+    """
     rows = list(campaigns)
     found: dict[int, dict[str, int]] = {row.pk: {} for row in rows}
     sums = (
@@ -54,7 +62,24 @@ def with_bars(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
     )
     for campaign, state, recipients in sums:
         found[campaign][state] = recipients
-    return [CampaignRow(row, _in_order(found[row.pk])) for row in rows]
+    back = why_given_back(rows)
+    return [CampaignRow(row, _in_order(found[row.pk]), back.get(row.pk, "")) for row in rows]
+
+
+def why_given_back(campaigns: Iterable[Campaign]) -> dict[int, str]:
+    """Say of those that are drafts again, and not because a person took them back, why: one query.
+
+    They could not be planned, were not approved, or whoever made them has departed.
+    """
+    since = {row.pk: row.state_at for row in campaigns if row.state == CampaignState.DRAFT}
+    entries = HistoryEntry.objects.filter(
+        subject_kind="campaign", subject_id__in=since, action__in=_GIVEN_BACK, data__has_key="why"
+    )
+    return {
+        campaign: _(data["why"])
+        for campaign, at, data in entries.values_list("subject_id", "at", "data")
+        if at == since[campaign]
+    }
 
 
 def _in_order(sizes: dict[str, int]) -> dict[TextChoices, int]:

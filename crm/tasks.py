@@ -37,6 +37,14 @@ def sync_wecom() -> None:
 
 
 @shared_task
+def plan_campaign(campaign_id: int) -> None:
+    """Plan a scheduled campaign whose time has come, or give it back."""
+    from crm.actions.scheduling import plan_due
+
+    plan_due(campaign_id, now=timezone.now())
+
+
+@shared_task
 def run_series(series_id: int) -> None:
     """Make the campaign of a series whose time has come, or pause it."""
     from crm.actions.series import run_series_due

@@ -10,9 +10,7 @@ from django.utils.translation import gettext as _
 from campaigns.audience import to_be_told
 from campaigns.enums import CampaignState
 from campaigns.models import Campaign
-from campaigns.tasks import plan_campaign_due
 from contacts.actions.history import record
-from contacts.doorbell import ring
 from contacts.enums import HandoverState, Purpose, RequestState
 from contacts.models import Handover
 
@@ -54,8 +52,6 @@ def announce_handover(handover_id: int, *, now: datetime) -> Campaign | None:
             created_at=now,
         )
         record(handover, "handover.announced", actor=None, at=now, data={"campaign": campaign.pk})
-        if send_at <= now:
-            ring(plan_campaign_due, campaign.pk)
     return campaign
 
 

@@ -1,5 +1,6 @@
 """Four eyes: asking for approval, giving it, sending back."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +11,9 @@ from campaigns.actions.moves import move
 from campaigns.approval import approvers, digest_of, may_approve
 from campaigns.enums import CampaignState
 from campaigns.models import Campaign
-from campaigns.tasks import plan_campaign_due
 from contacts.actions.history import record
 from contacts.actions.notices import notify
-from contacts.doorbell import ring
-from contacts.enums import NoticeKind
+from contacts.enums import NoticeKind, StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
 
@@ -82,8 +81,6 @@ def approve_campaign(campaign: Campaign, *, actor: Staff, now: datetime) -> None
             at=now,
             data={"recipients": campaign.asked_recipients},
         )
-        if send_at <= now:
-            ring(plan_campaign_due, campaign.pk)
 
 
 def send_back_campaign(campaign: Campaign, *, reason: str, actor: Staff, now: datetime) -> None:
@@ -98,6 +95,24 @@ def send_back_campaign(campaign: Campaign, *, reason: str, actor: Staff, now: da
         record(campaign, "campaign.sent_back", actor=actor, at=now, data={"why": why})
         people = [pk for pk in (campaign.created_by_id, scheduled_by) if pk]
         _tell(campaign, people, "sent_back", now=now)
+
+
+def give_back_campaign(
+    campaign: Campaign, why: str, *, now: datetime, also: Iterable[Staff] = ()
+) -> None:
+    """Make a campaign that may not be planned a draft again, and say why.
+
+    Whoever made or scheduled it is told, unless they have departed; ``also`` are others who can
+    put it right.
+    """
+    who = {person.pk for person in also}
+    for person in (campaign.created_by, campaign.scheduled_by):
+        if person and person.state != StaffState.DEPARTED:
+            who.add(person.pk)
+    with transaction.atomic():
+        move(campaign, CampaignState.DRAFT, actor=None, now=now, send_at=None, **UNAPPROVED)
+        record(campaign, "campaign.not_planned", actor=None, at=now, data={"why": why})
+        _tell(campaign, sorted(who), "held_back", now=now)
 
 
 def tell_maker(campaign: Campaign, what: str, *, now: datetime) -> None:

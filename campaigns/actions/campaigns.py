@@ -1,18 +1,19 @@
 """The life of a campaign, from draft to done: every arrow of ``CAMPAIGN_MOVES``."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from campaigns.actions.approvals import UNAPPROVED, ask_for_approval
+from campaigns.actions.approvals import UNAPPROVED, ask_for_approval, give_back_campaign
 from campaigns.actions.moves import move as _move
 from campaigns.actions.moves import move_at_any_moment
 from campaigns.actions.parts import remind
 from campaigns.actions.stopping import stop_waiting
 from campaigns.actions.wordings import Wording, check_sendable
-from campaigns.approval import outgrown, recipients_to_ask_about
+from campaigns.approval import approvers, outgrown, recipients_to_ask_about
 from campaigns.audience import freeze_audience
 from campaigns.calendar import WallTime
 from campaigns.channels import connector_for
@@ -23,7 +24,7 @@ from campaigns.enums import (
     DeliveryState,
 )
 from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Segment, Variant
-from campaigns.tasks import check_campaign, plan_campaign_due, send_batches
+from campaigns.tasks import check_campaign, send_batches
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tallies import begin_counting
 from contacts.actions.history import record
@@ -103,8 +104,6 @@ def schedule_campaign(
         ask_for_approval(campaign, to_ask_about, actor=actor, now=now, **times)
         return
     _move(campaign, CampaignState.SCHEDULED, actor=actor, now=now, **times)
-    if send_at <= now:
-        ring(plan_campaign_due, campaign.pk)
 
 
 def schedule_by_the_clock(
@@ -154,15 +153,22 @@ def _on_the_wall(wall: WallTime | None) -> dict[str, str]:
     return {"local_time": wall.local.isoformat(timespec="seconds"), "zone": wall.zone}
 
 
-def plan_campaign(campaign_id: int, *, now: datetime) -> bool:
+def _anybody(_campaign: Campaign) -> None:
+    """Whoever scheduled the campaign, it may go out."""
+
+
+def plan_campaign(
+    campaign_id: int, *, now: datetime, check: Callable[[Campaign], None] = _anybody
+) -> bool:
     """Freeze the audience of a scheduled campaign whose time has come, and start sending.
 
     Returns whether this worker was the one to plan it. The words are copied onto the campaign:
-    later edits of the content do not reach it. A segment whose rule cannot be run any more makes
-    the campaign a draft again, and its history says why.
+    later edits of the content do not reach it. ``check`` raises ``RuleBroken`` if whoever
+    scheduled it may not have it go out any more: then it is a draft again, and those who may
+    schedule it are told. So it is if its segment cannot be run any more; its maker is told.
     """
     try:
-        planned = _plan(campaign_id, now=now)
+        planned = _plan(campaign_id, now=now, check=check)
     except MovedOn:  # somebody paused, cancelled or took it back meanwhile: nothing is left of it
         return False
     if planned:
@@ -174,7 +180,7 @@ _PLANNING = 0x6C71
 """First half of the keys of the advisory locks under which campaigns are planned."""
 
 
-def _plan(campaign_id: int, *, now: datetime) -> bool:
+def _plan(campaign_id: int, *, now: datetime, check: Callable[[Campaign], None]) -> bool:
     """Plan under a lock that keeps away other planners only, not those who press a button."""
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -182,17 +188,25 @@ def _plan(campaign_id: int, *, now: datetime) -> bool:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", key)
             (is_ours,) = cursor.fetchone()
         campaign = (
-            Campaign.objects.select_related("content", "segment", "handover")
+            Campaign.objects.select_related(
+                "content", "segment", "handover", "created_by", "scheduled_by"
+            )
             .filter(pk=campaign_id, state=CampaignState.SCHEDULED, send_at__lte=now)
             .first()
         )
         if not is_ours or campaign is None:
             return False
         try:
+            check(campaign)
+        except RuleBroken as error:
+            _hold_unmoved(campaign)
+            give_back_campaign(campaign, str(error), also=approvers(), now=now)
+            return True
+        try:
             total, skipped = _freeze(campaign, now=now)
         except RuleBroken as error:
             _hold_unmoved(campaign)
-            _return_to_draft(campaign, str(error), now=now)
+            give_back_campaign(campaign, str(error), now=now)
             return True
         except _NotApproved as error:
             _hold_unmoved(campaign)
@@ -264,11 +278,6 @@ def _begin_experiment(campaign: Campaign, *, now: datetime) -> list[Variant]:
     return list(campaign.variants.order_by("number"))
 
 
-def _return_to_draft(campaign: Campaign, why: str, *, now: datetime) -> None:
-    _move(campaign, CampaignState.DRAFT, actor=None, now=now, send_at=None, **UNAPPROVED)
-    record(campaign, "campaign.not_planned", actor=None, at=now, data={"why": why})
-
-
 def pause_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -> None:
     """Make no new call for this campaign from now on; one that is scheduled does not begin."""
     move_at_any_moment(campaign, CampaignState.PAUSED, actor=actor, now=now)
@@ -280,8 +289,6 @@ def resume_campaign(campaign: Campaign, *, actor: Staff | None, now: datetime) -
         raise MovedOn(_("This campaign is not paused."))
     if campaign.planned_at is None:
         _move(campaign, CampaignState.SCHEDULED, actor=actor, now=now)
-        if campaign.send_at is None or campaign.send_at <= now:
-            ring(plan_campaign_due, campaign.pk)
         return
     _move(campaign, CampaignState.SENDING, actor=actor, now=now)
     for _pump in range(PUMPS):

@@ -62,7 +62,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (rules_with_files_due, campaign_tasks.bring_welcome_files),
     (handovers_to_announce, campaign_tasks.announce_handover),
     (due.series_to_run, crm_tasks.run_series),
-    (due.campaigns_to_plan, campaign_tasks.plan_campaign_due),
+    (due.campaigns_to_plan, crm_tasks.plan_campaign),
     (due.campaigns_to_send, campaign_tasks.send_batches),
     (due.experiments_to_decide, campaign_tasks.decide_experiment),
     (due.batches_to_look_up, campaign_tasks.look_up_batch),

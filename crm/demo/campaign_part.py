@@ -6,12 +6,14 @@ from datetime import timedelta
 import httpx
 from django.utils import timezone
 
-from campaigns.actions.campaigns import create_campaign, refresh_campaign, schedule_campaign
+from campaigns.actions.campaigns import create_campaign, refresh_campaign
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.queries import campaign_progress
 from connectors.wecom.sandbox.client import SandboxControl
+from crm.access import viewer_for
+from crm.actions.scheduling import schedule
 from crm.demo import cast
 from crm.demo.report import Report
 from crm.demo.stage import Stage
@@ -48,7 +50,7 @@ def launch(stage: Stage) -> None:
             now=now,
         )
     if campaign.state == CampaignState.DRAFT:
-        schedule_campaign(campaign, send_at=now, actor=stage.company.marketer, now=now)
+        schedule(campaign, viewer_for(stage.company.marketer), send_at=now, now=now)
     stage.wait(lambda: _is_planned(campaign), at_most=PATIENCE)
     stage.terminal.say(_plan_in_words(campaign))
     stage.wait(lambda: _is_handed(campaign), at_most=PATIENCE)

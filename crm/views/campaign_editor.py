@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from campaigns.actions.campaigns import schedule_campaign
 from campaigns.actions.drafts import drop_draft, follow_campaign, keep_draft
 from campaigns.actions.experiments import set_experiment
 from campaigns.actions.rewriting import base_of
@@ -23,7 +22,7 @@ from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, require, viewer_of
 from crm.actions.attaching import after_button, is_about_attachments
-from crm.audiences import check_reach
+from crm.actions.scheduling import schedule as schedule_as
 from crm.forms.campaigns import (
     EDITOR_STEPS,
     CampaignForm,
@@ -289,14 +288,8 @@ def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:
         with transaction.atomic():
             campaign = _write(desk, everything, now=now)
             if at_once:
-                check_reach(campaign, desk.viewer)
-                schedule_campaign(
-                    campaign,
-                    send_at=schedule.cleaned_data["send_at"],
-                    wall=schedule.wall,
-                    actor=desk.viewer.staff,
-                    now=now,
-                )
+                when = schedule.cleaned_data["send_at"]
+                schedule_as(campaign, desk.viewer, send_at=when, wall=schedule.wall, now=now)
                 drop_draft(desk.viewer.staff, desk.campaign)
             elif desk.draft:
                 follow_campaign(desk.draft, campaign)

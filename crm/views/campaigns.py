@@ -14,14 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns.actions.approvals import approve_campaign, send_back_campaign
+from campaigns.actions.approvals import send_back_campaign
 from campaigns.actions.campaigns import (
     cancel_campaign,
     pause_campaign,
     refresh_campaign,
     remind_campaign,
-    resume_campaign,
-    schedule_campaign,
     unschedule_campaign,
 )
 from campaigns.actions.changes import clone_campaign
@@ -36,8 +34,16 @@ from connectors.base import Recovery
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, batches_of, campaign_for, campaigns_of, require, viewer_of
+from crm.actions.scheduling import approve, resume, schedule
 from crm.audiences import audience_of, check_reach
-from crm.campaign_queries import NOT_GOT, explain_batches, recipients_of, steps_of, with_bars
+from crm.campaign_queries import (
+    NOT_GOT,
+    explain_batches,
+    recipients_of,
+    steps_of,
+    why_given_back,
+    with_bars,
+)
 from crm.campaign_watch import (
     ADVICE,
     ERRORS_SHOWN,
@@ -119,14 +125,15 @@ def _show(
     viewer: Viewer,
     campaign: Campaign,
     *,
-    schedule: ScheduleForm | None = None,
+    typed: ScheduleForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     before = campaign.planned_at is None
     context: dict[str, Any] = {
         **_progress(campaign),
-        "schedule": schedule or ScheduleForm(timezone.now()),
+        "schedule": typed or ScheduleForm(timezone.now()),
         "is_before": before,
+        "why_back": why_given_back([campaign]).get(campaign.pk, ""),
         **results_of(campaign, viewer),
     }
     if not before:
@@ -279,14 +286,13 @@ def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     form = ScheduleForm(now, request.POST)
     if not form.is_valid():
-        return _show(request, viewer, campaign, schedule=form, status=400)
+        return _show(request, viewer, campaign, typed=form, status=400)
     send_at = form.cleaned_data["send_at"]
     try:
-        check_reach(campaign, viewer)
-        schedule_campaign(campaign, send_at=send_at, wall=form.wall, actor=viewer.staff, now=now)
+        schedule(campaign, viewer, send_at=send_at, wall=form.wall, now=now)
     except RuleBroken as error:
         form.add_error(None, str(error))
-        return _show(request, viewer, campaign, schedule=form, status=400)
+        return _show(request, viewer, campaign, typed=form, status=400)
     except MovedOn as error:
         return moved_on(request, error, back=_address(campaign))
     messages.success(request, _("Scheduled.") if send_at > now else _("It goes out now."))
@@ -313,7 +319,7 @@ def campaign_pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def campaign_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on where the campaign was paused."""
-    return _press(request, pk, resume_campaign, _("Going on."))
+    return _press(request, pk, resume, _("Going on."))
 
 
 @login_required
@@ -327,7 +333,7 @@ def campaign_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def campaign_approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a campaign that waits for approval go out."""
-    return _press(request, pk, approve_campaign, _("Approved. It goes out at its time."))
+    return _press(request, pk, approve, _("Approved. It goes out at its time."))
 
 
 @login_required

@@ -12,7 +12,7 @@ from django.utils import timezone
 from campaigns.actions.series import run_series
 from campaigns.enums import RunState, SeriesState
 from campaigns.models import Campaign, Series, SeriesRun
-from contacts.enums import NoticeKind, Role, Scope, StaffState
+from contacts.enums import NoticeKind, Role, Scope
 from contacts.models import HistoryEntry, Notice, Staff
 from crm.actions.sweeping import do_what_is_due
 from tests.builders import (
@@ -23,10 +23,15 @@ from tests.builders import (
     make_segment,
     make_series,
     make_staff,
-    make_store,
     make_tag,
     queries_for,
     sign_in,
+)
+from tests.losing_reach import (
+    be_suspended,
+    lose_all_roles,
+    lose_the_role,
+    move_to_another_store,
 )
 
 pytestmark = pytest.mark.django_db
@@ -187,24 +192,6 @@ def test_what_reaches_beyond_the_own_scope_is_not_resumed(client: Client):
 
 
 # --- whether whoever answers for it may still reach its customers ----------------------------------
-
-
-def lose_the_role(staff: Staff) -> None:
-    staff.roles.update(role=Role.GUIDE, scope=Scope.OWN)
-
-
-def lose_all_roles(staff: Staff) -> None:
-    staff.roles.all().delete()
-
-
-def move_to_another_store(staff: Staff) -> None:
-    staff.store = make_store("Far away")
-    staff.save()
-
-
-def be_suspended(staff: Staff) -> None:
-    staff.state = StaffState.SUSPENDED
-    staff.save()
 
 
 def of_a_store(staff: Staff) -> Series:

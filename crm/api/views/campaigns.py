@@ -16,9 +16,6 @@ from campaigns.actions.campaigns import (
     pause_campaign,
     refresh_campaign,
     remind_campaign,
-    resume_campaign,
-    schedule_by_the_clock,
-    schedule_campaign,
 )
 from campaigns.actions.changes import change_campaign
 from campaigns.actions.contents import create_content
@@ -31,6 +28,7 @@ from campaigns.models import Batch, Campaign, Content, Delivery, Segment
 from campaigns.queries import AudiencePreview
 from contacts.enums import Purpose, Role
 from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require, segments_of
+from crm.actions.scheduling import resume, schedule
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.clocks import TimeInput, shown, wall_of
 from crm.api.filters import IdFilter
@@ -48,7 +46,6 @@ from crm.api.views.messages import MESSAGE_LENGTH
 from crm.api.views.segments import RuleField
 from crm.audiences import (
     audience_of,
-    check_reach,
     check_segment_reach,
     free_segment_name,
     is_within_reach,
@@ -243,12 +240,8 @@ class Schedule(CampaignVerb):
         With more recipients than the company allows one person alone it waits for approval.
         """
         campaign, wall = self.campaign(pk), wall_of(data)
-        check_reach(campaign, self.viewer)
-        if wall:
-            schedule_by_the_clock(campaign, wall, actor=self.actor, now=self.now)
-        else:
-            send_at = data.get("send_at", self.now)
-            schedule_campaign(campaign, send_at=send_at, actor=self.actor, now=self.now)
+        send_at = data.get("send_at", self.now)
+        schedule(campaign, self.viewer, send_at=send_at, wall=wall, now=self.now)
         return shown(self.row(pk), wall)
 
 
@@ -266,7 +259,7 @@ class Resume(CampaignVerb):
 
     def act(self, data: dict[str, Any], pk: int) -> Campaign:
         """Go on where a campaign was paused."""
-        resume_campaign(self.campaign(pk), actor=self.actor, now=self.now)
+        resume(self.campaign(pk), actor=self.actor, now=self.now)
         return self.row(pk)
 
 

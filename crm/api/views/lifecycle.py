@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from campaigns.actions.approvals import approve_campaign, send_back_campaign
+from campaigns.actions.approvals import send_back_campaign
 from campaigns.actions.campaigns import reschedule_campaign, unschedule_campaign
 from campaigns.actions.changes import clone_campaign
 from campaigns.actions.experiments import Trial, VariantWords, choose_winner, set_experiment
@@ -17,6 +17,7 @@ from campaigns.models import Campaign, Experiment
 from campaigns.models.experiments import LETTERS, MOST_VARIANTS
 from contacts.enums import Role
 from crm.access import campaign_for, campaigns_of, require
+from crm.actions.scheduling import approve
 from crm.api.base import IdsField, Reading, StrictInput, Verb, pick
 from crm.api.clocks import TimeInput, shown, wall_of
 from crm.api.shapes.lifecycle import ComparisonShape, ExperimentShape, ScheduledShape
@@ -59,7 +60,7 @@ class Approve(CampaignVerb):
 
     def act(self, data: dict[str, Any], pk: int) -> Campaign:
         """Let a campaign that waits for approval go out; never your own."""
-        approve_campaign(self.campaign(pk), actor=self.actor, now=self.now)
+        approve(self.campaign(pk), actor=self.actor, now=self.now)
         return self.row(pk)
 
 
