@@ -121,16 +121,13 @@ class ApiView(GenericAPIView[Any]):
 class StrictFilters(DjangoFilterBackend):
     """Filters by an allow-list; a parameter that is not on it is an error, never ignored."""
 
-    def filter_queryset(
-        self, request: Request, queryset: QuerySet[Any], view: Any
-    ) -> QuerySet[Any]:
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
         """Return the filtered rows; raises ``ValidationError`` for unknown or bad parameters."""
         filters = getattr(view, "filterset_class", None)
         known = KeysetPages.parameters | set(filters.base_filters if filters else ())
         if unknown := sorted(set(request.query_params) - known):
             raise ValidationError({name: [_("Unknown parameter.")] for name in unknown})
-        found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
-        return found
+        return super().filter_queryset(request, queryset, view)
 
 
 class Listing(ApiView):

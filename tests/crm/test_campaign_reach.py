@@ -51,7 +51,12 @@ def wu() -> Staff:
 
 def of_a_store(staff: Staff, **fields: Any) -> Campaign:
     rule = {"all": [{"field": "store", "op": "in", "value": [staff.store_id]}]}
-    values = {"created_by": staff, "scheduled_by": staff, "state": SCHEDULED, "send_at": SOON}
+    values: dict[str, Any] = {
+        "created_by": staff,
+        "scheduled_by": staff,
+        "state": SCHEDULED,
+        "send_at": SOON,
+    }
     return make_campaign(segment=make_segment(rule), **values | fields)
 
 

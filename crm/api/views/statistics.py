@@ -36,7 +36,6 @@ class StatisticsBy(ApiView):
 
     resource = "campaigns"
     shape = FunnelOfShape
-    filter_backends = (StrictFilters,)
     pagination_class = FigurePages
     dimension: ClassVar[Dimension]
 
@@ -49,7 +48,8 @@ class StatisticsBy(ApiView):
         campaign = campaign_for(self.viewer, pk)
         pages = cast("FigurePages", self.paginator)
         pages.counted_at = queries.counted_at(campaign)
-        page = self.paginate_queryset(self.filter_queryset(self.rows(campaign)))
+        rows = StrictFilters().filter_queryset(request, self.rows(campaign), self)
+        page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.show(page, many=True))
 
 

@@ -17,10 +17,11 @@ from contacts.models import HistoryEntry, Staff
 from crm.models import SavedAnswer
 from tests.builders import make_batch, make_campaign, make_customers, make_staff
 from tests.contacts.test_races import at_once
+from tests.gateways import MailServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CAMPAIGN = {"name": "Spring", "text": "New coats", "rule": {"all": []}, "channel": "email"}
+CAMPAIGN = {"name": "Spring", "text": "New coats", "rule": {"all": []}}
 KEY = {"Idempotency-Key": "once"}
 PATIENCE = 10
 
@@ -36,7 +37,7 @@ def client(api: Callable[..., APIClient], tao: Staff) -> APIClient:
 
 
 @pytest.fixture
-def live(tao: Staff) -> Campaign:
+def live(tao: Staff, mails: MailServer) -> Campaign:
     """A campaign under way, of which two batches with four letters are unclear."""
     campaign = make_campaign(
         channel="email", state=CampaignState.WAITING, recipients=4, created_by=tao
