@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from campaigns.enums import PostKind
-from connectors.base import Abilities, ChannelMisconfigured, Connector, DirectConnector
+from connectors.base import AFTERWARDS, Abilities, ChannelMisconfigured, Connector, DirectConnector
 from connectors.echo import EchoConnector
 from connectors.sms.channel import SmsChannel
 from connectors.smtp.channel import MailChannel
@@ -143,6 +143,14 @@ def abilities_of(channel: str) -> Abilities:
     if channel in _DIRECT:
         return direct_connector(channel).abilities
     return connector_for(channel).abilities
+
+
+def told_by(channel: str) -> frozenset[str]:
+    """Return what a channel tells of a message after it was sent, set up here or not any more."""
+    if not is_direct(channel):
+        return WeComConnector.abilities.tells
+    connector = _direct(channel)
+    return connector.abilities.tells if connector else AFTERWARDS
 
 
 def is_direct(channel: str) -> bool:

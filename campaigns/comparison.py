@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Sum
 
+from campaigns.channels import told_by
 from campaigns.enums import DeliveryReason, DeliveryState, EngagementKind
 from campaigns.models import Campaign, Engagement, Tally
 
@@ -20,7 +21,7 @@ REACHED = (
 
 @dataclass(frozen=True, slots=True)
 class ComparedCampaign:
-    """The figures of one campaign among others."""
+    """The figures of one campaign among others; what its channel does not tell is ``None``."""
 
     campaign: Campaign
     total: int
@@ -29,10 +30,10 @@ class ComparedCampaign:
     skipped: int
     control: int
     unclear: int
-    opened: int
-    clicked: int
-    replied: int
-    opted_out: int
+    opened: int | None
+    clicked: int | None
+    replied: int | None
+    opted_out: int | None
     converted: int
 
     @property
@@ -67,6 +68,11 @@ def _column(
             of_state[state] += n
     replied = of_state[DeliveryState.REPLIED]
     read = of_state[DeliveryState.READ] + replied
+    told = told_by(campaign.channel)
+
+    def if_told(stage: str, n: int) -> int | None:
+        return n if n or stage in told else None
+
     return ComparedCampaign(
         campaign=campaign,
         total=of_state.total(),
@@ -75,9 +81,9 @@ def _column(
         skipped=of_state[DeliveryState.SKIPPED],
         control=states[campaign.pk, DeliveryState.SKIPPED, DeliveryReason.CONTROL],
         unclear=of_state[DeliveryState.UNCLEAR],
-        opened=max(read, kinds[campaign.pk, EngagementKind.OPENED]),
-        clicked=kinds[campaign.pk, EngagementKind.CLICKED],
-        replied=max(replied, kinds[campaign.pk, EngagementKind.REPLIED]),
-        opted_out=kinds[campaign.pk, EngagementKind.OPTED_OUT],
+        opened=if_told("read", max(read, kinds[campaign.pk, EngagementKind.OPENED])),
+        clicked=if_told("clicked", kinds[campaign.pk, EngagementKind.CLICKED]),
+        replied=if_told("replied", max(replied, kinds[campaign.pk, EngagementKind.REPLIED])),
+        opted_out=if_told("opted_out", kinds[campaign.pk, EngagementKind.OPTED_OUT]),
         converted=kinds[campaign.pk, EngagementKind.CONVERTED],
     )

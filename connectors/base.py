@@ -24,6 +24,10 @@ class Recovery(StrEnum):
     """Nothing but a person can decide."""
 
 
+AFTERWARDS = frozenset({"delivered", "read", "clicked", "replied", "opted_out"})
+"""What may become known of a message; that a recipient bought something is known to us."""
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """What a channel can and cannot do, for planners and screens."""
@@ -48,6 +52,8 @@ class Abilities:
     attachment_kinds: Sequence[str] = ()
     keeps_media: bool = False
     """Whether files are uploaded to it beforehand, and named by its own reference."""
+    tells: frozenset[str] = frozenset()
+    """What becomes known of a message after it was sent: some of ``AFTERWARDS``."""
 
 
 @dataclass(frozen=True, slots=True)

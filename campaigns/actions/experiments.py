@@ -12,7 +12,7 @@ from campaigns.actions.approvals import tell_maker
 from campaigns.actions.campaigns import PUMPS, begin_sending
 from campaigns.actions.changes import open_for_change
 from campaigns.actions.wordings import Wording, check_words
-from campaigns.channels import is_direct
+from campaigns.channels import told_by
 from campaigns.enums import BatchState, CampaignState, WinnerRule
 from campaigns.experiments import standing_of
 from campaigns.html import clean_html
@@ -106,7 +106,8 @@ def set_experiment(
 
 def is_told(rule: str, channel: str) -> bool:
     """Whether a channel tells who did what this rule counts."""
-    return rule not in {WinnerRule.READ, WinnerRule.CLICK} or is_direct(channel)
+    stage = {WinnerRule.READ.value: "read", WinnerRule.CLICK.value: "clicked"}.get(rule)
+    return stage is None or stage in told_by(channel)
 
 
 def choose_winner(campaign: Campaign, number: int, *, actor: Staff, now: datetime) -> None:

@@ -2,14 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.utils import timezone
 
+from campaigns.channels import told_by
 from campaigns.models import Batch, Campaign, TallyRound, TrackedLink
 from campaigns.tracking.tallies import Count, Dimension, counts_by, is_small
+from connectors.base import AFTERWARDS
 from contacts.models import Staff, Store
 
 _MOST = 2**31
@@ -24,17 +27,18 @@ _READ = ("read", "replied")
 class Funnel:
     """How many recipients got how far. ``amount`` is what they bought.
 
+    What the channel does not tell is ``None``.
     Machines are in ``opened_by_bots`` and ``clicked_by_bots`` only: recipients for whom no person
     was seen, but a scanner of their mail.
     """
 
     recipients: int = 0
     sent: int = 0
-    delivered: int = 0
-    read: int = 0
-    clicked: int = 0
-    replied: int = 0
-    opted_out: int = 0
+    delivered: int | None = 0
+    read: int | None = 0
+    clicked: int | None = 0
+    replied: int | None = 0
+    opted_out: int | None = 0
     converted: int = 0
     failed: int = 0
     skipped: int = 0
@@ -84,7 +88,7 @@ class Hour:
 
 def funnel(campaign: Campaign) -> Funnel:
     """Return the funnel of a campaign, as of ``counted_at``."""
-    return _funnel(counts_by(campaign, Dimension.ALL))
+    return _funnel(counts_by(campaign, Dimension.ALL), told_by(campaign.channel))
 
 
 def counted_at(campaign: Campaign) -> datetime | None:
@@ -108,9 +112,10 @@ def funnels_by(campaign: Campaign, dimension: Dimension) -> list[FunnelOf]:
     by_size = dimension not in {Dimension.BATCH, Dimension.VARIANT}
     if not by_size:
         counts.pop(None, None)  # they got nothing
+    told = told_by(campaign.channel)
     names = _names(dimension, [key for key in counts if key is not None])
     found = [
-        FunnelOf(key, names.get(key, "") if key is not None else "", _funnel(rows), by_size)
+        FunnelOf(key, names.get(key, "") if key is not None else "", _funnel(rows, told), by_size)
         for key, rows in counts.items()
     ]
     return sorted(found, key=lambda one: one.place)
@@ -148,14 +153,14 @@ def hours(campaign: Campaign) -> list[Hour]:
     return [Hour(begin + timedelta(hours=key), **kinds) for key, kinds in sorted(found.items())]
 
 
-def _funnel(counts: Iterable[Count]) -> Funnel:
+def _funnel(counts: Iterable[Count], told: frozenset[str]) -> Funnel:
     rows = [count for count in counts if not count.link]
     n: dict[str, int] = defaultdict(int)
     for row in rows:
         n[row.what] += row.n
     states = {what.removeprefix("state:"): many for what, many in n.items() if "state:" in what}
     bought = [row.amount for row in rows if row.what == "people:converted"]
-    return Funnel(
+    found = Funnel(
         recipients=sum(states.values()) - states.get("skipped", 0),
         sent=sum(states.get(state, 0) for state in _SENT),
         delivered=sum(states.get(state, 0) for state in _DELIVERED),
@@ -170,6 +175,10 @@ def _funnel(counts: Iterable[Count]) -> Funnel:
         clicked_by_bots=n["bots:clicked"],
         amount=sum(bought, Decimal(0)),
     )
+    untold: dict[str, Any] = {
+        stage: None for stage in AFTERWARDS - told if not getattr(found, stage)
+    }
+    return replace(found, **untold)
 
 
 def _names(dimension: Dimension, keys: list[int]) -> dict[int, str]:

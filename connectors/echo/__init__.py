@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from connectors.base import Abilities, Answer, Letter, Outcome, Recovery
+from connectors.base import AFTERWARDS, Abilities, Answer, Letter, Outcome, Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ class EchoConnector:
         text_bytes=100_000,
         needs_confirmation=False,
         direct=True,
+        tells=AFTERWARDS,
         attachment_kinds=("link", "image", "video", "file"),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
-from connectors.base import Abilities, Answer, Letter
+from connectors.base import AFTERWARDS, Abilities, Answer, Letter
 from connectors.bursts import Burst
 from connectors.sms.aliyun import Aliyun
 from connectors.sms.formats import Format
@@ -44,6 +44,7 @@ class SmsChannel:
             text_bytes=LONGEST,
             needs_confirmation=False,
             direct=True,
+            tells=AFTERWARDS,
             address_kinds=("phone",),
         )
         self._burst = Burst(self._format.url, in_flight=IN_FLIGHT)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from connectors.base import Abilities, Answer, Letter, Outcome, Recovery
+from connectors.base import AFTERWARDS, Abilities, Answer, Letter, Outcome, Recovery
 from connectors.smtp.line import Line, Stage
 from connectors.smtp.mails import Mailer, is_address
 
@@ -37,6 +37,7 @@ class MailChannel:
         text_bytes=100_000,
         needs_confirmation=False,
         direct=True,
+        tells=AFTERWARDS,
         address_kinds=("email",),
         has_mark=True,
         has_subject=True,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from connectors.base import Abilities, Answer, Letter, Outcome, Recovery
+from connectors.base import AFTERWARDS, Abilities, Answer, Letter, Outcome, Recovery
 from connectors.bursts import Burst, Call, Reply
 from connectors.judging import REST_SECONDS, as_reference, fields_in, judge
 from connectors.webhook.signing import signed_headers
@@ -50,6 +50,7 @@ class WebhookChannel:
             text_bytes=100_000,
             needs_confirmation=False,
             direct=True,
+            tells=AFTERWARDS,
             has_subject=True,
             has_html=True,
             attachment_kinds=("link", "image", "video", "file"),

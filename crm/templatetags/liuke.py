@@ -10,6 +10,7 @@ from typing import Any
 from zlib import crc32
 
 from django import forms, template
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.forms import BoundField
 from django.template.defaultfilters import date as format_date
 from django.utils import timezone
@@ -217,6 +218,12 @@ def whole_money(amount: Decimal) -> str:
 def capped(count: int) -> str:
     """A figure that was counted up to a limit: ``1,000+`` beyond it."""
     return f"{COUNT_CAP:,}+" if count > COUNT_CAP else f"{count:,}"
+
+
+@register.filter
+def if_told(number: int | None) -> str:
+    """A figure; a dash where the channel does not tell it."""
+    return "\u2013" if number is None else intcomma(number)
 
 
 @register.filter

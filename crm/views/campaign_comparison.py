@@ -1,7 +1,7 @@
 """Campaigns side by side."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_required
@@ -20,21 +20,26 @@ from crm.paging import whole_number
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
-_Count = Callable[[ComparedCampaign], int]
+_Count = Callable[[ComparedCampaign], int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure of one campaign, and what part of the whole it is."""
+    """One figure of one campaign, and what part of the whole it is; none if it is not told."""
 
-    n: int
+    n: int | None
     of: int
     is_best: bool = False
 
     @property
+    def rate(self) -> float:
+        """The part."""
+        return self.n / self.of if self.n and self.of else 0.0
+
+    @property
     def percent(self) -> str:
-        """The part in words; empty where there is no whole."""
-        return f"{100 * self.n / self.of:.1f} %" if self.of else ""
+        """The part in words; empty where there is no whole, or nothing is told."""
+        return f"{100 * self.rate:.1f} %" if self.of and self.n is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +114,7 @@ def _table(columns: list[ComparedCampaign]) -> list[tuple["StrPromise", list[Row
 
 def _with_best(cells: list[Cell]) -> list[Cell]:
     """Mark the highest rate, if there is one that is higher than another."""
-    rates = [cell.n / cell.of if cell.of else 0.0 for cell in cells]
-    if len(set(rates)) < 2:
+    rates = {cell.rate for cell in cells if cell.n is not None}
+    if len(rates) < 2:
         return cells
-    return [
-        Cell(cell.n, cell.of, is_best=rate == max(rates))
-        for cell, rate in zip(cells, rates, strict=True)
-    ]
+    return [replace(cell, is_best=cell.n is not None and cell.rate == max(rates)) for cell in cells]

@@ -31,10 +31,10 @@ _BAR_HOURS = 48
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the funnel, as the page draws it."""
+    """One step of the funnel, as the page draws it; without ``n`` the channel does not tell it."""
 
     label: str
-    n: int
+    n: int | None
     of: int
     percent: str
 
@@ -57,6 +57,7 @@ def campaign_figures(request: HttpRequest, pk: int) -> HttpResponse:
         "links": queries.links(campaign),
         "groups": groups[:SHOWN],
         "more_groups": max(len(groups) - SHOWN, 0),
+        "is_untold": any(step.n is None for step in steps_of(found)),
         "by": by.value,
         "by_label": LABELS[by],
         "choices": [(one.value, label) for one, label in LABELS.items()],
@@ -69,7 +70,7 @@ def campaign_figures(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def campaign_figures_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """Download the funnels of all guides, stores or batches."""
+    """Download the funnels of all guides, stores or batches; what is not told stays empty."""
     viewer = viewer_of(request)
     require(viewer, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
@@ -80,7 +81,7 @@ def campaign_figures_file(request: HttpRequest, pk: int) -> StreamingHttpRespons
 
 def steps_of(found: Funnel) -> list[Step]:
     """Return the steps of a funnel, each as a share of the recipients."""
-    steps = [
+    steps: list[tuple[str, int | None]] = [
         (_("Recipients"), found.recipients),
         (pgettext("figure", "Sent"), found.sent),
         (_("Delivered"), found.delivered),
@@ -109,7 +110,8 @@ class Bar:
 
 def bars_of(hours: list[Hour]) -> list[Bar]:
     """Return the first hours in which somebody opened or clicked, as bars at most 100 high."""
-    shown = [(hour, hour.opened + hour.clicked) for hour in hours[:_BAR_HOURS]]
+    counted = [(hour, hour.opened + hour.clicked) for hour in hours]
+    shown = [(hour, n) for hour, n in counted if n][:_BAR_HOURS]
     most = max((n for _hour, n in shown), default=0)
     bars = []
     for place, (hour, n) in enumerate(shown):
@@ -123,8 +125,8 @@ def _chosen(request: HttpRequest) -> Dimension:
     return next((one for one in LABELS if one.value == asked), Dimension.GUIDE)
 
 
-def _percent(n: int, of: int) -> str:
-    return f"{100 * n / of:.1f} %" if of else ""
+def _percent(n: int | None, of: int) -> str:
+    return f"{100 * n / of:.1f} %" if of and n is not None else ""
 
 
 def _rows(label: str, groups: list[FunnelOf]) -> Iterator[tuple[object, ...]]:

@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.enums import CampaignState, DeliveryState
-from campaigns.models import Campaign
+from campaigns.enums import CampaignState, DeliveryState, EngagementKind
+from campaigns.models import Campaign, Engagement
 from campaigns.tracking.clicks import note_click
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tokens import Token
@@ -67,6 +67,58 @@ def test_file_has_all_guides_and_runs_no_formula(
     assert lines[0].startswith("\ufeffGuide,Recipients,Sent")
     assert lines[1].startswith("'=Lin,1,1,1,1,1,")
     assert lines[2].startswith("Mei,1,1,0,0,0,")
+
+
+@pytest.fixture
+def in_wecom() -> Campaign:
+    """A campaign of which nothing but *sent* is told; Chen has bought."""
+    made = make_campaign(channel="wecom", state=CampaignState.DONE, recipients=2)
+    lin = make_staff("Lin")
+    chen, zhao = make_customer("Chen", owner=lin), make_customer("Zhao", owner=lin)
+    make_batch(made, [chen, zhao], sender=lin, delivery_state=DeliveryState.SENT)
+    Engagement.objects.create(
+        campaign=made,
+        customer_id=chen.pk,
+        kind=EngagementKind.CONVERTED,
+        count=1,
+        first_at=NOON,
+        last_at=NOON,
+    )
+    return made
+
+
+@pytest.mark.parametrize("name", ["campaign_figures", "campaign_page"])
+def test_what_the_channel_does_not_tell_is_a_dash(
+    client: Client, tao: Staff, campaign: Campaign, in_wecom: Campaign, name: str
+) -> None:
+    sign_in(client, tao)
+    told, untold = [client.get(reverse(name, args=[made.pk])).text for made in (campaign, in_wecom)]
+
+    assert "not told by this channel" not in told
+    assert untold.count("not told by this channel</span>") == 5
+    assert ">0.0 %<" not in untold
+    assert "<svg viewBox" not in untold  # nobody opened or clicked in any hour
+    assert "50.0 %" in untold  # who bought is known all the same
+
+
+def test_the_file_leaves_empty_what_is_not_told(
+    client: Client, tao: Staff, in_wecom: Campaign
+) -> None:
+    url = reverse("campaign_figures_file", args=[in_wecom.pk])
+
+    lines = sign_in(client, tao).get(url, {"by": "guide"}).getvalue().decode().splitlines()
+
+    assert lines[1].startswith("Lin,2,2,,,,,,1,")
+
+
+def test_a_comparison_shows_a_dash_too(
+    client: Client, tao: Staff, campaign: Campaign, in_wecom: Campaign
+) -> None:
+    answer = sign_in(client, tao).get(
+        reverse("campaign_compare"), {"pk": [campaign.pk, in_wecom.pk]}
+    )
+
+    assert answer.text.count("not told by this channel") == 4  # read, clicked, replied, opted out
 
 
 @pytest.mark.parametrize("name", ["campaign_figures", "campaign_figures_file"])

@@ -78,7 +78,7 @@ class ExperimentShape(serializers.Serializer[Any]):
 
 
 class ComparedShape(serializers.Serializer[ComparedCampaign]):
-    """The figures of one campaign among others."""
+    """The figures of one campaign among others; what its channel does not tell is null."""
 
     id = serializers.IntegerField()
     name = serializers.CharField(source="campaign.name")
@@ -89,10 +89,10 @@ class ComparedShape(serializers.Serializer[ComparedCampaign]):
     skipped = serializers.IntegerField()
     control = serializers.IntegerField()
     unclear = serializers.IntegerField()
-    opened = serializers.IntegerField()
-    clicked = serializers.IntegerField()
-    replied = serializers.IntegerField()
-    opted_out = serializers.IntegerField()
+    opened = serializers.IntegerField(allow_null=True)
+    clicked = serializers.IntegerField(allow_null=True)
+    replied = serializers.IntegerField(allow_null=True)
+    opted_out = serializers.IntegerField(allow_null=True)
     converted = serializers.IntegerField()
 
 

@@ -8,15 +8,18 @@ from campaigns.tracking.queries import Funnel, FunnelOf, Hour, LinkFigures
 
 
 class FunnelShape(serializers.Serializer[Funnel]):
-    """How many recipients got how far; machines stand apart, in the two last."""
+    """How many recipients got how far; machines stand apart, in the two last.
+
+    What the channel does not tell is null.
+    """
 
     recipients = serializers.IntegerField()
     sent = serializers.IntegerField()
-    delivered = serializers.IntegerField()
-    read = serializers.IntegerField()
-    clicked = serializers.IntegerField()
-    replied = serializers.IntegerField()
-    opted_out = serializers.IntegerField()
+    delivered = serializers.IntegerField(allow_null=True)
+    read = serializers.IntegerField(allow_null=True)
+    clicked = serializers.IntegerField(allow_null=True)
+    replied = serializers.IntegerField(allow_null=True)
+    opted_out = serializers.IntegerField(allow_null=True)
     converted = serializers.IntegerField(help_text="Recipients who bought something afterwards.")
     amount = serializers.DecimalField(max_digits=16, decimal_places=2)
     failed = serializers.IntegerField()

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from campaigns.enums import DeliveryState
 from campaigns.models import Batch, Campaign, Content, Segment, WelcomeRule
 from contacts.enums import Role, Scope
 from contacts.models import ContactCode, CustomerTag
@@ -190,7 +191,9 @@ def test_the_parts_of_the_figures_are_gone_through_once_each(client, tao, part):
     campaign = make_campaign(state="done", created_by=tao, recipients=9)
     for name, recipients in (("Lin", 1), ("Mei", 3), ("Sun", 2), ("Wu", 2), ("Hu", 1)):
         guide = make_staff(name)
-        make_batch(campaign, make_customers(recipients), sender=guide, delivery_state="sent")
+        make_batch(
+            campaign, make_customers(recipients), sender=guide, delivery_state=DeliveryState.SENT
+        )
 
     seen, url = [], f"/api/v1/campaigns/{campaign.pk}/statistics/{part}?page_size=2"
     while url:
@@ -207,6 +210,23 @@ def test_the_parts_of_the_figures_are_gone_through_once_each(client, tao, part):
             "guides": [("Mei", 3), ("Sun", 2), ("Wu", 2), ("Lin", 1), ("Hu", 1)],
         }[part]
     )
+
+
+def test_figures_that_the_channel_does_not_tell_are_null(client, tao):
+    untold = {"delivered", "read", "clicked", "replied", "opted_out"}
+    for channel, expected in (("wecom", None), ("email", 0)):
+        campaign = make_campaign(state="done", channel=channel, created_by=tao, recipients=1)
+        make_batch(campaign, make_customers(1), sender=tao, delivery_state=DeliveryState.SENT)
+        url = f"/api/v1/campaigns/{campaign.pk}/statistics"
+
+        funnels = [
+            client.get(url).json()["funnel"],
+            client.get(f"{url}/guides").json()["results"][0]["funnel"],
+        ]
+
+        for funnel in funnels:
+            assert {funnel[stage] for stage in untold} == {expected}
+            assert (funnel["sent"], funnel["converted"]) == (1, 0)
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "page_size=0", "page_size=201", "by=guide"])
