@@ -121,8 +121,8 @@ def _elsewhere(request: HttpRequest, desk: SeriesDesk, form: SeriesForm, why: st
 def _kept(
     request: HttpRequest, desk: SeriesDesk, *, status: int = 200, **more: Any
 ) -> HttpResponse:
-    context = {"desk": desk, "version": desk.version, "here": request.path, **more}
-    return render(request, "crm/parts/_draft_kept.html", context, status=status)
+    context = {"desk": desk, "version": desk.version, "here": request.path, "by_saving": True}
+    return render(request, "crm/parts/_draft_kept.html", context | more, status=status)
 
 
 def _save(request: HttpRequest, desk: SeriesDesk, form: SeriesForm) -> HttpResponse:

@@ -191,6 +191,8 @@ def test_another_window_overwrites_nothing_and_is_told(marketer: Client):
 
     assert (silent.status_code, pressed.status_code) == (409, 409)
     assert "changed in another window" in silent.content.decode()
+    assert "What you type here is not kept from now on. Press Next" in silent.content.decode()
+    assert "go on with Next" in pressed.content.decode()
     assert "From this window" in pressed.content.decode()
     assert CampaignDraft.objects.get().fields["name"] == ["From the other window"]
 

@@ -122,6 +122,22 @@ def test_the_list_filters_by_channel_author_and_words(marketer: Client, yan: Sta
     assert names("channel=nonsense&q=%00") == ["Spring mail", "Spring"]
 
 
+def test_no_recipient_like_this_leads_back_to_all(marketer: Client):
+    campaign = planned()
+    back = f'href="/campaigns/{campaign.pk}/#recipients">Show all'
+
+    assert back in marketer.get(f"/campaigns/{campaign.pk}/?state=replied").text
+    assert back not in marketer.get(f"/campaigns/{campaign.pk}/").text
+
+
+@pytest.mark.parametrize("address", ["/campaigns/new/when/", "/posts/new/"])
+def test_a_time_that_was_chosen_is_not_called_optional(marketer: Client, address: str):
+    page = marketer.get(address).text
+    label = page[page.index('for="id_send_at"') :]
+
+    assert "optional" not in label[: label.index("</label>")]
+
+
 def test_the_list_takes_the_same_queries_for_3_and_33_campaigns(marketer: Client):
     for _number in range(3):
         make_campaign()

@@ -199,6 +199,7 @@ def test_another_window_overwrites_nothing_and_is_told(marketer: Client):
 
     assert (silent.status_code, pressed.status_code) == (409, 409)
     assert "changed in another window" in silent.text
+    assert "What you type here is not kept from now on. Save it" in silent.text
     assert "save it once more" in pressed.text
     assert pressed.context["form"]["name"].value() == "Mine"
     assert SeriesDraft.objects.get().fields["name"] == ["From the other window"]
