@@ -206,6 +206,15 @@ def make_customer(
 
 
 @transaction.atomic
+def merge_customer(gone: Customer, into: Customer) -> None:
+    """Let a customer be found to be the same person as another, who stays."""
+    gone.ownership_periods.update(ended_at=timezone.now())
+    Customer.objects.filter(pk=gone.pk).update(
+        state=CustomerState.MERGED, merged_into=into, owner=None
+    )
+
+
+@transaction.atomic
 def make_customers(
     number: int, *, owner: Staff | None = None, store: Store | None = None, followed: bool = False
 ) -> list[Customer]:

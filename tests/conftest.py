@@ -20,6 +20,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from redis import Redis
 
 from contacts.errors import broken_constraint
+from tests.gateways import Gateway, MailServer, open_gateway, open_mail_server
 
 QUEUES = ("realtime", "bulk")
 
@@ -60,6 +61,22 @@ def redis() -> Iterator[Redis]:
     yield client
     client.flushdb()
     client.close()
+
+
+@pytest.fixture
+def gateway(settings: Any) -> Iterator[Gateway]:
+    """A gateway behind the company's own webhook, the channel of letters under our keys."""
+    with open_gateway() as opened:
+        settings.CAMPAIGN_WEBHOOK_URL = opened.url
+        yield opened
+
+
+@pytest.fixture
+def mails(settings: Any) -> Iterator[MailServer]:
+    """A mail server, the channel of letters of which nobody can be asked."""
+    with open_mail_server() as opened:
+        settings.EMAIL_URL, settings.MAIL_FROM = opened.url, "Shop <news@shop.example>"
+        yield opened
 
 
 @pytest.fixture

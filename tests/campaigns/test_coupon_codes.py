@@ -1,6 +1,6 @@
 """``{coupon_code}``: each customer's own coupon in their letter, through real channels and the API."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_string, policy
 from typing import Any
@@ -11,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from campaigns.actions.campaigns import create_campaign, plan_campaign, schedule_campaign
 from campaigns.actions.letters import Turn
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.wordings import Wording
@@ -19,8 +18,8 @@ from campaigns.channels import direct_connector
 from campaigns.enums import DeliveryState
 from campaigns.models import Batch, Campaign
 from campaigns.recipients import recipients_in
-from contacts.enums import CustomerState, IdentityKind, Role
-from contacts.models import Coupon, Customer
+from contacts.enums import IdentityKind, Role
+from contacts.models import Coupon
 from crm.api.keys import issue_key
 from tests.builders import (
     make_content,
@@ -30,27 +29,15 @@ from tests.builders import (
     make_identity,
     make_segment,
     make_staff,
+    merge_customer,
 )
-from tests.gateways import Gateway, MailServer, open_gateway, open_mail_server
+from tests.campaigns.planning import planned
+from tests.gateways import Gateway, MailServer
 
 pytestmark = pytest.mark.django_db
 
 WORDS = "Your coupon: {coupon_code|ask in the store}"
 NONE = "Your coupon: ask in the store"
-
-
-@pytest.fixture
-def gateway(settings: Any) -> Iterator[Gateway]:
-    with open_gateway() as opened:
-        settings.CAMPAIGN_WEBHOOK_URL = opened.url
-        yield opened
-
-
-@pytest.fixture
-def mails(settings: Any) -> Iterator[MailServer]:
-    with open_mail_server() as opened:
-        settings.EMAIL_URL, settings.MAIL_FROM = opened.url, "Shop <news@shop.example>"
-        yield opened
 
 
 @pytest.fixture
@@ -68,20 +55,7 @@ def api(settings: Any) -> Callable[..., Any]:
 
 
 def plan(channel: str = "webhook", text: str = WORDS, **more: Any) -> Campaign:
-    now = timezone.now()
-    campaign = create_campaign(
-        name="Coupons",
-        content=make_content(text),
-        segment=make_segment(),
-        channel=channel,
-        actor=None,
-        now=now,
-        **more,
-    )
-    schedule_campaign(campaign, send_at=now, actor=None, now=now)
-    plan_campaign(campaign.pk, now=timezone.now())
-    campaign.refresh_from_db()
-    return campaign
+    return planned(text, channel=channel, **more)
 
 
 def texts(gateway: Gateway) -> dict[str, str]:
@@ -90,12 +64,6 @@ def texts(gateway: Gateway) -> dict[str, str]:
 
 def ago(**time: float) -> Any:
     return timezone.now() - timedelta(**time)
-
-
-def merge(gone: Customer, kept: Customer) -> None:
-    Customer.objects.filter(pk=gone.pk).update(
-        state=CustomerState.MERGED, merged_into=kept, owner=None
-    )
 
 
 def test_everybody_reads_the_code_of_their_own_newest_valid_coupon(gateway: Gateway) -> None:
@@ -120,7 +88,7 @@ def test_coupon_of_somebody_merged_is_that_of_who_stays(gateway: Gateway) -> Non
     chen, twin = make_customer("Chen"), make_customer("Chen Wei")
     make_coupon(chen, code="OWN", issued_at=ago(days=9))
     make_coupon(twin, code="TWIN", issued_at=ago(days=1))
-    merge(twin, chen)
+    merge_customer(twin, chen)
 
     pump_campaign(plan().pk)
 

@@ -1,6 +1,5 @@
 """Who may get a letter: planned without senders, and asked once more when it leaves."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,19 +17,12 @@ from campaigns.enums import CampaignState
 from campaigns.models import Batch, Campaign, Delivery
 from connectors.base import Answer, Outcome
 from contacts.actions.consent import mark_addresses_dead, opt_in, opt_out
-from contacts.enums import CustomerState, IdentityKind
+from contacts.enums import IdentityKind
 from contacts.models import Customer, Identity
-from tests.builders import make_campaign, make_customers, make_identity, make_staff
-from tests.gateways import Gateway, open_gateway
+from tests.builders import make_campaign, make_customers, make_identity, make_staff, merge_customer
+from tests.gateways import Gateway
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def gateway(settings: Any) -> Iterator[Gateway]:
-    with open_gateway() as opened:
-        settings.CAMPAIGN_WEBHOOK_URL = opened.url
-        yield opened
 
 
 @pytest.fixture
@@ -114,13 +106,6 @@ def test_letters_ask_once_more_when_they_leave(gateway: Gateway, five: list[Cust
     ]
 
 
-def merge(gone: Customer, into: Customer) -> None:
-    gone.ownership_periods.update(ended_at=timezone.now())
-    Customer.objects.filter(pk=gone.pk).update(
-        state=CustomerState.MERGED, merged_into=into, owner=None
-    )
-
-
 def test_whoever_got_it_before_a_merge_does_not_get_it_once_more(
     gateway: Gateway, five: list[Customer]
 ) -> None:
@@ -128,8 +113,8 @@ def test_whoever_got_it_before_a_merge_does_not_get_it_once_more(
     earlier, campaign = plan(), plan()
     Delivery.objects.filter(campaign=campaign, customer=had_it).update(state="sent")
     Delivery.objects.filter(campaign=earlier, customer=waits).update(state="sent")
-    merge(had_it, stays)
-    merge(waits, lives)  # who had another message
+    merge_customer(had_it, stays)
+    merge_customer(waits, lives)  # who had another message
 
     pump_campaign(campaign.pk)
 
@@ -153,7 +138,7 @@ def test_whoever_has_it_when_merged_while_others_are_drawn_gets_nothing(
     assert first is not None
     turn._hear(Answer(first.key, Outcome.TAKEN))
     turn._write()
-    merge(five[0], five[4])
+    merge_customer(five[0], five[4])
     turn._looked_at = 0.0  # half a second later
 
     for letter in filter(None, letters):

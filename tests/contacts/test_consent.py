@@ -14,7 +14,7 @@ from contacts.actions.consent import (
 from contacts.enums import CustomerState
 from contacts.errors import RuleBroken
 from contacts.models import Consent, ConsentEntry, Customer, HistoryEntry, Identity
-from tests.builders import NOON, make_customer
+from tests.builders import NOON, make_customer, merge_customer
 
 pytestmark = pytest.mark.django_db
 
@@ -111,9 +111,7 @@ def test_the_erased_cannot_agree_to_anything(chen):
 
 def test_whoever_was_merged_speaks_for_the_survivor(chen):
     zhao = make_customer("Zhao")
-    Customer.objects.filter(pk=chen.pk).update(
-        state=CustomerState.MERGED, merged_into=zhao, owner=None
-    )
+    merge_customer(chen, zhao)
 
     opt_out(chen, source="link", now=NOON)
 

@@ -21,7 +21,14 @@ from contacts.actions.consent import opt_out
 from contacts.enums import CustomerState, Purpose
 from contacts.models import Consent, ConsentEntry, Customer, HistoryEntry
 from crm.public_rates import A_MINUTE
-from tests.builders import NOON, make_batch, make_campaign, make_company, make_customer
+from tests.builders import (
+    NOON,
+    make_batch,
+    make_campaign,
+    make_company,
+    make_customer,
+    merge_customer,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -470,9 +477,7 @@ def test_somebody_merged_speaks_for_the_one_who_stays(
     phone: Client, campaign: Campaign, chen: Customer
 ) -> None:
     kept = make_customer("Chen Wei")
-    Customer.objects.filter(pk=chen.pk).update(
-        state=CustomerState.MERGED, merged_into=kept, owner=None
-    )
+    merge_customer(chen, kept)
 
     phone.post(way_out(campaign, chen), {"do": "everything"})
 

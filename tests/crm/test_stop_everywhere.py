@@ -19,9 +19,9 @@ from contacts.enums import IdentityKind, Purpose
 from contacts.models import Customer
 from crm.actions.sweeping import do_what_is_due
 from tests.builders import make_batch, make_campaign, make_customer, make_identity
-from tests.gateways import Gateway, MailServer, open_gateway, open_mail_server
+from tests.gateways import Gateway, MailServer, open_gateway
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mails")]
 
 KEY = "a-key-of-the-address"
 PHONE = "+8613800000001"
@@ -33,13 +33,6 @@ def gateway(settings: Any) -> Iterator[Gateway]:
     settings.CALLBACK_KEY = KEY
     with open_gateway() as opened:
         settings.SMS_URL = f"json+{opened.url}"
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def mails(settings: Any) -> Iterator[MailServer]:
-    with open_mail_server() as opened:
-        settings.EMAIL_URL, settings.MAIL_FROM = opened.url, "Shop <news@shop.example>"
         yield opened
 
 

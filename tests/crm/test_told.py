@@ -20,7 +20,14 @@ from contacts.actions.consent import opt_out
 from contacts.enums import CallbackState, CustomerState, IdentityKind
 from contacts.models import Callback, ConsentEntry, Customer, Identity, Interaction
 from crm.actions.sweeping import do_what_is_due
-from tests.builders import NOON, make_batch, make_campaign, make_customer, make_identity
+from tests.builders import (
+    NOON,
+    make_batch,
+    make_campaign,
+    make_customer,
+    make_identity,
+    merge_customer,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -432,9 +439,7 @@ def test_keyword_takes_back_nothing_else(chen: Customer) -> None:
 def test_somebody_merged_answers_for_who_stays(chen: Customer) -> None:
     sent_to(chen)
     kept = make_customer("Chen Wei")
-    Customer.objects.filter(pk=chen.pk).update(
-        state=CustomerState.MERGED, merged_into=kept, owner=None
-    )
+    merge_customer(chen, kept)
 
     answered("TD")
 
