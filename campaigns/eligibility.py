@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from campaigns.channels import abilities_of
 from campaigns.enums import DeliveryReason, DeliveryState
@@ -18,6 +18,7 @@ from campaigns.recipients import Judgement, Recipient, recipients_in
 from campaigns.restraint import Restraint, restraint_on
 from connectors.base import Abilities
 from contacts.actions.consent import mark_addresses_dead
+from contacts.actions.history import record
 
 _REASON = """CASE
     WHEN customer.opted_out_at IS NOT NULL OR consent.granted IS FALSE THEN 'opted_out'
@@ -50,7 +51,8 @@ _HAD_IT_BEFORE = """merged AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT FROM campaigns_delivery AS theirs
         WHERE theirs.campaign_id = %(campaign)s AND theirs.customer_id = merged.id
-          AND theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
+          AND (theirs.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
+               OR theirs.reason = 'unknown')
         LIMIT 1
     ) AS one
 )"""
@@ -90,7 +92,12 @@ _OF_MINE = "AND delivery.customer_id IN (SELECT customer_id FROM mine)"
 
 
 def skip_those_who_may_not(
-    campaign: Campaign, batches: Collection[int], *, restraint: Restraint, coupons: bool = False
+    campaign: Campaign,
+    batches: Collection[int],
+    *,
+    restraint: Restraint,
+    coupons: bool = False,
+    give_up_at: datetime | None = None,
 ) -> list[Recipient]:
     """Skip the queued recipients of batches who may not get it any more; return whoever is left.
 
@@ -98,8 +105,9 @@ def skip_those_who_may_not(
     as somebody who was merged into them, a dead address, enough messages lately, another campaign
     under way: one statement finds them.
     Quiet hours make a batch wait instead; see ``Restraint.quiet_until``. Of the unclear, those are
-    left who may get it, should it go again; the others stay as they are. For ``coupons`` see
-    ``recipients_in``.
+    left who may get it, should it go again; the others stay as they are. With ``give_up_at``, the
+    moment of the claim, those of them who have opted out are given up, since no person needs to
+    decide about them. For ``coupons`` see ``recipients_in``.
     """
     if not batches:
         return []
@@ -118,7 +126,28 @@ def skip_those_who_may_not(
         Delivery.objects.filter(
             campaign=campaign, customer__in=customers, state=DeliveryState.QUEUED
         ).update(state=DeliveryState.SKIPPED, reason=reason)
+    if give_up_at:
+        _give_up(campaign, found, now=give_up_at)
     return [person for person in found if not person.reason]
+
+
+def _give_up(campaign: Campaign, found: Iterable[Recipient], *, now: datetime) -> None:
+    """Let the unclear who have opted out count as failed, until something is heard of a letter."""
+    refused = [
+        person.customer_id
+        for person in found
+        if person.state == DeliveryState.UNCLEAR and person.reason == DeliveryReason.OPTED_OUT
+    ]
+    if not refused:
+        return
+    unclear = Delivery.objects.filter(campaign=campaign, state=DeliveryState.UNCLEAR)
+    with transaction.atomic():
+        given_up = unclear.filter(customer__in=refused).update(
+            state=DeliveryState.FAILED, reason=DeliveryReason.UNKNOWN
+        )
+        if given_up:
+            data = {"recipients": given_up}
+            record(campaign, "campaign.written_off", actor=None, at=now, data=data)
 
 
 def unclear_who_may_not(campaign: Campaign, batches: Collection[int], *, now: datetime) -> set[int]:

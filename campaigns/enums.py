@@ -114,6 +114,7 @@ class DeliveryReason(TextChoices):
     BOUNCED = "bounced", _("the address leads nowhere")
     UNDELIVERED = "undelivered", _("did not arrive")
     WRITTEN_OFF = "written_off", _("written off")
+    UNKNOWN = "unknown", _("nobody knows whether it arrived; opted out since")
 
 
 class EngagementKind(TextChoices):

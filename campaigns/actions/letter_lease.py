@@ -119,7 +119,11 @@ class Lease:
             claimed.not_before = restraint.quiet_until(batch.time_zone, now)
         awake = [pk for pk, claimed in fresh.items() if claimed.not_before is None]
         for person in skip_those_who_may_not(
-            self.campaign, awake, restraint=restraint, coupons=self.coupons
+            self.campaign,
+            awake,
+            restraint=restraint,
+            coupons=self.coupons,
+            give_up_at=now if self.is_keyed else None,
         ):
             if self.is_keyed or person.state == DeliveryState.QUEUED:
                 fresh[person.batch_id].left.append(person)

@@ -2,7 +2,7 @@
 
 sent → delivered → failed (came back) → read → replied: each may be left out. A letter that was
 opened did arrive, whatever came back; one that came back counts as failed, whatever was told
-before.
+before. Of one that was given up because nobody knew, whatever is heard counts.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,13 @@ Pair = tuple[int, int, datetime]
 
 _UNDER_WAY = ("handed", "sent", "unclear")
 _FROM = {
-    DeliveryState.DELIVERED: (_UNDER_WAY, ()),
-    DeliveryState.FAILED: ((*_UNDER_WAY, "delivered"), ("undelivered",)),
-    DeliveryState.READ: ((*_UNDER_WAY, "delivered"), ("bounced", "undelivered")),
-    DeliveryState.REPLIED: ((*_UNDER_WAY, "delivered", "read"), ("bounced", "undelivered")),
+    DeliveryState.DELIVERED: (_UNDER_WAY, ("unknown",)),
+    DeliveryState.FAILED: ((*_UNDER_WAY, "delivered"), ("undelivered", "unknown")),
+    DeliveryState.READ: ((*_UNDER_WAY, "delivered"), ("bounced", "undelivered", "unknown")),
+    DeliveryState.REPLIED: (
+        (*_UNDER_WAY, "delivered", "read"),
+        ("bounced", "undelivered", "unknown"),
+    ),
 }
 """The states that each may follow, and the reasons of failures that it may follow."""
 

@@ -1,7 +1,6 @@
 """The engine of letters, against a gateway and a mail server that take, refuse, stall and hang up."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_string, policy
 from itertools import count

@@ -1,6 +1,5 @@
 """What of letters nobody knows is shown to a marketer, also where nobody may be sent one any more."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,21 +14,24 @@ from campaigns.actions.letters import Turn
 from campaigns.channels import direct_connector
 from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Batch, Campaign, Delivery
+from campaigns.tracking.receipts import note_receipts
 from campaigns.tracking.tokens import TokenUse, maker
+from connectors.base import Receipt, ReceiptKind
 from contacts.enums import Role
-from contacts.models import Customer
+from contacts.models import Customer, HistoryEntry
 from crm.actions.sweeping import do_what_is_due
-from tests.builders import make_campaign, make_content, make_customers, make_staff, sign_in
-from tests.gateways import Gateway, open_gateway
+from tests.builders import (
+    make_campaign,
+    make_content,
+    make_customer,
+    make_customers,
+    make_staff,
+    merge_customer,
+    sign_in,
+)
+from tests.gateways import Gateway
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def gateway(settings: Any) -> Iterator[Gateway]:
-    with open_gateway() as opened:
-        settings.CAMPAIGN_WEBHOOK_URL = opened.url
-        yield opened
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("gateway")]
 
 
 @pytest.fixture
@@ -81,11 +83,51 @@ def fate(campaign: Campaign, customer: Customer) -> tuple[str, str]:
     return row.state, row.reason
 
 
-def test_who_opted_out_after_a_worker_died_is_shown_and_written_off(
+def test_who_opted_out_after_a_worker_died_is_given_up_and_nobody_has_to_decide(
     marketer: Client, customers: list[Customer], gateway: Gateway
 ) -> None:
     campaign = left_by_a_dead_worker()
     opt_out_by_a_press(campaign, customers[2])
+    work()
+
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.DONE
+    assert fate(campaign, customers[2]) == ("failed", "unknown")
+    assert len(gateway.taken) == 4
+    page = marketer.get(f"/campaigns/{campaign.pk}/").text
+    assert "nobody knows whether it arrived; opted out since" in page
+    assert "is unclear" not in page
+    entry = HistoryEntry.objects.get(action="campaign.written_off")
+    assert (entry.actor, entry.data) == (None, {"recipients": 1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        (ReceiptKind.DELIVERED, "delivered"),
+        (ReceiptKind.OPENED, "read"),
+        (ReceiptKind.BOUNCED, "failed"),
+    ],
+)
+def test_what_is_heard_of_one_given_up_counts(
+    customers: list[Customer], gateway: Gateway, kind: ReceiptKind, state: str
+) -> None:
+    campaign = left_by_a_dead_worker()
+    opt_out_by_a_press(campaign, customers[2])
+    work()
+
+    key = f"liuke-{campaign.pk}-{customers[2].pk}"
+    note_receipts("webhook", [Receipt(kind, key=key)], now=timezone.now())
+
+    assert fate(campaign, customers[2])[0] == state
+    assert fate(campaign, customers[2])[1] != "unknown"
+
+
+def test_who_was_merged_after_a_worker_died_is_shown_and_written_off(
+    marketer: Client, customers: list[Customer], gateway: Gateway
+) -> None:
+    campaign = left_by_a_dead_worker()
+    merge_customer(customers[2], make_customer("Qian"))
     work()
 
     assert states(campaign) == {"sent", "unclear"}
@@ -105,7 +147,7 @@ def test_who_may_not_get_it_any_more_is_not_sent_again_and_not_called_skipped(
     marketer: Client, customers: list[Customer], gateway: Gateway
 ) -> None:
     campaign = left_by_a_dead_worker()
-    opt_out_by_a_press(campaign, customers[2])
+    merge_customer(customers[2], make_customer("Qian"))
     work()
 
     answer = marketer.post(f"/campaigns/{campaign.pk}/unclear/send-again/", follow=True)
@@ -122,7 +164,7 @@ def test_of_those_sent_again_only_who_may_get_it_does(
 ) -> None:
     campaign = left_by_a_dead_worker()
     Batch.objects.update(state=BatchState.UNCLEAR)
-    opt_out_by_a_press(campaign, customers[2])
+    merge_customer(customers[2], make_customer("Qian"))
 
     marketer.post(f"/campaigns/{campaign.pk}/unclear/send-again/")
     work()
