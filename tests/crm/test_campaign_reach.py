@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.test import Client
 from django.utils import timezone
+from redis import Redis
 
 from campaigns.enums import CampaignState
 from campaigns.models import Batch, Campaign, Delivery
@@ -202,6 +203,36 @@ def test_somebody_who_may_schedules_it_again_and_it_goes_out(client: Client, yan
     assert campaign.planned_at is not None
     assert campaign.scheduled_by == yan
     assert Delivery.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("verb", "state"),
+    [
+        ("schedule", CampaignState.DRAFT),
+        ("resume", CampaignState.PAUSED),
+        ("approve", CampaignState.REVIEW),
+    ],
+)
+def test_what_is_to_go_out_at_once_wakes_a_worker_of_the_bulk_queue(
+    client: Client,
+    yan: Staff,
+    wu: Staff,
+    verb: str,
+    state: CampaignState,
+    redis: Redis,
+    rung: Callable[[], list[tuple[str, list[int]]]],
+    django_capture_on_commit_callbacks: Any,
+):
+    campaign = of_a_store(wu, asked_recipients=3, send_at=timezone.now() - timedelta(hours=1))
+    figures = {"planned_at": None, "recipients": None, "skipped": None}
+    Campaign.objects.filter(pk=campaign.pk).update(state=state, **figures)
+    sign_in(client, yan)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(f"/campaigns/{campaign.pk}/{verb}/", {"when": "now"})
+
+    assert rung() == [("crm.tasks.plan_campaign", [campaign.pk])]
+    assert redis.llen("bulk") == 1
 
 
 def test_somebody_who_may_not_does_not_release_it(client: Client, wu: Staff):
