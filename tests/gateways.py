@@ -166,7 +166,9 @@ class _MailHandler(socketserver.StreamRequestHandler):
     def mail(self) -> str:
         server = self.server.mail_server
         lines = []
-        while (line := self.rfile.readline()) not in {b".\r\n", b""}:
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                return "cut"  # a mail without its end is none
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
         if server.take is not None:
             return self.cut_short(server.take(self.recipient, b"".join(lines).decode()))

@@ -4,7 +4,7 @@ import selectors
 import smtplib
 import ssl
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -99,7 +99,7 @@ class MailChannel:
         for line in self._lines:  # whoever left in the middle did not see its letter through
             if line.stage is not Stage.FREE:
                 line.close(politely=False)
-            line.answer = None
+            line.answers.clear()
         self._lines = [line for line in self._lines if line.stage is Stage.FREE]
 
     def connect(self) -> Line:
@@ -152,28 +152,20 @@ class _Loop:
         """Hang up where a letter is under way: whoever asked for it no longer listens."""
         self._selector.close()
         for line in list(self._channel._lines):
-            if line.stage is not Stage.FREE or line.answer is not None:
+            if line.stage is not Stage.FREE or line.answers:
                 line.close(politely=False)
                 self._channel._lines.remove(line)
 
     def _hand_out(self) -> Iterator[Answer]:
         """Give every free connection a letter, and open more while there are letters."""
-        while not self._drained and time.monotonic() >= self._ask_again:
-            free = next((one for one in self._channel._lines if one.stage is Stage.FREE), None)
-            if free is None and len(self._channel._lines) >= self._channel._most:
+        lines = self._channel._lines
+        while True:
+            free = next((one for one in lines if one.stage is Stage.FREE), None)
+            if free is None and len(lines) >= self._channel._most:
                 return
-            letter = next(self._letters, self)
-            if isinstance(letter, _Loop):
-                self._drained = True
-                return
+            letter = yield from self._next()
             if letter is None:
-                self._ask_again = time.monotonic() + PAUSE_SECONDS
                 return
-            if not is_address(letter.address):
-                yield Answer(
-                    letter.key, Outcome.REFUSED, why="not an e-mail address", is_address=True
-                )
-                continue
             try:
                 free = free or self._open()
             except (OSError, smtplib.SMTPException) as error:
@@ -181,6 +173,22 @@ class _Loop:
                 continue
             free.begin(letter, self._channel._mailer.mail(letter))
             self._watch(free)
+
+    def _next(self) -> Generator[Answer, None, Letter | None]:
+        """Draw the next letter that an e-mail can carry; ``None``: there is none now."""
+        while not self._drained and time.monotonic() >= self._ask_again:
+            letter = next(self._letters, self)
+            if isinstance(letter, _Loop):
+                self._drained = True
+            elif letter is None:
+                self._ask_again = time.monotonic() + PAUSE_SECONDS
+            elif is_address(letter.address):
+                return letter
+            else:
+                yield Answer(
+                    letter.key, Outcome.REFUSED, why="not an e-mail address", is_address=True
+                )
+        return None
 
     def _open(self) -> Line:
         line = self._channel.connect()
@@ -208,13 +216,15 @@ class _Loop:
                     yield from self._after(line)
 
     def _after(self, line: Line) -> Iterator[Answer]:
+        answers, line.answers = line.answers, []
+        yield from answers
+        if line.stage is Stage.READY:
+            letter = (yield from self._next()) if line.pipelines else None
+            line.go_on(letter, self._channel._mailer.mail(letter) if letter else b"")
         if line.stage is Stage.GONE:
             self._forget(line)
         else:
             self._watch(line)
-        if line.answer is not None:
-            answer, line.answer = line.answer, None
-            yield answer
 
     def _forget(self, line: Line) -> None:
         if line in self._channel._lines:

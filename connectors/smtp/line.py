@@ -1,14 +1,16 @@
 """One kept connection to a mail server, a letter at a time, never waiting: the loop above it does.
 
 The opening words are exchanged by the standard library, waiting. From then on a letter takes two
-turns: sender, recipient and DATA in one go where the server allows that (RFC 2920), then the mail.
+turns: sender, recipient and DATA in one go where the server allows that, then the mail. There the
+mail and the envelope of the next letter leave together (RFC 2920, 3.1), so one turn each is enough.
 """
 
 import smtplib
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from connectors.base import Answer, Letter, Outcome
@@ -29,6 +31,9 @@ class Stage(Enum):
 
     FREE = "free"
     ENVELOPE = "envelope"
+    READY = "ready"
+    """The server has said yes to the envelope, and waits for the mail."""
+
     MAIL = "mail"
     GONE = "gone"
 
@@ -51,7 +56,7 @@ class Said:
 
 
 class Line:
-    """A connection. ``answer`` is set when a letter is through."""
+    """A connection. ``answers`` are of letters that are through, for the loop to take."""
 
     def __init__(self, smtp: smtplib.SMTP, sender: str) -> None:
         if smtp.sock is None:
@@ -60,7 +65,7 @@ class Line:
         self.sock.settimeout(0)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stage = Stage.FREE
-        self.answer: Answer | None = None
+        self.answers: list[Answer] = []
         self.pipelines = smtp.has_extn("pipelining")
         self._smtp = smtp
         self._from = f"MAIL FROM:<{sender}>\r\n".encode()
@@ -69,8 +74,10 @@ class Line:
         self._said: list[Said] = []
         self._letter: Letter | None = None
         self._mail = b""
+        self._before: Letter | None = None  # its mail has left, with the envelope of the next
         self._steps: list[tuple[Step, bytes]] = []
         self._deadline = 0.0
+        self._after_dot = 0
         self._dirty = False
 
     def fileno(self) -> int:
@@ -82,15 +89,27 @@ class Line:
         """Whether something waits for room in the socket."""
         return bool(self._out)
 
-    @property
-    def key(self) -> str:
-        """The key of the letter under way."""
-        return self._letter.key if self._letter else ""
-
     def begin(self, letter: Letter, mail: bytes) -> None:
         """Start on a letter; the connection must be free."""
-        self._letter, self._mail = letter, mail
         self._said = []
+        envelope = self._address(letter, mail)
+        self._send(envelope if self.pipelines else self._steps[0][1], REPLY_SECONDS)
+
+    def go_on(self, letter: Letter | None, mail: bytes) -> None:
+        """Send the mail that the server waits for, and the envelope of the next letter if any."""
+        waited_for = self._mail + b".\r\n"
+        self._said = []
+        self._dirty = False
+        if letter is None:
+            self.stage = Stage.MAIL
+            self._send(waited_for, END_SECONDS)
+        else:
+            self._before = self._letter
+            self._send(waited_for + self._address(letter, mail), END_SECONDS)
+
+    def _address(self, letter: Letter, mail: bytes) -> bytes:
+        """Make it the letter under way, and return what is asked before its mail."""
+        self._letter, self._mail = letter, mail
         self._steps = [(Step.RESET, b"RSET\r\n")] if self._dirty else []
         self._steps += [
             (Step.FROM, self._from),
@@ -99,10 +118,9 @@ class Line:
         ]
         self._dirty = True
         self.stage = Stage.ENVELOPE
-        if self.pipelines:
-            self._send(b"".join(words for _step, words in self._steps), REPLY_SECONDS)
-        else:
-            self._send(self._steps[0][1], REPLY_SECONDS)
+        envelope = b"".join([words for _step, words in self._steps])
+        self._after_dot = len(envelope)
+        return envelope
 
     def turn(self) -> None:
         """Read what has come, write what can be written, and go on as far as that carries."""
@@ -114,7 +132,7 @@ class Line:
         except OSError as error:
             self._break(f"the connection to the mail server broke ({error.errno or 'TLS'})")
             return
-        self._go_on()
+        self._advance()
 
     def check_time(self) -> None:
         """Give up on a server that has not said anything for too long."""
@@ -136,7 +154,8 @@ class Line:
     def _send(self, words: bytes, seconds: float) -> None:
         self._out += words
         self._deadline = time.monotonic() + seconds
-        self._flush()
+        with suppress(OSError):  # the next turn meets it again, and says so
+            self._flush()
 
     def _flush(self) -> None:
         while self._out:
@@ -169,14 +188,21 @@ class Line:
                 self._said.append(Said(int(line[:3]), line[4:200].decode("ascii", "replace")))
         return len(self._in) <= 4096
 
-    def _go_on(self) -> None:
+    def _advance(self) -> None:
         if self.stage is Stage.FREE:  # nobody asked: it says goodbye
             self.close(politely=False)
-        elif self.stage is Stage.ENVELOPE:
+            return
+        if self._before and self._said:
+            said = self._said.pop(0)
+            self.answers.append(_after_mail(self._before.key, said))
+            self._before = None
+            if said.code == FAREWELL:
+                self._break("the mail server said goodbye")
+                return
+        if self.stage is Stage.ENVELOPE:
             self._envelope()
         elif self.stage is Stage.MAIL and self._said:
-            self._dirty = False
-            self._finish(_after_mail(self.key, self._said[0]))
+            self._finish(_after_mail(self._key, self._said[0]))
 
     def _envelope(self) -> None:
         bad = next((place for place, said in enumerate(self._said) if said.code >= 400), None)
@@ -186,9 +212,7 @@ class Line:
         if bad is None and waiting:
             self._send(self._steps[len(self._said)][1], REPLY_SECONDS)
         elif bad is None:
-            self._said = []
-            self.stage = Stage.MAIL
-            self._send(self._mail + b".\r\n", END_SECONDS)
+            self.stage = Stage.READY
         else:
             wants_a_mail = self._said[-1].code == GO_AHEAD
             answer = self._refused(self._steps[bad][0], self._said[bad])
@@ -201,16 +225,16 @@ class Line:
         words = f"{said.code} {_code_in(said.words)}".strip()
         if step is Step.TO and said.code >= 500:
             return Answer(
-                self.key,
+                self._key,
                 Outcome.REFUSED,
                 why=f"the mail server refused the address ({words})",
                 is_address=_is_dead(said),
             )
         if step is Step.TO and said.code not in WHOLE_CHANNEL:
             why = f"the mail server puts it off ({words})"
-            return Answer(self.key, Outcome.BUSY, why=why, retry_after=60.0)
+            return Answer(self._key, Outcome.BUSY, why=why, retry_after=60.0)
         return Answer(
-            self.key,
+            self._key,
             Outcome.BUSY,
             why=f"the mail server takes nothing now ({words})",
             retry_after=REST_SECONDS if said.code < 500 else 60.0,
@@ -221,11 +245,16 @@ class Line:
         """The connection is gone. A letter whose last dot may have left is unclear."""
         stage = self.stage
         self.close(politely=False)
-        if stage is Stage.ENVELOPE or (stage is Stage.MAIL and self._out):
-            answer = Answer(self.key, Outcome.BUSY, why=why, retry_after=REST_SECONDS)
-            self._done(answer)
-        elif stage is Stage.MAIL:
-            self._done(Answer(self.key, Outcome.UNCLEAR, why=why))
+        has_left = len(self._out) <= (self._after_dot if self._before else 0)
+        in_doubt = Answer("", Outcome.UNCLEAR, why=why)
+        goes_again = Answer("", Outcome.BUSY, why=why, retry_after=REST_SECONDS)
+        if self._before:
+            told = in_doubt if has_left else goes_again
+            self.answers.append(replace(told, key=self._before.key))
+            self._before = None
+        if self._letter:
+            told = in_doubt if stage is Stage.MAIL and has_left else goes_again
+            self._done(replace(told, key=self._key))
 
     def _finish(self, answer: Answer) -> None:
         self.stage = Stage.FREE
@@ -234,8 +263,12 @@ class Line:
             self.close(politely=False)
         self._done(answer)
 
+    @property
+    def _key(self) -> str:
+        return self._letter.key if self._letter else ""
+
     def _done(self, answer: Answer) -> None:
-        self.answer = answer
+        self.answers.append(answer)
         self._letter = None
 
 
