@@ -36,8 +36,9 @@ AT_A_TIME = 10
 SMALL_AT_A_TIME = 5
 """Batches in one claim; fewer where a crash makes those in hand wait for a long lease."""
 
-AHEAD = 20
-"""Slots that are marked as drawn at once, where it must be known which letters may have gone."""
+AHEAD = 60
+"""Slots that are marked as drawn at once, where it must be known which letters may have gone: some
+more than answers are written down at once, so that one commit does for both."""
 
 MOST_ATTEMPTS = 30
 LONGEST_WAIT = 600.0
@@ -157,15 +158,29 @@ class Lease:
             cursor.execute(statements.DRAW, values)
             return bool(cursor.rowcount)
 
-    def write(self, told: Collection[tuple[int, int, Answer]], *, now: datetime) -> None:
-        """Write answers down: batch, customer, and what the channel said; of batches still held."""
+    def write(
+        self,
+        told: Collection[tuple[int, int, Answer]],
+        claimed: Mapping[int, Claimed],
+        *,
+        now: datetime,
+    ) -> None:
+        """Write answers down: batch, customer, and what the channel said; of batches still held.
+
+        Of the batches in hand, ``claimed``, those under way are marked as drawn on the way.
+        """
+        marks = self._marks(claimed)
         with self._transaction() as cursor:
             held: dict[str, Any] = {
-                "batches": list({batch for batch, _customer, _answer in told}),
+                "batches": list(marks.keys() | {batch for batch, _customer, _answer in told}),
                 "token": self.token,
+                "marked": list(marks),
+                "drawn": list(marks.values()),
             }
             cursor.execute(statements.OURS, held)
             ours = {row[0] for row in cursor.fetchall()}
+            if marks:
+                cursor.execute(statements.MARK, held)
             kept = [(customer, answer) for batch, customer, answer in told if batch in ours]
             values: dict[str, Any] = {
                 "now": now,
@@ -177,6 +192,8 @@ class Lease:
             }
             cursor.execute(statements.NO_LOOPS)
             cursor.execute(statements.WRITE, values)
+        for batch in ours & marks.keys():
+            claimed[batch].drawn = marks[batch]
         dead = [customer for _batch, customer, answer in told if answer.is_address]
         note_dead_addresses(self.campaign, dead, now=now)
 
@@ -207,6 +224,14 @@ class Lease:
             Batch.objects.filter(
                 pk__in=batches, state=BatchState.SENDING, lease_token=self.token
             ).update(attempts=F("attempts") - 1)
+
+    def _marks(self, claimed: Mapping[int, Claimed]) -> dict[int, int]:
+        """Return up to which slot to mark the batches under way, where that is needed."""
+        if self.is_keyed:
+            return {}
+        return {
+            pk: one.left[-1].slot + AHEAD for pk, one in claimed.items() if one.left and one.drawn
+        }
 
     @property
     def _length(self) -> timedelta:

@@ -32,6 +32,12 @@ UPDATE campaigns_batch SET drawn = %(drawn)s
 WHERE id = %(batch)s AND state = 'sending' AND lease_token = %(token)s
 """
 
+MARK = """
+UPDATE campaigns_batch AS batch SET drawn = marks.drawn
+FROM unnest(%(marked)s::bigint[], %(drawn)s::int[]) AS marks (id, drawn)
+WHERE batch.id = marks.id AND batch.state = 'sending' AND batch.lease_token = %(token)s
+"""
+
 OURS = """
 SELECT id FROM campaigns_batch
 WHERE id = ANY(%(batches)s) AND state = 'sending' AND lease_token = %(token)s

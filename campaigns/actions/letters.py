@@ -243,7 +243,7 @@ class Turn:
     def _write(self) -> None:
         told, self._told = self._told, []
         if told:
-            self._lease.write(told, now=timezone.now())
+            self._lease.write(told, self._claimed, now=timezone.now())
 
     def _settle(self, batches: Iterable[int]) -> None:
         """Close batches of which everything has been heard, or let what is left wait."""
