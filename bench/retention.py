@@ -21,6 +21,7 @@ from django.utils import timezone
 
 import bench.ready  # noqa: F401 -- before the first model is imported
 from bench.figures import Figure, save, table
+from bench.reader import reading
 from contacts.actions.handovers import propose_receivers, start_handover
 from contacts.actions.moving import move_planned
 from contacts.actions.settlement import settle_items
@@ -56,7 +57,7 @@ def measure() -> list[Figure]:
     receivers = list(Staff.objects.filter(name__startswith="Receiver").order_by("pk"))
     ours: Times = {}
     bare: Times = {}
-    with _somebody_reading() as latencies:
+    with reading("/customers/") as latencies:
         _walk(leavers[0], receivers, {})
     _bare(leavers[1], receivers, {})  # everything is warm from here on
     for turn in range(ROUNDS):
@@ -209,21 +210,8 @@ _BARE: dict[str, tuple[str, ...]] = {
 }
 
 
-@contextmanager
-def _somebody_reading() -> Iterator[list[float]]:
-    """Let another process open the customer list again and again; its latencies in ms."""
-    latencies: list[float] = []
-    command = [sys.executable, "-m", "bench.reader"]
-    reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield latencies
-    finally:
-        said, _ = reader.communicate("stop\n")
-        latencies += [float(line) for line in said.split()]
-
-
 def _list_alone(seconds: float = 10) -> list[float]:
-    with _somebody_reading() as latencies:
+    with reading("/customers/") as latencies:
         time.sleep(seconds)
     return latencies
 
