@@ -171,7 +171,7 @@ def _and_merged(rows: "QuerySet[Row]", ids: Collection[int]) -> "QuerySet[Row]":
     """The rows of these customers and of records merged into them; ``WHOSE`` they are is told."""
     theirs = Customer.objects.filter(Q(pk__in=ids) | Q(merged_into__in=ids))
     whose = Coalesce("customer__merged_into", "customer")
-    return rows.filter(customer__in=theirs).annotate(**{WHOSE: whose})
+    return rows.filter(customer__in=theirs).annotate(**{WHOSE: whose})  # type: ignore[no-any-return]  # django-stubs loses Row
 
 
 def _periods(ids: Collection[int]) -> QuerySet[OwnershipPeriod]:

@@ -58,11 +58,14 @@ def opt_in(
     _say(customer, said, source=source, evidence=evidence, now=now, actor=actor)
 
 
-def join_consents(kept: Customer, gone: Customer, *, since: datetime | None = None) -> None:
-    """Make every refusal of ``gone`` hold for ``kept``, into whom they are merged.
+def join_consents(
+    kept: Customer, gone: Customer, *, now: datetime, since: datetime | None = None
+) -> None:
+    """Make every refusal of ``gone`` hold for ``kept`` from now on, into whom they are merged.
 
     Consents are not taken along: two records that disagree are better asked than written to.
-    With ``since`` only what was refused after it counts. Call it in the transaction of the merge.
+    What ``kept`` got before was not refused. With ``since`` only what was refused after it counts.
+    Call it in the transaction of the merge.
     """
     refusals = list(Consent.objects.filter(customer=gone, granted=False).order_by("at", "pk"))
     if gone.opted_out_at and not any(_is_full(refusal) for refusal in refusals):
@@ -70,7 +73,7 @@ def join_consents(kept: Customer, gone: Customer, *, since: datetime | None = No
     for refusal in refusals:
         if since and refusal.at <= since:
             continue
-        newest = max([refusal.at, *kept.standing.values_list("at", flat=True)])
+        newest = max([now, refusal.at, *kept.standing.values_list("at", flat=True)])
         said = _Word(refusal.channel, refusal.purpose, granted=False)
         _say(kept, said, source="merge", evidence="", now=newest, actor=None)
 

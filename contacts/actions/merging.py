@@ -104,7 +104,7 @@ def join_records(gone: Customer, kept: Customer, *, actor: Staff | None, now: da
         **_fill(gone, kept),
     }
     moved |= _join_losses(gone, kept, now=now)
-    join_consents(kept, gone)
+    join_consents(kept, gone, now=now)
     moved["records"] = _repoint(gone, kept)
     end_ownership(gone, now=now)
     Customer.objects.filter(pk=gone.pk).update(

@@ -72,7 +72,7 @@ def part_records(merge: Merge, gone: Customer, kept: Customer, *, now: datetime)
     _give_back_tasks(merge, gone, kept)
     _take_out(merge, gone, kept)
     _part_losses(merge, gone, kept, now=now)
-    join_consents(gone, kept, since=merge.at)
+    join_consents(gone, kept, now=now, since=merge.at)
     renew_keys(gone, kept)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from contacts.enums import CustomerState, IdentityKind, InteractionKind, Role
+from contacts.enums import CustomerState, IdentityKind, InteractionKind, Role, TaskKind
 from contacts.models import Customer, Merge, Staff, Tag
 from crm.access import viewer_for
 from crm.actions.merges import merge_customers
@@ -216,10 +216,10 @@ def test_the_preview_is_what_it_becomes(hua: Staff, lin: Staff) -> None:
         make_coupon(customer)
         make_interaction(customer, kind=InteractionKind.CALL)
         make_task(staff=guide, customer=customer)
-        make_task(staff=guide, customer=customer, kind="first_contact")
+        make_task(staff=guide, customer=customer, kind=TaskKind.FIRST_CONTACT)
     Customer.objects.update(spent=100, last_order_at=NOON)
     make_loss(mei, gone)
-    make_task(staff=mei, customer=gone, kind="win_back")
+    make_task(staff=mei, customer=gone, kind=TaskKind.WIN_BACK)
     make_follow(lin, kept)
     kept.refresh_from_db()
     gone.refresh_from_db()
