@@ -91,6 +91,7 @@ class FollowEnd(TextChoices):
     DEPARTED = "departed", _("staff member departed")
     LOST = "lost", _("lost on handover")
     MISSING = "missing", _("not in WeCom any more")
+    MERGED = "merged", _("goes on under another record of the customer")
 
 
 class OwnershipReason(TextChoices):
@@ -106,6 +107,7 @@ class OwnershipReason(TextChoices):
     ASSIGNED = "assigned", _("assigned from the pool")
     RECYCLED = "recycled", _("back to the pool, nobody was in contact")
     UNDONE = "undone", _("handover undone")
+    UNMERGED = "unmerged", _("merge taken apart")
 
 
 class PoolOrder(TextChoices):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, F
+from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
@@ -114,7 +114,8 @@ def customer_timeline(
 ) -> list[TimelineEntry]:
     """Return the customer's timeline, newest first: interactions, changes of hands, coupons, history.
 
-    ``before`` is the time of the last entry already shown. Five queries, whatever the length.
+    What happened to records that were merged into the customer is part of it. ``before`` is the
+    time of the last entry already shown. Five queries, whatever the length.
     """
     entries: list[TimelineEntry] = []
     entries += _interactions(customer, before, limit)
@@ -128,7 +129,8 @@ def customer_timeline(
 def _interactions(
     customer: Customer, before: datetime | None, limit: int
 ) -> Iterable[TimelineEntry]:
-    rows = Interaction.objects.filter(customer=customer).select_related("staff")
+    theirs = Customer.objects.same_as(customer)
+    rows = Interaction.objects.filter(customer__in=theirs).select_related("staff")
     if before:
         rows = rows.filter(happened_at__lt=before)
     for row in rows.order_by("-happened_at", "-id")[:limit]:
@@ -139,27 +141,35 @@ def _interactions(
 def _changes_of_hands(
     customer: Customer, before: datetime | None, limit: int
 ) -> Iterable[TimelineEntry]:
-    rows = OwnershipPeriod.objects.filter(customer=customer).select_related(
-        "staff", "store", "handover__from_staff"
-    )
+    rows = OwnershipPeriod.objects.filter(customer__in=Customer.objects.same_as(customer))
     if before:
         rows = rows.filter(began_at__lt=before)
-    periods = list(rows.order_by("-began_at", "-id")[: limit + 1])
-    for row, one_before in zip(periods[:limit], [*periods[1:], None], strict=False):
+    earlier = OwnershipPeriod.objects.filter(
+        Q(began_at__lt=OuterRef("began_at"))
+        | Q(began_at=OuterRef("began_at"), pk__lt=OuterRef("pk")),
+        customer=OuterRef("customer"),
+    )
+    last = earlier.order_by("-began_at", "-pk")
+    shown = rows.select_related("staff", "store", "handover__from_staff").annotate(
+        former_staff=Subquery(last.values("staff__name")[:1]),
+        former_store=Subquery(last.values("store__name")[:1]),
+    )
+    for row in shown.order_by("-began_at", "-id")[:limit]:
         yield TimelineEntry(
             row.began_at,
             "ownership",
-            _handed(row, one_before),
+            _handed(row, row.former_staff or "", row.former_store or ""),
             why_changed(row),
             handover_id=row.handover_id,
         )
 
 
-def _handed(period: OwnershipPeriod, one_before: OwnershipPeriod | None) -> str:
+def _handed(period: OwnershipPeriod, former_staff: str, former_store: str) -> str:
     holders = {"holder": holder_of(period)}
-    if one_before is None:
+    if not former_store:
         return _("Now with %(holder)s") % holders
-    return _("From %(former)s to %(holder)s") % (holders | {"former": holder_of(one_before)})
+    former = former_staff or _("the pool of %(store)s") % {"store": former_store}
+    return _("From %(former)s to %(holder)s") % (holders | {"former": former})
 
 
 def _coupons(customer: Customer, before: datetime | None, limit: int) -> Iterable[TimelineEntry]:
@@ -220,6 +230,10 @@ _TITLES = {
     "customer.lost": gettext_lazy("Lost: connected with nobody any more"),
     "customer.won_back": gettext_lazy("Won back"),
     "customer.transferred": gettext_lazy("Given to a colleague"),
+    "customer.merged": gettext_lazy("Merged into another record"),
+    "customer.took_in": gettext_lazy("Another record was merged into this one"),
+    "customer.unmerged": gettext_lazy("Taken out of another record again"),
+    "customer.gave_back": gettext_lazy("A record that had been merged was taken out again"),
     "follow.ended": gettext_lazy("Connection ended"),
     "loss.reason": gettext_lazy("Why the customer left"),
     "loss.win_back": gettext_lazy("To be won back"),
@@ -238,8 +252,9 @@ _TOLD_ELSEWHERE = ("order", "coupon")
 
 def _history(customer: Customer, before: datetime | None, limit: int) -> Iterable[TimelineEntry]:
     rows = (
-        HistoryEntry.objects.filter(customer=customer)
+        HistoryEntry.objects.filter(customer__in=Customer.objects.same_as(customer))
         .exclude(subject_kind__in=_TOLD_ELSEWHERE)
+        .exclude(action="customer.merged", customer__merged_into=customer)  # it says so itself
         .select_related("actor")
     )
     if before:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import F, Model, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F, Model, Q, QuerySet, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils.translation import gettext as _
 
 from contacts.enums import TaskKind, TaskState
@@ -22,6 +22,7 @@ SHOWN_FOR = timedelta(days=30)
 
 INTERACTIONS_SHOWN = 3
 LIKES_SHOWN = 3
+WHOSE = "whose"
 
 _LIKES = """
 SELECT customer, category FROM (
@@ -98,13 +99,15 @@ def brief_of(customer: Customer) -> Brief:
 def briefs_of(customers: Iterable[Customer]) -> list[Brief]:
     """Gather the briefs of these customers, in their order: six queries, however many they are.
 
-    ``store`` and ``owner`` of the customers are loaded.
+    What was said with, and ordered by, records that were merged into them is theirs. ``store`` and ``owner`` of the customers are loaded.
     """
     listed = list(customers)
     ids = [customer.pk for customer in listed]
     periods = _by_customer(_latest(_periods(ids), "-began_at", 2))
-    talks = _by_customer(_latest(_interactions(ids), "-happened_at", INTERACTIONS_SHOWN))
-    orders = _by_customer(_pending(ids))
+    talks = _by_customer(
+        _latest(_interactions(ids), "-happened_at", INTERACTIONS_SHOWN, WHOSE), WHOSE
+    )
+    orders = _by_customer(_pending(ids), WHOSE)
     tasks = _by_customer(_open_tasks(ids))
     likes = _likes(ids)
     carried = _by_customer(_carried(ids))
@@ -155,11 +158,20 @@ def _greeting(customer: Customer, came: OwnershipPeriod | None, giver: Staff | N
     return fill_words(words, values)
 
 
-def _latest(rows: "QuerySet[Row]", order: str, most: int) -> "QuerySet[Row]":
+def _latest(
+    rows: "QuerySet[Row]", order: str, most: int, whose: str = "customer"
+) -> "QuerySet[Row]":
     """Keep the ``most`` newest rows of each customer."""
     newest = [F(order.removeprefix("-")).desc(), F("pk").desc()]
-    place = Window(RowNumber(), partition_by=[F("customer")], order_by=newest)
-    return rows.annotate(place=place).filter(place__lte=most).order_by("customer", "place")  # type: ignore[return-value]  # django-stubs loses Row
+    place = Window(RowNumber(), partition_by=[F(whose)], order_by=newest)
+    return rows.annotate(place=place).filter(place__lte=most).order_by(whose, "place")  # type: ignore[return-value]  # django-stubs loses Row
+
+
+def _and_merged(rows: "QuerySet[Row]", ids: Collection[int]) -> "QuerySet[Row]":
+    """The rows of these customers and of records merged into them; ``WHOSE`` they are is told."""
+    theirs = Customer.objects.filter(Q(pk__in=ids) | Q(merged_into__in=ids))
+    whose = Coalesce("customer__merged_into", "customer")
+    return rows.filter(customer__in=theirs).annotate(**{WHOSE: whose})  # type: ignore[no-any-return]  # django-stubs loses Row
 
 
 def _periods(ids: Collection[int]) -> QuerySet[OwnershipPeriod]:
@@ -169,11 +181,11 @@ def _periods(ids: Collection[int]) -> QuerySet[OwnershipPeriod]:
 
 
 def _interactions(ids: Collection[int]) -> QuerySet[Interaction]:
-    return Interaction.objects.filter(customer__in=ids).select_related("staff")
+    return _and_merged(Interaction.objects.select_related("staff"), ids)
 
 
 def _pending(ids: Collection[int]) -> QuerySet[Order]:
-    pending = Order.objects.filter(customer__in=ids, state__in=PENDING_STATES)
+    pending = _and_merged(Order.objects.filter(state__in=PENDING_STATES), ids)
     return pending.order_by("-ordered_at", "-pk")
 
 
@@ -203,8 +215,8 @@ def _likes(ids: Collection[int]) -> Mapping[int, list[str]]:
     return likes
 
 
-def _by_customer(rows: "Iterable[Row]") -> dict[int, list[Row]]:
+def _by_customer(rows: "Iterable[Row]", whose: str = "customer_id") -> dict[int, list[Row]]:
     found: dict[int, list[Row]] = {}
     for row in rows:
-        found.setdefault(row.customer_id, []).append(row)  # type: ignore[attr-defined]  # each has one
+        found.setdefault(getattr(row, whose), []).append(row)
     return found

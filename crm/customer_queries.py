@@ -57,7 +57,7 @@ def story_of(customer: Customer, *, before: datetime | None = None) -> Story:
 
 def orders_about(customer: Customer) -> QuerySet[Order]:
     """Return the customer's orders, and those of everybody who was merged into them."""
-    return Order.objects.filter(Q(customer=customer) | Q(customer__merged_into=customer))
+    return Order.objects.filter(customer__in=Customer.objects.same_as(customer))
 
 
 def _order_entries(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from crm.merge_rules import LEFT_WITH_THE_MERGED
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -57,7 +59,11 @@ RULES = (
             ) AS one_before_ended_at
             FROM contacts_ownershipperiod
         ) AS ledger
-        WHERE one_before_ended_at IS DISTINCT FROM began_at
+        WHERE one_before_ended_at IS DISTINCT FROM began_at AND NOT EXISTS (
+            SELECT FROM contacts_merge AS merge
+            WHERE merge.gone_id = ledger.customer_id AND merge.undone_at = ledger.began_at
+              AND merge.at <= ledger.one_before_ended_at
+        )
         """,
     ),
     Rule(
@@ -393,5 +399,10 @@ RULES = (
         ) AS compared
         WHERE told <> real
         """,
+    ),
+    Rule(
+        16,
+        _("Whoever was merged into another keeps nothing that lives on with the other."),
+        LEFT_WITH_THE_MERGED,
     ),
 )

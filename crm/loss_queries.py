@@ -64,6 +64,7 @@ FROM contacts_follow AS follow
 JOIN contacts_customer AS customer ON customer.id = follow.customer_id
 JOIN contacts_staff AS staff ON staff.id = follow.staff_id
 WHERE follow.began_at < %(since)s AND (follow.ended_at IS NULL OR follow.ended_at >= %(since)s)
+  AND follow.end_reason <> 'merged'  -- it goes on in another row with the same beginning
   AND (%(stores)s::bigint[] IS NULL OR {store} = ANY(%(stores)s))
 GROUP BY 1
 """

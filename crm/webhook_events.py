@@ -158,6 +158,18 @@ _CUSTOMERS = (
         carries={"from": 5, "to": 8},
     ),
     EventType(
+        "customer.merged",
+        _("A record was merged into another one of the same person, which stands for both."),
+        "customer",
+        carries={"into": 7},
+    ),
+    EventType(
+        "customer.unmerged",
+        _("A merge was taken apart: the record is a customer again."),
+        "customer",
+        carries={"from": 7},
+    ),
+    EventType(
         "customer.disconnected",
         _("A connection of a customer and a colleague ended."),
         "customer",
@@ -306,6 +318,8 @@ OF_ACTION = {action: event for event in EVENTS.values() for action in event.reco
 PRIVATE = frozenset(
     {
         "code.created",
+        "customer.gave_back",
+        "customer.took_in",
         "content.archived",
         "content.created",
         "content.revised",

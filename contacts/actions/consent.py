@@ -58,17 +58,22 @@ def opt_in(
     _say(customer, said, source=source, evidence=evidence, now=now, actor=actor)
 
 
-def join_consents(kept: Customer, gone: Customer) -> None:
-    """Make every refusal of ``gone`` hold for ``kept``, into whom they are merged.
+def join_consents(
+    kept: Customer, gone: Customer, *, now: datetime, since: datetime | None = None
+) -> None:
+    """Make every refusal of ``gone`` hold for ``kept`` from now on, into whom they are merged.
 
     Consents are not taken along: two records that disagree are better asked than written to.
+    What ``kept`` got before was not refused. With ``since`` only what was refused after it counts.
     Call it in the transaction of the merge.
     """
     refusals = list(Consent.objects.filter(customer=gone, granted=False).order_by("at", "pk"))
     if gone.opted_out_at and not any(_is_full(refusal) for refusal in refusals):
         refusals.append(Consent(granted=False, at=gone.opted_out_at))
     for refusal in refusals:
-        newest = max([refusal.at, *kept.standing.values_list("at", flat=True)])
+        if since and refusal.at <= since:
+            continue
+        newest = max([now, refusal.at, *kept.standing.values_list("at", flat=True)])
         said = _Word(refusal.channel, refusal.purpose, granted=False)
         _say(kept, said, source="merge", evidence="", now=newest, actor=None)
 

@@ -197,11 +197,11 @@ def tag_customer(
     Of an exclusive group the new tag replaces the old one. A tag the customer already carries
     is left alone.
     """
-    if customer.state != CustomerState.ACTIVE:
-        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
     added = []
     with transaction.atomic():
-        Customer.objects.select_for_update().filter(pk=customer.pk).first()
+        locked = Customer.objects.select_for_update().get(pk=customer.pk)
+        if locked.state != CustomerState.ACTIVE:
+            raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": locked.name})
         carried = set(
             CustomerTag.objects.filter(customer=customer).values_list("tag_id", flat=True)
         )

@@ -45,7 +45,7 @@ def begin_follow(
         owner = staff if staff.is_employed else None
         customer, created = _take_in(address, profile, store, owner, now)
         if not created:
-            hold_customers([customer.pk])
+            customer = _held(customer)
         follow = _open_follow(staff, customer, add_way, came_by, began_at or now)
         if not created:
             _adopt_from_pool(customer, staff, now)
@@ -88,6 +88,16 @@ def _take_in(
     return find_or_create_customer(
         IdentityKind.WECOM, address, profile=profile, store=store, staff=None, now=now
     )
+
+
+def _held(customer: Customer) -> Customer:
+    """Hold the customer as they are now: meanwhile they may have been merged into another."""
+    while True:
+        hold_customers([customer.pk])
+        fresh = Customer.objects.select_related("merged_into").get(pk=customer.pk)
+        if fresh.merged_into is None:
+            return fresh
+        customer = fresh.merged_into
 
 
 def _open_follow(
@@ -145,9 +155,9 @@ def end_follow(
     customer = find_customer(IdentityKind.WECOM, address)
     if customer is None:
         return False
-    between = Follow.objects.filter(staff=staff, customer=customer, channel=Channel.WECOM)
     with transaction.atomic():
-        hold_customers([customer.pk])
+        customer = _held(customer)
+        between = Follow.objects.filter(staff=staff, customer=customer, channel=Channel.WECOM)
         follow = between.select_for_update().filter(ended_at=None, began_at__lte=at).first()
         if follow is None:
             then = between.filter(began_at__lte=at, ended_at__gte=at)

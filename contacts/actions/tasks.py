@@ -31,6 +31,9 @@ ON CONFLICT (customer_id, kind)
     WHERE state = 'open' AND kind IN ('first_contact', 'win_back') DO NOTHING
 """
 
+# The lock of a foreign key: it keeps out merges, and waits for nobody who changes hands.
+_KEEP_IN_PLACE = "SELECT state FROM contacts_customer WHERE id = %s FOR KEY SHARE"
+
 
 def add_task(
     *,
@@ -54,7 +57,8 @@ def add_task(
     if kind in _NEEDS_WORDS and not words:
         raise RuleBroken(_("Write what there is to do."))
     _check_day(due_on, now)
-    _check_people(staff, customer)
+    if staff and not staff.is_employed:
+        raise _departed(staff)
     task = Task(
         kind=kind,
         store=store,
@@ -69,6 +73,8 @@ def add_task(
     )
     try:
         with transaction.atomic():
+            if customer:
+                _hold(customer)
             task.save(force_insert=True)
             record(task, "task.added", actor=actor, at=now, data=_said(task))
     except IntegrityError as error:
@@ -175,10 +181,12 @@ def _check_day(due_on: date | None, now: datetime) -> None:
         raise RuleBroken(_("Choose a day within the next five years."))
 
 
-def _check_people(staff: Staff | None, customer: Customer | None) -> None:
-    if staff and not staff.is_employed:
-        raise _departed(staff)
-    if customer and customer.state != CustomerState.ACTIVE:
+def _hold(customer: Customer) -> None:
+    """Let nobody merge the customer into another before there is the task, which would go along."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP_IN_PLACE, [customer.pk])
+        (state,) = cursor.fetchone()
+    if state != CustomerState.ACTIVE:
         raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
 
 

@@ -12,6 +12,7 @@ from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
 from contacts.models.history import HistoryEntry
 from contacts.models.interactions import Interaction
 from contacts.models.losses import Loss
+from contacts.models.merges import Merge
 from contacts.models.notices import Notice
 from contacts.models.organisation import Company, Department, RoleGrant, Staff, Store
 from contacts.models.ownership import OwnershipPeriod
@@ -45,6 +46,7 @@ __all__ = [
     "Identity",
     "Interaction",
     "Loss",
+    "Merge",
     "Notice",
     "OwnershipPeriod",
     "PoolRound",

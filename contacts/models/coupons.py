@@ -20,8 +20,7 @@ class CouponQuerySet(models.QuerySet["Coupon"]):
 
     def about(self, customer: Customer) -> "CouponQuerySet":
         """Coupons of the customer, and of everybody who was merged into them."""
-        theirs = Customer.objects.filter(Q(pk=customer.pk) | Q(merged_into=customer))
-        return self.filter(customer__in=theirs)
+        return self.filter(customer__in=Customer.objects.same_as(customer))
 
     def redeemed(self) -> "CouponQuerySet":
         """Coupons that were redeemed."""

@@ -17,6 +17,10 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         """Customers who are neither merged into another nor erased."""
         return self.filter(state=CustomerState.ACTIVE)
 
+    def same_as(self, customer: "Customer") -> "CustomerQuerySet":
+        """The record of a customer, and all that were merged into it."""
+        return self.filter(Q(pk=customer.pk) | Q(merged_into=customer))
+
 
 class Customer(models.Model):
     """A person outside, for whom exactly one owner answers.

@@ -21,6 +21,7 @@ class Follow(models.Model):
 
     Rows are ended, never re-pointed: when a customer changes hands the old row gets an end and
     a new row begins, so the timeline of who knew whom stays true. Several may exist at a time.
+    One that ended because records were merged goes on in a new row with the same beginning.
     """
 
     staff = models.ForeignKey(Staff, on_delete=models.PROTECT, related_name="follows")

@@ -5,7 +5,7 @@ from django.shortcuts import get_object_or_404
 
 from contacts.enums import Role
 from contacts.models import Handover, HistoryEntry
-from crm.access.customers import customers_of
+from crm.access.customers import customers_of, with_merged
 from crm.access.people import staff_in
 from crm.access.viewer import Viewer, require_company
 from crm.enums import WebhookState
@@ -23,8 +23,9 @@ def history_of(viewer: Viewer) -> QuerySet[HistoryEntry]:
     if not viewer.has(Role.ADMINISTRATOR):
         return HistoryEntry.objects.none()
     people = staff_in(viewer, stores)
+    customers = with_merged(customers_of(viewer, Role.ADMINISTRATOR))
     return HistoryEntry.objects.filter(
-        Q(customer__in=customers_of(viewer, Role.ADMINISTRATOR))
+        Q(customer__in=customers)
         | Q(subject_kind="staff", subject_id__in=people.values("pk"))
         | Q(
             subject_kind="handover",

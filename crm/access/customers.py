@@ -1,13 +1,14 @@
 """Customers, their orders and coupons, the pool they rest in, and those who were lost."""
 
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from contacts.enums import Role
-from contacts.models import Coupon, Customer, Loss, OwnershipPeriod
+from contacts.enums import CustomerState, Role
+from contacts.models import Coupon, Customer, Interaction, Loss, Merge, OwnershipPeriod
 from contacts.pools import offered_to, resting, rule_of, within_reach
 from crm.access.viewer import Viewer, require_guide
 from crm.models import Order
@@ -33,6 +34,45 @@ def customer_for(viewer: Viewer, pk: int, *roles: Role) -> Customer:
 def sees_numbers(viewer: Viewer, customer: Customer) -> bool:
     """Phone numbers are for those who answer for the customer, and for their managers."""
     return customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
+
+
+def survivor_for(viewer: Viewer, pk: int) -> Customer:
+    """Return the customer into whom a record was merged, if the person sees them, or answer 404."""
+    return get_object_or_404(customers_of(viewer), merged__pk=pk)
+
+
+def merge_for(viewer: Viewer, pk: int) -> Merge:
+    """Return the standing merge of a record into a customer whom the person manages, or answer 404."""
+    merges = Merge.objects.filter(
+        undone_at=None, kept__in=customers_of(viewer, Role.MANAGER), gone__merged_into=F("kept")
+    )
+    return get_object_or_404(merges.select_related("gone", "kept"), gone=pk)
+
+
+def manages(viewer: Viewer, customer: Customer) -> bool:
+    """Whether the person gives away and merges this customer, whom they see."""
+    return viewer.has(Role.MANAGER, Role.ADMINISTRATOR) and (
+        customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
+    )
+
+
+def with_merged(customers: QuerySet[Customer]) -> QuerySet[Any, Any]:
+    """Return the ids of these customers, and of all records that were merged into them.
+
+    A union: an OR over both would have every customer read.
+    """
+    merged = Customer.objects.filter(merged_into__in=customers)
+    return customers.values("pk").union(merged.values("pk"), all=True)
+
+
+def interactions_of(viewer: Viewer) -> QuerySet[Interaction]:
+    """Return the interactions with customers the person sees, and with those merged into them."""
+    if viewer.stores_for() is None:
+        active = CustomerState.ACTIVE
+        return Interaction.objects.filter(
+            Q(customer__state=active) | Q(customer__merged_into__state=active)
+        )
+    return Interaction.objects.filter(customer__in=with_merged(customers_of(viewer)))
 
 
 def orders_of(viewer: Viewer) -> QuerySet[Order]:

@@ -92,6 +92,21 @@ def record_order(
         raise _of_another(told) from error
 
 
+def count_value(customer: Customer) -> None:
+    """Count anew what the customer has spent, and which campaigns they bought after.
+
+    Call it in the transaction that holds the customer.
+    """
+    values: dict[str, Any] = {
+        "customer": customer.pk,
+        "paid": list(PAID_STATES),
+        "currency": CURRENCY,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_VALUE, values)
+    count_conversions_of(customer)
+
+
 def _add(customer: Customer, told: OrderTold, *, actor: Staff | None, now: datetime) -> Order:
     order = Order.objects.create(
         customer=customer,
@@ -118,14 +133,7 @@ def _change(
 def _write_down(
     customer: Customer, order: Order, action: str, *, actor: Staff | None, now: datetime
 ) -> None:
-    values: dict[str, Any] = {
-        "customer": customer.pk,
-        "paid": list(PAID_STATES),
-        "currency": CURRENCY,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_VALUE, values)
-    count_conversions_of(customer)
+    count_value(customer)
     record(order, action, actor=actor, at=now, data={"state": order.state})
 
 

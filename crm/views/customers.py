@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -30,10 +30,12 @@ from crm.access import (
     coupon_for,
     customer_for,
     customers_of,
+    manages,
     members_of,
     require,
     segment_for,
     stores_of,
+    survivor_for,
     viewer_of,
 )
 from crm.consent_queries import consent_sheet
@@ -44,6 +46,7 @@ from crm.forms.giving import GiveCustomerForm
 from crm.forms.interactions import InteractionForm
 from crm.forms.tags import TagForm
 from crm.forms.tasks import CustomerTaskForm
+from crm.merge_preview import merges_into
 from crm.paging import page_of, whole_number
 from crm.queries import capped_count
 from crm.views.refusals import moved_on, press
@@ -108,12 +111,16 @@ def _filter_choices(viewer: Viewer) -> dict[str, Any]:
 def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show everything about one customer; ``before`` shows an earlier part of the timeline.
 
-    With ``give`` there is the form by which a manager gives the customer to a colleague.
+    With ``give`` there is the form by which a manager gives the customer to a colleague. The
+    address of a record that was merged leads to the customer it was merged into.
     """
     viewer = viewer_of(request)
-    customer = customer_for(viewer, pk)
+    try:
+        customer = customer_for(viewer, pk)
+    except Http404:
+        return redirect("customer_page", pk=survivor_for(viewer, pk).pk)
     before = _moment(request)
-    giving = "give" in request.GET and _may_give(viewer, customer)
+    giving = "give" in request.GET and manages(viewer, customer)
     form = GiveCustomerForm(viewer, customer) if giving else None
     return _page(request, viewer, customer, InteractionForm(), before=before, give_form=form)
 
@@ -273,13 +280,6 @@ def _give(form: GiveCustomerForm, customer: Customer, viewer: Viewer) -> bool:
     return True
 
 
-def _may_give(viewer: Viewer, customer: Customer) -> bool:
-    """Whether the viewer manages the customer; the action knows the rest."""
-    return viewer.has(Role.MANAGER, Role.ADMINISTRATOR) and (
-        customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
-    )
-
-
 def _page(
     request: HttpRequest,
     viewer: Viewer,
@@ -300,7 +300,8 @@ def _page(
         "form": form,
         "before": before,
         "story": story_of(customer, before=before),
-        "may_give": _may_give(viewer, customer),
+        "may_manage": manages(viewer, customer),
+        "merges": merges_into(customer),
         "give_form": give_form,
         "coupon_form": coupon_form or CouponForm(),
     }

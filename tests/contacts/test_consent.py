@@ -125,7 +125,7 @@ def test_the_refusals_of_both_hold_after_a_merge(chen):
     opt_out(chen, channel="email", source="link", now=NOON)
     opt_in(zhao, channel="email", source="till", now=LATER)
 
-    join_consents(zhao, chen)
+    join_consents(zhao, chen, now=LATER)
 
     assert set(standing(zhao)) == {("sms", "", False), ("email", "", False)}
 
@@ -135,9 +135,9 @@ def test_a_merge_carries_a_refusal_of_everything(chen):
     opt_out(chen, source="reply", now=NOON)
     chen.refresh_from_db()
 
-    join_consents(zhao, chen)
+    join_consents(zhao, chen, now=LATER)
 
-    assert opted_out_at(zhao) == NOON
+    assert opted_out_at(zhao) == LATER
 
 
 def test_a_dead_address_stays_so_until_it_is_put_right(chen):

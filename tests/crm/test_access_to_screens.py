@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 READ = ["customer_page", "customer_timeline"]
 WRITE = ["customer_interactions", "customer_tags", "customer_consent", "customer_coupons"]
-LEAD = ["customer_transfer"]
+LEAD = ["customer_transfer", "customer_merge", "customer_unmerge"]
 
 
 @pytest.mark.parametrize("name", READ)

@@ -274,7 +274,7 @@ def test_the_page_takes_the_same_queries_for_any_history(
         make_follow(make_staff(f"Guide {index}"), customer)
         make_coupon(customer, given_by=lin)
 
-    with django_assert_num_queries(27):
+    with django_assert_num_queries(28):
         hers.get(page_address(customer))
 
 

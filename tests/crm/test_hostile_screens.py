@@ -24,7 +24,7 @@ TEXTS = [
 PARAMETERS = [
     "q", "after", "store", "owner", "tag", "quiet", "state", "reason", "show", "before", "was",
     "stand", "audience", "receivers", "items", "all_of", "next",
-    "days", "value", "former", "customers", "which", "capacity", "kind", "stores", "tags", "reach", "pk",
+    "days", "value", "former", "customers", "which", "capacity", "kind", "stores", "tags", "reach", "pk", "with",
 ]  # fmt: skip
 
 

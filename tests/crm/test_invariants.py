@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, WelcomeState
-from campaigns.models import Batch, Campaign, Delivery, Welcome
+from campaigns.models import Batch, Campaign, Delivery, SegmentMember, Welcome
 from contacts.actions.consent import opt_in, opt_out
 from contacts.enums import (
     CallbackState,
@@ -30,11 +30,13 @@ from contacts.models import (
     Callback,
     ChatItem,
     Customer,
+    CustomerTag,
     Follow,
     Handover,
     HandoverItem,
     HandoverRequest,
     HistoryEntry,
+    Merge,
     OwnershipPeriod,
     RoleGrant,
     Staff,
@@ -53,11 +55,15 @@ from tests.builders import (
     make_departed,
     make_follow,
     make_handover,
+    make_identity,
     make_loss,
     make_order,
     make_reconciliation,
+    make_segment,
     make_staff,
     make_store,
+    make_tag,
+    make_task,
     make_welcome,
 )
 
@@ -260,13 +266,61 @@ def history_of_nobody():
     )
 
 
+def tombstone(customer, target):
+    customer.ownership_periods.update(ended_at=NOON)
+    Merge.objects.create(gone=customer, kept=target, at=NOON)
+    Customer.objects.filter(pk=customer.pk).update(state=CustomerState.MERGED, merged_into=target)
+    return customer
+
+
 def chain_of_merges():
     chen, zhao, sun = make_customer("Chen"), make_customer("Zhao"), make_customer("Sun")
     for customer, target in ((zhao, sun), (chen, zhao)):
-        customer.ownership_periods.update(ended_at=NOON)
-        Customer.objects.filter(pk=customer.pk).update(
-            state=CustomerState.MERGED, merged_into=target
-        )
+        tombstone(customer, target)
+
+
+def merged():
+    return tombstone(make_customer("Chen"), make_customer("Zhao"))
+
+
+def merged_with_an_address():
+    make_identity(merged(), "wm-chen")
+
+
+def merged_with_a_tag():
+    CustomerTag.objects.create(customer=merged(), tag=make_tag())
+
+
+def merged_with_an_open_task():
+    make_task(customer=merged())
+
+
+def merged_and_still_connected():
+    chen = make_customer("Chen")
+    make_follow(make_staff("Mei"), chen)
+    chen.identities.all().delete()
+    tombstone(chen, make_customer("Zhao"))
+
+
+def merged_and_still_lost():
+    chen = make_customer("Chen")
+    make_loss(customer=chen, staff=make_staff("Mei"))
+    chen.identities.all().delete()
+    tombstone(chen, make_customer("Zhao"))
+
+
+def merged_and_still_on_a_list():
+    segment = make_segment(is_static=True)
+    SegmentMember.objects.create(segment=segment, customer=merged())
+
+
+def merged_without_a_merge():
+    merged()
+    Merge.objects.all().delete()
+
+
+def active_with_a_standing_merge():
+    Merge.objects.create(gone=make_customer("Chen"), kept=make_customer("Zhao"), at=NOON)
 
 
 def batch_of_another_size():
@@ -469,6 +523,14 @@ def order_that_is_not_in_the_value():
         (lost_customer, [4]),
         (history_of_nobody, [4]),
         (chain_of_merges, [4]),
+        (merged_with_an_address, [16]),
+        (merged_with_a_tag, [16]),
+        (merged_with_an_open_task, [16]),
+        (merged_and_still_connected, [16]),
+        (merged_and_still_lost, [16]),
+        (merged_and_still_on_a_list, [16]),
+        (merged_without_a_merge, [16]),
+        (active_with_a_standing_merge, [16]),
         (batch_of_another_size, [5]),
         (audience_that_grew, [5]),
         (skipped_recipient_who_is_not_counted, [5]),
@@ -502,6 +564,19 @@ def test_a_broken_promise_is_found_as_one_row(plant, rules):
     plant()
 
     assert broken() == dict.fromkeys(rules, 1)
+
+
+def test_a_ledger_may_have_the_gap_of_a_merge_that_was_taken_apart():
+    chen = make_customer("Chen")
+    later = NOON + timedelta(hours=1)
+    chen.ownership_periods.update(ended_at=NOON)
+    period = {"customer": chen, "store": chen.store, "reason": "unmerged", "began_at": later}
+    OwnershipPeriod.objects.create(**period)
+    assert broken() == {1: 1}
+
+    Merge.objects.create(gone=chen, kept=make_customer("Zhao"), at=NOON, undone_at=later)
+
+    assert broken() == {}
 
 
 def test_a_departed_owner_is_found_in_customer_and_ledger():

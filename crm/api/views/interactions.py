@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from contacts.actions.interactions import log_interaction
 from contacts.enums import InteractionKind, Role
-from contacts.models import Interaction
-from crm.access import customer_for, customers_of, require
+from contacts.models import Customer, Interaction
+from crm.access import customer_for, customers_of, interactions_of, require
 from crm.api.base import IdField, Listing, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
 from crm.api.inputs import MomentField
@@ -48,9 +48,8 @@ class Interactions(Listing, Verb):
         customer = IdField()
 
     def rows(self) -> QuerySet[Interaction]:
-        """Return the interactions with visible customers."""
-        visible = Interaction.objects.filter(customer__in=customers_of(self.viewer))
-        return visible.select_related("staff")
+        """Return the interactions with visible customers, and with records merged into them."""
+        return interactions_of(self.viewer).select_related("staff")
 
     def act(self, data: dict[str, Any]) -> Interaction:
         """Log an interaction with a customer."""
@@ -73,9 +72,10 @@ class CustomerInteractions(Listing, Verb):
         """What happened."""
 
     def rows(self) -> QuerySet[Interaction]:
-        """Return the interactions with this customer."""
+        """Return the interactions with this customer, and with records merged into them."""
         customer = customer_for(self.viewer, self.kwargs["pk"])
-        return Interaction.objects.filter(customer=customer).select_related("staff")
+        theirs = Customer.objects.same_as(customer)
+        return Interaction.objects.filter(customer__in=theirs).select_related("staff")
 
     def act(self, data: dict[str, Any], pk: int) -> Interaction:
         """Log an interaction with this customer."""

@@ -17,7 +17,7 @@ from contacts.actions.staff import (
     suspend_staff,
 )
 from contacts.enums import Role, StaffState
-from contacts.models import HistoryEntry, Staff, Store
+from contacts.models import Customer, HistoryEntry, Staff, Store
 from crm.access import (
     colleagues_of,
     customer_for,
@@ -208,6 +208,6 @@ class CustomerHistory(Listing):
     shape = HistoryShape
 
     def rows(self) -> QuerySet[HistoryEntry]:
-        """Return what was done to this customer."""
-        customer = customer_for(self.viewer, self.kwargs["pk"])
-        return HistoryEntry.objects.filter(customer=customer).select_related("actor")
+        """Return what was done to this customer, and to records merged into them."""
+        theirs = Customer.objects.same_as(customer_for(self.viewer, self.kwargs["pk"]))
+        return HistoryEntry.objects.filter(customer__in=theirs).select_related("actor")

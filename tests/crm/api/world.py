@@ -76,7 +76,7 @@ def make_world() -> World:
     make_interaction(chen, staff=lin, text=CANARY)
     record(chen, "customer.added", actor=lin, at=NOON, data={"said": CANARY})
     pooled = make_customer(f"Pooled {CANARY}", store=store)
-    make_customer(f"Resting {CANARY}", store=store)
+    resting = make_customer(f"Resting {CANARY}", store=store)
     wei = make_departed(store=store)
     handover = make_handover(wei, customers=[pooled], customer_message=CANARY)
     tag, content, segment = (
@@ -109,6 +109,7 @@ def make_world() -> World:
         "chat": make_chat_item(handover, name=CANARY),
         "post": make_post(CANARY, content=make_content("Hello all"), created_by=people["marketer"]),
         "welcome": WelcomeRule.objects.create(store=store, content=make_content("Hello you")),
+        "resting": resting,
         "loss": make_loss(wei, pooled, note=CANARY),
         "coupon": make_coupon(chen, code=CANARY),
     }  # fmt: skip
@@ -173,6 +174,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST quick-replies": {"title": "Hours", "text": "10 to 22"},
         "PATCH customer": {"city": "Suzhou"},
         "POST customer-transfer": {"to": ids["sun"]},
+        "POST customer-merge": {"into": ids["resting"]},
         "POST staff-capacity": {"capacity": 300},
         "POST pool-assign": {"match": {}, "receivers": [ids["sun"]]},
         "PUT pool-rule": {"claiming": True},
