@@ -91,6 +91,7 @@ class FollowEnd(TextChoices):
     DEPARTED = "departed", _("staff member departed")
     LOST = "lost", _("lost on handover")
     MISSING = "missing", _("not in WeCom any more")
+    ERASED = "erased", _("customer erased")
 
 
 class OwnershipReason(TextChoices):

@@ -220,6 +220,7 @@ _TITLES = {
     "customer.lost": gettext_lazy("Lost: connected with nobody any more"),
     "customer.won_back": gettext_lazy("Won back"),
     "customer.transferred": gettext_lazy("Given to a colleague"),
+    "customer.erased": gettext_lazy("Erased at their request"),
     "follow.ended": gettext_lazy("Connection ended"),
     "loss.reason": gettext_lazy("Why the customer left"),
     "loss.win_back": gettext_lazy("To be won back"),

@@ -179,7 +179,7 @@ def _check_people(staff: Staff | None, customer: Customer | None) -> None:
     if staff and not staff.is_employed:
         raise _departed(staff)
     if customer and customer.state != CustomerState.ACTIVE:
-        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
+        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
 
 
 def _refusal(error: IntegrityError, staff: Staff | None) -> Exception:

@@ -38,9 +38,11 @@ from crm.access.customers import (
     customers_of,
     loss_for,
     losses_of,
+    may_erase,
     offered_in_pool,
     orders_of,
     pool_of,
+    record_to_erase,
     sees_numbers,
 )
 from crm.access.handovers import briefed_in, chats_of, handover_for, handovers_of
@@ -85,6 +87,7 @@ __all__ = [
     "library_of",
     "loss_for",
     "losses_of",
+    "may_erase",
     "media_for",
     "media_of",
     "members_of",
@@ -99,6 +102,7 @@ __all__ = [
     "quick_reply_for",
     "reactions_to",
     "reconciliations_of",
+    "record_to_erase",
     "refusal_to_depart",
     "refusal_to_repair",
     "require",

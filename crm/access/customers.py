@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 
-from contacts.enums import Role
+from contacts.enums import Role, Scope
 from contacts.models import Coupon, Customer, Loss, OwnershipPeriod
 from contacts.pools import offered_to, resting, rule_of, within_reach
 from crm.access.viewer import Viewer, require_guide
@@ -28,6 +30,30 @@ def customer_for(viewer: Viewer, pk: int, *roles: Role) -> Customer:
     """Return one customer within the person's scope, or answer 404."""
     found = customers_of(viewer, *roles).select_related("owner", "store")
     return get_object_or_404(found, pk=pk)
+
+
+def may_erase(viewer: Viewer) -> bool:
+    """Erasing is for administrators, and for managers of the whole company."""
+    return viewer.has(Role.ADMINISTRATOR) or _manages_everything(viewer)
+
+
+def record_to_erase(viewer: Viewer, pk: int) -> Customer:
+    """Return one record within reach, merged and erased ones too, or answer 404.
+
+    Raises ``PermissionDenied`` for those who may not erase anybody.
+    """
+    if not may_erase(viewer):
+        raise PermissionDenied(
+            _("Only administrators, and managers of the whole company, can erase a customer.")
+        )
+    stores = None if _manages_everything(viewer) else viewer.stores_for(Role.ADMINISTRATOR)
+    records = Customer.objects.select_related("owner", "store")
+    within = records if stores is None else records.filter(store__in=stores)
+    return get_object_or_404(within, pk=pk)
+
+
+def _manages_everything(viewer: Viewer) -> bool:
+    return viewer.scopes.get(Role.MANAGER) == Scope.COMPANY
 
 
 def sees_numbers(viewer: Viewer, customer: Customer) -> bool:

@@ -29,7 +29,7 @@ from contacts.actions.staff import (
 )
 from contacts.doorbell import ring
 from contacts.enums import CallbackState, FollowEnd
-from contacts.errors import MovedOn
+from contacts.errors import MovedOn, WasErased
 from contacts.models import Callback, ContactCode, Customer, Follow
 from contacts.wecom import wecom
 from crm import tasks
@@ -97,7 +97,7 @@ def process_callback(callback_id: int, *, now: datetime) -> bool:
         logger.exception("callback %s could not be processed", row.pk)
         _try_again(row, f"{type(error).__name__}: {error}", now=now)
     else:
-        _ours(row).update(state=CallbackState.DONE, done_at=now, error="")
+        _ours(row).update(state=CallbackState.DONE, done_at=now, error="", body="")
     return True
 
 
@@ -146,15 +146,18 @@ def _customer_added(event: Event, now: datetime) -> None:
     staff = staff_by_channel_userid(event.user_id) or hire_from_channel(event.user_id, "", now=now)
     code = _contact_code(event.state)
     at = _at(event.create_time, now)
-    follow = begin_follow(
-        staff,
-        event.external_user_id,
-        profile=Profile(),
-        now=now,
-        began_at=at,
-        code=code,
-        came_by=event.state,
-    )
+    try:
+        follow = begin_follow(
+            staff,
+            event.external_user_id,
+            profile=Profile(),
+            now=now,
+            began_at=at,
+            code=code,
+            came_by=event.state,
+        )
+    except WasErased:
+        return  # the news is older than the erasure
     if event.welcome_code:
         _learn_name_for_greeting(follow, event.external_user_id, code)
         receive_welcome(follow, event.welcome_code, contact_code=code, issued_at=at, now=now)

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -30,6 +30,7 @@ from crm.access import (
     coupon_for,
     customer_for,
     customers_of,
+    may_erase,
     members_of,
     require,
     segment_for,
@@ -46,6 +47,7 @@ from crm.forms.tags import TagForm
 from crm.forms.tasks import CustomerTaskForm
 from crm.paging import page_of, whole_number
 from crm.queries import capped_count
+from crm.views.erasing import tombstone
 from crm.views.refusals import moved_on, press
 
 PAGE_SIZE = 50
@@ -108,10 +110,14 @@ def _filter_choices(viewer: Viewer) -> dict[str, Any]:
 def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show everything about one customer; ``before`` shows an earlier part of the timeline.
 
-    With ``give`` there is the form by which a manager gives the customer to a colleague.
+    With ``give`` there is the form by which a manager gives the customer to a colleague. Of
+    somebody who was erased those who may erase see who did it.
     """
     viewer = viewer_of(request)
-    customer = customer_for(viewer, pk)
+    try:
+        customer = customer_for(viewer, pk)
+    except Http404:
+        return tombstone(request, viewer, pk)
     before = _moment(request)
     giving = "give" in request.GET and _may_give(viewer, customer)
     form = GiveCustomerForm(viewer, customer) if giving else None
@@ -301,6 +307,7 @@ def _page(
         "before": before,
         "story": story_of(customer, before=before),
         "may_give": _may_give(viewer, customer),
+        "may_erase": may_erase(viewer),
         "give_form": give_form,
         "coupon_form": coupon_form or CouponForm(),
     }

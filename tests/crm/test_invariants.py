@@ -16,6 +16,7 @@ from django.db import connection
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, WelcomeState
 from campaigns.models import Batch, Campaign, Delivery, Welcome
 from contacts.actions.consent import opt_in, opt_out
+from contacts.actions.forgetting import NOBODY
 from contacts.enums import (
     CallbackState,
     CustomerState,
@@ -202,7 +203,7 @@ def pool_that_is_not_in_the_ledger():
 
 def owned_tombstone():
     chen = make_customer()
-    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED)
+    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED, **NOBODY)
 
 
 def gap_in_the_ledger():
@@ -457,7 +458,7 @@ def order_that_is_not_in_the_value():
         (customer_without_owner, [1]),
         (owner_who_is_not_in_the_ledger, [1]),
         (pool_that_is_not_in_the_ledger, [1]),
-        (owned_tombstone, [1]),
+        (owned_tombstone, [1, 16]),
         (gap_in_the_ledger, [1]),
         (overlap_in_the_ledger, [0, 1]),
         (handover_that_does_not_add_up, [3]),

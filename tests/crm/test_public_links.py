@@ -21,7 +21,7 @@ from contacts.actions.consent import opt_out
 from contacts.enums import CustomerState, Purpose
 from contacts.models import Consent, ConsentEntry, Customer, HistoryEntry
 from crm.public_rates import A_MINUTE
-from tests.builders import NOON, make_batch, make_campaign, make_company, make_customer
+from tests.builders import NOON, make_batch, make_campaign, make_company, make_customer, make_erased
 
 pytestmark = pytest.mark.django_db
 
@@ -184,7 +184,7 @@ def test_click_of_somebody_who_got_nothing_is_not_counted(
 def test_click_of_somebody_erased_is_not_counted(
     phone: Client, campaign: Campaign, chen: Customer
 ) -> None:
-    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED, owner=None)
+    make_erased(chen)
 
     assert phone.get(link(campaign, chen)).status_code == 302
     assert not Engagement.objects.exists()

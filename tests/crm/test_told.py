@@ -20,7 +20,14 @@ from contacts.actions.consent import opt_out
 from contacts.enums import CallbackState, CustomerState, IdentityKind
 from contacts.models import Callback, ConsentEntry, Customer, Identity, Interaction
 from crm.actions.sweeping import do_what_is_due
-from tests.builders import NOON, make_batch, make_campaign, make_customer, make_identity
+from tests.builders import (
+    NOON,
+    make_batch,
+    make_campaign,
+    make_customer,
+    make_erased,
+    make_identity,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -444,7 +451,7 @@ def test_somebody_merged_answers_for_who_stays(chen: Customer) -> None:
 
 def test_somebody_erased_is_left_alone(chen: Customer) -> None:
     sent_to(chen)
-    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED, owner=None)
+    make_erased(chen)
 
     answered("Hello")
 

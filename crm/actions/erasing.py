@@ -1,0 +1,127 @@
+"""Erasing a customer at their request, for good.
+
+What happened stays, in figures and dates; who it was goes, out of every table (docs/privacy.md).
+"""
+
+import json
+import logging
+import re
+from collections.abc import Collection
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from campaigns.actions.forgetting import forget_words as forget_words_of_campaigns
+from campaigns.actions.forgetting import leave_campaigns
+from contacts.actions.forgetting import (
+    Person,
+    end_what_goes_on,
+    forget_in_ledgers,
+    forget_words,
+    hold_person,
+    make_nobody,
+)
+from contacts.actions.history import record
+from contacts.enums import CallbackState, CustomerState
+from contacts.errors import MovedOn, RuleBroken
+from contacts.models import Callback, Customer, Staff
+from crm.actions.told import PROVIDERS
+from crm.erasures import ERASED
+from crm.models import Order, SavedAnswer
+
+logger = logging.getLogger(__name__)
+
+
+def erase_customer(customer: Customer, *, actor: Staff | None, now: datetime) -> None:
+    """Take everything that says who the customer was out of every table, and whoever was merged in.
+
+    Their number stays, with what happened when, for the books. Nothing more is sent to them but
+    what is on its way at this very moment. Nobody else brings them back: the addresses they had
+    are known by a hash, and refused.
+
+    Raises ``MovedOn`` for somebody who is erased already, ``RuleBroken`` for a record that was
+    merged into another.
+    """
+    with transaction.atomic():
+        held = hold_person(customer)
+        _check(next(row for row in held if row.pk == customer.pk))
+        words = _words_of(held)
+        person = make_nobody(held, now=now)
+        end_what_goes_on(person, actor=actor, now=now)
+        leave_campaigns(person.customers)
+        forget_words(person)
+        forget_words_of_campaigns(person.customers, person.wecom_addresses, now=now)
+        Order.objects.filter(customer__in=person.customers).update(items=[])
+        _forget_what_was_told(person, now=now)
+        _forget_answers(person, words)
+        forget_in_ledgers(person)
+        for row in held:
+            record(row, ERASED, actor=actor, at=now)
+        transaction.on_commit(partial(_say_so, person.customers))
+    customer.refresh_from_db()
+
+
+def _check(customer: Customer) -> None:
+    if customer.state == CustomerState.MERGED:
+        raise RuleBroken(
+            _(
+                "This record was merged into customer %(number)s: erase that one, and both are erased."
+            )
+            % {"number": customer.merged_into_id}
+        )
+    if customer.state == CustomerState.ERASED:
+        raise MovedOn(_("This customer has been erased already."))
+
+
+def _say_so(customers: Collection[int]) -> None:
+    """Write the numbers into the log, which outlives a restored backup."""
+    for pk in customers:
+        logger.info("customer %s was erased", pk)
+
+
+def _words_of(held: Collection[Customer]) -> list[str]:
+    """Return the words under which a saved answer may speak of the person, besides addresses."""
+    return [row.name for row in held if len(row.name) > 1]
+
+
+def _forget_what_was_told(person: Person, *, now: datetime) -> None:
+    """Let go of callbacks about the person that still wait, or that nobody could do anything with."""
+    if not person.identities:
+        return
+    named = Q()
+    for row in person.identities:
+        named |= Q(body__contains=row.value)
+    for pk in person.customers:
+        named |= Q(provider__in=PROVIDERS, body__contains=f"-{pk}")
+    waiting = Callback.objects.filter(named).exclude(body="").select_for_update()
+    for callback in waiting.order_by("pk"):
+        rest = _without(callback, person) if callback.provider in PROVIDERS else ""
+        changes = {"body": rest, "error": ""}
+        if not rest:
+            changes |= {"state": CallbackState.DONE, "done_at": callback.done_at or now}
+        Callback.objects.filter(pk=callback.pk).update(**changes)
+
+
+def _without(callback: Callback, person: Person) -> str:
+    """Return what a provider told of others; it tells of many people in one call."""
+    addresses = {row.value.lower() for row in person.identities}
+    key = re.compile(rf"liuke-\d+-({'|'.join(map(str, person.customers))})(\D.*)?")
+    rows = [
+        row
+        for row in json.loads(callback.body)
+        if row.get("address", "").lower() not in addresses and not key.fullmatch(row.get("key", ""))
+    ]
+    return json.dumps(rows, ensure_ascii=False) if rows else ""
+
+
+def _forget_answers(person: Person, words: Collection[str]) -> None:
+    """Empty what the API has answered lately about the person; a repeated request gets nothing."""
+    named = Q()
+    for pk in person.customers:
+        named |= Q(body__regex=rf'"customer":\s*(\{{"id":\s*)?{pk}\M')
+    for word in [*(row.value for row in person.identities), *words]:
+        named |= Q(body__contains=json.dumps(word, ensure_ascii=False)[1:-1])
+    SavedAnswer.objects.filter(named).exclude(status=None).update(body="")
