@@ -193,16 +193,10 @@ def make_customer(
     ``address`` is the external user id in WeCom; without it no channel reaches the customer.
     """
     place = store or (owner and owner.store) or first_store()
-    name = "" if fields.get("state") == CustomerState.ERASED else name
-    customer = Customer.objects.create(
-        name=name,
-        name_key=name_key(name),
-        search_key=search_key(name),
-        store=place,
-        owner=owner,
-        created_at=since,
-        **fields,
-    )
+    named = {"name": name, "name_key": name_key(name), "search_key": search_key(name)}
+    if fields.get("state") == CustomerState.ERASED:
+        named = NOBODY
+    customer = Customer.objects.create(store=place, owner=owner, created_at=since, **named | fields)
     if customer.state == CustomerState.ACTIVE:
         _open_periods([customer], since)
     if address:

@@ -5,7 +5,7 @@ has made them erased: whoever claims a batch from now on skips them.
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -16,6 +16,17 @@ from campaigns.models import Batch, Delivery, PostReaction, SegmentMember, Welco
 _ADDRESSES = """
 UPDATE campaigns_delivery SET address = ''
 WHERE customer_id = ANY(%(customers)s) AND address <> ''
+"""
+
+
+LATELY = timedelta(days=1)
+
+_SLIPPED_IN = """
+UPDATE campaigns_delivery SET address = ''
+WHERE address <> '' AND customer_id = ANY(ARRAY(
+    SELECT DISTINCT gone.customer_id FROM contacts_erasedaddress AS gone
+    WHERE gone.erased_at > %(since)s
+))
 """
 
 
@@ -50,3 +61,14 @@ def forget_words(
     welcomes.update(text="", attachments=[], code="", error="")
     SegmentMember.objects.filter(customer__in=customers).delete()
     PostReaction.objects.filter(by_staff=False, address__in=wecom_addresses).delete()
+
+
+def forget_late_addresses(*, now: datetime) -> int:
+    """Forget what a campaign has written down that was being planned during an erasure.
+
+    It read the address before the erasure and committed after it; nothing is sent there. Returns
+    how many addresses that were.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SLIPPED_IN, {"since": now - LATELY})
+        return int(cursor.rowcount)

@@ -146,6 +146,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "erased addresses",
+                "indexes": [models.Index(fields=["erased_at"], name="erased_address_lately")],
                 "constraints": [
                     models.UniqueConstraint(fields=["digest"], name="erased_address_once"),
                     models.CheckConstraint(

@@ -25,6 +25,10 @@ class ErasedAddress(models.Model):
 
     class Meta:
         verbose_name_plural = "erased addresses"
+        indexes = [
+            # The sweeper: who was erased lately.
+            models.Index(fields=["erased_at"], name="erased_address_lately"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["digest"], name="erased_address_once"),
             models.CheckConstraint(

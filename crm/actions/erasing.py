@@ -6,7 +6,7 @@ What happened stays, in figures and dates; who it was goes, out of every table (
 import json
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import partial
 
@@ -62,6 +62,25 @@ def erase_customer(customer: Customer, *, actor: Staff | None, now: datetime) ->
             record(row, ERASED, actor=actor, at=now)
         transaction.on_commit(partial(_say_so, person.customers))
     customer.refresh_from_db()
+
+
+def erase_again(numbers: Iterable[tuple[int, datetime]], *, now: datetime) -> tuple[int, int]:
+    """Erase once more whom a restored backup has brought back; returns how many, and how many not.
+
+    ``numbers`` are those of an earlier list (``manage.py erasures``), with the moments. Who is
+    erased is left alone, and so is whoever has got a number since: they came after the erasure.
+    """
+    done = passed_over = 0
+    for pk, erased_at in numbers:
+        customer = Customer.objects.filter(pk=pk, created_at__lte=erased_at).first()
+        if customer is not None and customer.merged_into:
+            customer = customer.merged_into  # the two were one person
+        if customer is None or customer.state == CustomerState.ERASED:
+            passed_over += 1
+            continue
+        erase_customer(customer, actor=None, now=now)
+        done += 1
+    return done, passed_over
 
 
 def _check(customer: Customer) -> None:

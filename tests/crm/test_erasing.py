@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from contacts.actions.consent import opt_out
@@ -42,6 +44,7 @@ from contacts.models import (
 )
 from crm.actions.erasing import erase_customer
 from crm.actions.orders import OrderTold, record_order
+from crm.enums import OrderState
 from crm.invariants import check_rules
 from crm.models import Order
 from tests.builders import (
@@ -253,7 +256,7 @@ def test_the_actions_refuse(chen):
         ),
         lambda: opt_out(chen, source="api", evidence="Chen", now=LATER),
         lambda: record_order(
-            chen, OrderTold("shop", "1", NOON, Decimal(10)), actor=None, now=LATER
+            chen, OrderTold("shop", "1", NOON, Decimal(10), OrderState.PAID), actor=None, now=LATER
         ),
     ):
         with pytest.raises(RuleBroken):
@@ -271,7 +274,7 @@ def test_whoever_read_them_before_writes_nothing_after(chen, lin):
 
     with pytest.raises(MovedOn):
         edit_customer(before, {"city": "Suzhou"}, actor=None, now=LATER)
-    learn_profile(before, Profile(name="Chen", gender="female", unionid="u-chen"))
+    learn_profile(before, Profile(name="Chen", gender="female"))
     chen.refresh_from_db()
 
     assert (chen.name, chen.city, chen.gender) == ("", "", "")
@@ -445,3 +448,45 @@ def test_who_came_back_may_be_erased_again(chen, lin):
 
     with pytest.raises(WasErased):
         begin_follow(lin, "wm-chen", profile=Profile(), now=LATER, began_at=LATER)
+
+
+# --- after a restored backup --------------------------------------------------------------------
+
+
+def listed(*args):
+    out = StringIO()
+    call_command("erasures", *args, stdout=out)
+    return out.getvalue()
+
+
+def test_the_list_of_erasures_survives_a_restored_backup(chen, tmp_path):
+    zhao = make_customer("Zhao")
+    erase(zhao)
+    backup = Customer.objects.filter(pk=chen.pk)
+    file = tmp_path / "erasures"
+    file.write_text(listed() + f"{chen.pk}\t{LATER.isoformat()}\n999999\t{LATER.isoformat()}\n")
+
+    said = listed("--again", str(file))
+
+    assert said == "1 erased again, 2 were erased or not there\n"
+    assert backup.get().state == CustomerState.ERASED
+    assert {line.split("\t")[0] for line in listed().splitlines()} == {str(chen.pk), str(zhao.pk)}
+    assert not listed("--since", "2100-01-01T00:00Z")
+
+
+def test_whoever_has_got_a_number_since_is_left_alone(chen, tmp_path):
+    file = tmp_path / "erasures"
+    file.write_text(f"{chen.pk}\t{(NOON - timedelta(days=1)).isoformat()}\n")
+
+    listed("--again", str(file))
+
+    chen.refresh_from_db()
+    assert chen.state == CustomerState.ACTIVE
+
+
+def test_a_list_that_is_none_is_refused(chen, tmp_path):
+    file = tmp_path / "erasures"
+    file.write_text("Chen\n")
+
+    with pytest.raises(CommandError, match="line 1"):
+        listed("--again", str(file))
