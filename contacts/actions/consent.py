@@ -116,9 +116,9 @@ def _say(
 
 def _who_answers(customer: Customer) -> Customer:
     """Lock and return the customer, or the one whom they were merged into."""
-    found = Customer.objects.select_for_update().get(pk=customer.pk)
+    found = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     while found.merged_into_id:
-        found = Customer.objects.select_for_update().get(pk=found.merged_into_id)
+        found = Customer.objects.select_for_update(no_key=True).get(pk=found.merged_into_id)
     return found
 
 

@@ -211,7 +211,7 @@ def tag_customer(
         raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
     added = []
     with transaction.atomic():
-        Customer.objects.select_for_update().filter(pk=customer.pk).first()
+        Customer.objects.select_for_update(no_key=True).filter(pk=customer.pk).first()
         carried = set(
             CustomerTag.objects.filter(customer=customer).values_list("tag_id", flat=True)
         )

@@ -228,6 +228,7 @@ def test_an_unclear_batch_of_wecom_is_found_without_them(shop: Shop, five: list[
     send_batch(batch, now=timezone.now())
     assert Batch.objects.get().state == BatchState.UNCLEAR
     erase(five[0])
+    shop.control.advance(300)
 
     look_up_batch(batch.pk, now=timezone.now() + LOOK_EVERY)
 
@@ -245,6 +246,7 @@ def test_a_batch_ends_once_all_others_are_known(shop: Shop, five: list[Customer]
     assert batch is not None
     send_batch(batch, now=timezone.now())
     erase(five[0])
+    shop.control.advance(300)
     shop.control.confirm(userid=lin.wecom_userid or "")
 
     check_batch(batch.pk, now=timezone.now() + timedelta(minutes=5))

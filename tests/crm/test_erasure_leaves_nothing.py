@@ -177,7 +177,7 @@ def live_a_full_life(api: APIClient, chen: Customer, lin: Staff) -> None:
     items = [{"name": SONG, "sku": "1", "category": "", "quantity": 1, "price": "10.00"}]
     post(api, "orders", order | {"customer": pk, "state": "paid", "items": items})
     coupon = {"code": "KANARIE-10", "title": SONG, "percent": 10, "expires_at": "2030-01-01T00:00Z"}
-    post(api, "coupons", coupon | {"customer": pk})
+    post(api, "coupons", {"coupons": [coupon | {"customer": pk, "source": SONG}]})
     word = {"channel": "sms", "source": "kanarie himself", "evidence": SONG}
     post(api, f"customers/{pk}/opt-out", word, 200)
     make_loss(make_staff("Mei"), chen, note=SONG, state="written_off")
