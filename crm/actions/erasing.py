@@ -29,7 +29,6 @@ from contacts.enums import CallbackState, CustomerState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Callback, Customer, Staff
 from crm.actions.told import PROVIDERS
-from crm.erasures import ERASED
 from crm.models import Order, SavedAnswer
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ def erase_customer(customer: Customer, *, actor: Staff | None, now: datetime) ->
         _forget_answers(person, words)
         forget_in_ledgers(person)
         for row in held:
-            record(row, ERASED, actor=actor, at=now)
+            record(row, "customer.erased", actor=actor, at=now)
         transaction.on_commit(partial(_say_so, person.customers))
     customer.refresh_from_db()
 
