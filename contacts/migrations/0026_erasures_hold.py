@@ -3,8 +3,10 @@
 A callback whose effect is done is known by its key; its body speaks of a person for no more use.
 """
 
+from django.apps.registry import Apps
 from django.contrib.postgres.operations import AddIndexConcurrently, ValidateConstraint
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.models import Q
 
 PART = 10_000
@@ -16,7 +18,7 @@ UPDATE contacts_callback SET body = '' WHERE id IN (
 """
 
 
-def let_go(_apps, schema_editor):
+def let_go(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Empty the bodies of callbacks that are done, some at a time; may be repeated."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(LET_GO, [PART])

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -124,7 +125,7 @@ def _forget_what_was_told(person: Person, *, now: datetime) -> None:
     waiting = Callback.objects.filter(named).exclude(body="").select_for_update()
     for callback in waiting.order_by("pk"):
         rest = _without(callback, person) if callback.provider in PROVIDERS else ""
-        changes = {"body": rest, "error": ""}
+        changes: dict[str, Any] = {"body": rest, "error": ""}
         if not rest:
             changes |= {"state": CallbackState.DONE, "done_at": callback.done_at or now}
         Callback.objects.filter(pk=callback.pk).update(**changes)

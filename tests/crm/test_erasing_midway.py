@@ -21,7 +21,7 @@ from campaigns.models import Batch, Campaign, Delivery, Engagement
 from campaigns.tracking.receipts import note_receipts
 from connectors.base import Answer, Outcome, Receipt, ReceiptKind
 from contacts.enums import IdentityKind
-from contacts.models import ConsentEntry, Customer, Interaction
+from contacts.models import ConsentEntry, Customer, Interaction, Staff
 from crm.actions.erasing import erase_customer
 from crm.actions.sweeping import do_what_is_due
 from crm.invariants import check_rules
@@ -61,6 +61,11 @@ def five() -> list[Customer]:
 
 def erase(customer: Customer) -> None:
     erase_customer(customer, actor=None, now=timezone.now())
+
+
+def owner_of(customer: Customer) -> Staff:
+    assert customer.owner
+    return customer.owner
 
 
 def plan(channel: str = "webhook") -> Campaign:
@@ -191,7 +196,7 @@ def test_an_unclear_letter_waits_for_a_person(settings: Any, five: list[Customer
 
 
 def test_a_batch_of_wecom_goes_to_all_the_others(shop: Shop, five: list[Customer]) -> None:
-    shop.open(five[0].owner)
+    shop.open(owner_of(five[0]))
     campaign = plan("wecom")
     gone = address_of(five[0])
     erase(five[0])
@@ -206,7 +211,7 @@ def test_a_batch_of_wecom_goes_to_all_the_others(shop: Shop, five: list[Customer
 
 
 def test_a_batch_of_wecom_that_is_claimed_leaves_them_out(shop: Shop, five: list[Customer]) -> None:
-    shop.open(five[0].owner)
+    shop.open(owner_of(five[0]))
     campaign = plan("wecom")
     gone = address_of(five[0])
     batch = claim_batch(campaign.pk, now=timezone.now())
@@ -220,7 +225,7 @@ def test_a_batch_of_wecom_that_is_claimed_leaves_them_out(shop: Shop, five: list
 
 
 def test_an_unclear_batch_of_wecom_is_found_without_them(shop: Shop, five: list[Customer]) -> None:
-    shop.open(five[0].owner)
+    shop.open(owner_of(five[0]))
     campaign = plan("wecom")
     batch = claim_batch(campaign.pk, now=timezone.now())
     assert batch is not None
@@ -238,8 +243,7 @@ def test_an_unclear_batch_of_wecom_is_found_without_them(shop: Shop, five: list[
 
 
 def test_a_batch_ends_once_all_others_are_known(shop: Shop, five: list[Customer]) -> None:
-    lin = five[0].owner
-    assert lin is not None
+    lin = owner_of(five[0])
     shop.open(lin)
     campaign = plan("wecom")
     batch = claim_batch(campaign.pk, now=timezone.now())
