@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from contacts.models import Customer, Follow, HandoverItem, HistoryEntry, Interaction, Staff
+from contacts.models import Customer, Follow, HandoverItem, HistoryEntry, Staff
 
 ERASED = "customer.erased"
 """What is left in the history: who did it and when, of whom nothing but the number."""
@@ -17,7 +17,6 @@ class Outlook:
     """What a person should know before they erase somebody."""
 
     merged: int
-    interactions: int
     connected: list[Staff]
     is_moving: bool
 
@@ -28,7 +27,6 @@ def erasure_outlook(customer: Customer) -> Outlook:
     follows = Follow.objects.active().filter(customer__in=theirs)
     return Outlook(
         merged=theirs.exclude(pk=customer.pk).count(),
-        interactions=Interaction.objects.filter(customer__in=theirs).count(),
         connected=list(Staff.objects.filter(pk__in=follows.values("staff")).order_by("name_key")),
         is_moving=HandoverItem.objects.filter(customer__in=theirs, closed_at=None).exists(),
     )

@@ -41,6 +41,8 @@ def test_the_page_says_what_goes_and_what_stays(browser: Client, chen: Customer)
 
     text = browser.get(erasing(chen)).text
 
+    assert f'href="{page(chen)}"><' in text
+    assert text.count("Chen Jing") >= 4  # the title, the heading, the way back, what to type
     assert "Who it was goes" in text
     assert "What happened stays, without a name" in text
     assert "1 record that was merged into this one" in text
