@@ -82,6 +82,8 @@ class Parcel:
     attachments: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     tags: Sequence[str] = ()
     """Only customers with any of these tags of the channel; for moments."""
+    forgotten: int = 0
+    """So many more may have been in it, whose addresses are not known any more."""
 
 
 @dataclass(frozen=True, slots=True)

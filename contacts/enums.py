@@ -92,6 +92,7 @@ class FollowEnd(TextChoices):
     LOST = "lost", _("lost on handover")
     MISSING = "missing", _("not in WeCom any more")
     MERGED = "merged", _("goes on under another record of the customer")
+    ERASED = "erased", _("customer erased")
 
 
 class OwnershipReason(TextChoices):

@@ -7,6 +7,10 @@ class RuleBroken(Exception):
     """The request is against a rule; the message is shown to the person and says what to do."""
 
 
+class WasErased(RuleBroken):
+    """Somebody with this address was erased at their request, and is not taken in again."""
+
+
 class MovedOn(Exception):
     """Somebody else was faster; the message is shown and the fresh row should be loaded."""
 

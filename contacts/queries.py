@@ -234,6 +234,7 @@ _TITLES = {
     "customer.took_in": gettext_lazy("Another record was merged into this one"),
     "customer.unmerged": gettext_lazy("Taken out of another record again"),
     "customer.gave_back": gettext_lazy("A record that had been merged was taken out again"),
+    "customer.erased": gettext_lazy("Erased at their request"),
     "follow.ended": gettext_lazy("Connection ended"),
     "loss.reason": gettext_lazy("Why the customer left"),
     "loss.win_back": gettext_lazy("To be won back"),

@@ -139,6 +139,11 @@ _CUSTOMERS = (
         carries={"channel": "email", "purpose": "campaign"},
     ),
     EventType(
+        "customer.erased",
+        _("A customer was erased at their request: forget whom this number meant."),
+        "customer",
+    ),
+    EventType(
         "customer.lost",
         _("A customer is connected with nobody any more."),
         "loss",

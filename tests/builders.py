@@ -13,6 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -40,6 +42,7 @@ from campaigns.models import (
     Series,
     Welcome,
 )
+from contacts.actions.forgetting import NOBODY
 from contacts.enums import (
     Channel,
     CustomerState,
@@ -73,6 +76,7 @@ from contacts.models import (
     GroupChat,
     Handover,
     HandoverItem,
+    HistoryEntry,
     Identity,
     Interaction,
     Loss,
@@ -189,20 +193,32 @@ def make_customer(
     ``address`` is the external user id in WeCom; without it no channel reaches the customer.
     """
     place = store or (owner and owner.store) or first_store()
-    customer = Customer.objects.create(
-        name=name,
-        name_key=name_key(name),
-        search_key=search_key(name),
-        store=place,
-        owner=owner,
-        created_at=since,
-        **fields,
-    )
+    named = {"name": name, "name_key": name_key(name), "search_key": search_key(name)}
+    if fields.get("state") == CustomerState.ERASED:
+        named = NOBODY
+    customer = Customer.objects.create(store=place, owner=owner, created_at=since, **named | fields)
     if customer.state == CustomerState.ACTIVE:
         _open_periods([customer], since)
     if address:
         make_identity(customer, address)
     return customer
+
+
+def make_erased(customer: Customer | None = None) -> Customer:
+    """What is left of a customer who was erased: a number, and the entry that says so."""
+    gone = customer or make_customer()
+    gone.ownership_periods.filter(ended_at=None).update(ended_at=Greatest("began_at", Value(NOON)))
+    Customer.objects.filter(pk=gone.pk).update(state=CustomerState.ERASED, owner=None, **NOBODY)
+    gone.identities.all().delete()
+    HistoryEntry.objects.create(
+        action="customer.erased",
+        subject_kind="customer",
+        subject_id=gone.pk,
+        customer=gone,
+        at=NOON,
+    )
+    gone.refresh_from_db()
+    return gone
 
 
 @transaction.atomic

@@ -96,15 +96,21 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
 
 
 def parcel_of(batch: Batch) -> Parcel:
-    """Build what is sent for a batch, but for its attachments; the same on every attempt."""
+    """Build what is sent for a batch, but for its attachments; the same on every attempt.
+
+    Whoever was erased since is left out, and counted: the channel may know of them.
+    """
     sender = batch.sender
     still_ours = [DeliveryState.QUEUED, DeliveryState.UNCLEAR, DeliveryState.HANDED]
-    addresses = Delivery.objects.filter(batch=batch, state__in=still_ours).order_by("slot")
+    found = Delivery.objects.filter(batch=batch, state__in=still_ours).order_by("slot")
+    addresses = list(found.values_list("address", flat=True))
+    known = [address for address in addresses if address]
     return Parcel(
         key=f"liuke-{batch.campaign_id}-{batch.seq}",
         sender=(sender.wecom_userid or "") if sender else "",
         text=_words(batch),
-        addresses=list(addresses.values_list("address", flat=True)),
+        addresses=known,
+        forgotten=len(addresses) - len(known),
     )
 
 

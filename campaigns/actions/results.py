@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from campaigns.actions.batches import parcel_of
 from campaigns.actions.campaigns import advance_campaign
@@ -111,7 +112,7 @@ def _write_results(
         handed = Delivery.objects.filter(batch=batch, state=DeliveryState.HANDED)
         if given_up:
             handed.update(state=DeliveryState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)
-        over = given_up or not handed.exists()
+        over = given_up or _nobody_waits(handed, is_confirmed=bool(progress.confirmed_at))
         changes: Mapping[str, object] = (
             {"state": BatchState.DONE, "done_at": now, "next_attempt_at": None}
             if over
@@ -120,6 +121,14 @@ def _write_results(
         Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
             confirmed_at=batch.confirmed_at or progress.confirmed_at, **changes
         )
+
+
+def _nobody_waits(handed: QuerySet[Delivery], *, is_confirmed: bool) -> bool:
+    """Whether all results are in; of those who were erased since, none will ever be known."""
+    if not is_confirmed or handed.exclude(address="").exists():
+        return not handed.exists()
+    handed.update(state=DeliveryState.CANCELLED, reason=DeliveryReason.GONE)
+    return True
 
 
 def _write_fates(batch: Batch, results: list[Result]) -> None:

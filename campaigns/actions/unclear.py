@@ -41,6 +41,8 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
     """Ask the channel about each unclear letter of a batch that this worker has claimed to ask.
 
     One that it has counts as sent; one that it has not after ``LOOKS`` looks is queued again.
+    Nobody can ask about the letter of somebody who was erased since: it stays unclear, until a
+    person writes it off.
     """
     connector = direct_connector(batch.campaign.channel)
     if connector.abilities.recovery is not Recovery.ASKABLE:
@@ -48,8 +50,11 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
         return
     writer = Writer(batch.campaign)
     since = (batch.campaign.planned_at or now) - timedelta(minutes=1)
-    found, missing = {}, []
+    found, missing, forgotten = {}, [], []
     for person in recipients_in([batch.pk], DeliveryState.UNCLEAR, coupons=writer.names_coupons):
+        if not person.address:
+            forgotten.append(person.customer_id)
+            continue
         try:
             answer = connector.look_up(writer.letter(person, batch.variant), since=since, until=now)
         except ChannelBusy as busy:
@@ -68,7 +73,8 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
             looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY
         )
         return
-    _queue_again(batch.campaign, [batch.pk], now=now)
+    _queue_again(batch.campaign, [batch.pk], now=now, barred=forgotten)
+    Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(next_attempt_at=None)
 
 
 def _note_found(batch: Batch, found: dict[int, str], *, now: datetime) -> None:

@@ -63,6 +63,9 @@ INSERT INTO campaigns_engagement
 SELECT campaign_id, customer_id, %(kind)s, 0, 1, 0, min(at), min(at)
 FROM unnest(%(campaigns)s::bigint[], %(customers)s::bigint[], %(times)s::timestamptz[])
     AS told (campaign_id, customer_id, at)
+WHERE NOT EXISTS (
+    SELECT FROM contacts_customer WHERE id = told.customer_id AND state = 'erased'
+)
 GROUP BY 1, 2
 ON CONFLICT DO NOTHING
 """

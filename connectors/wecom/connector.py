@@ -108,7 +108,7 @@ class WeComConnector:
             for message in get_groupmsg_list_v2(client, start, until):
                 if message.msg_id in known or message.text != parcel.text:
                     continue
-                reached = self._reached_by(client, message.msg_id, parcel.sender, wanted)
+                reached = self._reached_by(client, message.msg_id, parcel, wanted)
                 if reached:
                     return Handed(message.msg_id, wanted - reached)
             return None
@@ -148,15 +148,20 @@ class WeComConnector:
         return uploading(self._connected(), file)
 
     def _reached_by(
-        self, client: WeComClient, msg_id: str, sender: str, wanted: set[str]
+        self, client: WeComClient, msg_id: str, parcel: Parcel, wanted: set[str]
     ) -> set[str]:
-        """Whom one sender's part of a message is for; nobody if it is for anybody not wanted."""
-        reached = set()
+        """Whom one sender's part of a message is for; nobody if it is for anybody not wanted.
+
+        It may be for as many others as were in the parcel and have been forgotten since.
+        """
+        reached: set[str] = set()
+        others: set[str] = set()
         try:
-            for row in get_groupmsg_send_result(client, msg_id, sender):
-                if row.external_user_id not in wanted:
+            for row in get_groupmsg_send_result(client, msg_id, parcel.sender):
+                is_wanted = row.external_user_id in wanted
+                (reached if is_wanted else others).add(row.external_user_id)
+                if len(others) > parcel.forgotten:
                     return set()
-                reached.add(row.external_user_id)
         except Refused:  # another sender's message
             return set()
         return reached

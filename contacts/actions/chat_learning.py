@@ -21,7 +21,8 @@ from contacts.actions.closing import close_if_settled
 from contacts.actions.departures import hand_on_late_chat
 from contacts.actions.staff import staff_by_channel_userid
 from contacts.doorbell import ring
-from contacts.enums import ItemState
+from contacts.enums import IdentityKind, ItemState
+from contacts.erased import without_the_erased
 from contacts.models import ChatItem, GroupChat, Handover, Staff, Store
 from contacts.wecom import READING, wecom
 
@@ -150,7 +151,8 @@ def _take_over(chat: Chat, now: datetime) -> GroupChat:
     if row.known_at and row.known_at > now:
         return row
     row.name, row.members = chat.name[:255], chat.members
-    row.customers = [address for address in chat.customers if len(address) <= 64]
+    kept = [address for address in chat.customers if len(address) <= 64]
+    row.customers = without_the_erased(IdentityKind.WECOM, kept)
     row.known_at, row.dismissed_at = now, None
     is_news = owner is not None and row.left_by_id != owner.pk
     if owner and owner.is_employed:

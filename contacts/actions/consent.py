@@ -34,7 +34,8 @@ def opt_out(
 ) -> None:
     """Send the customer no more of this from now on; without channel and purpose, nothing at all.
 
-    Somebody who was merged into another speaks for both. Saying it twice is no error.
+    Somebody who was merged into another speaks for both. Saying it twice is no error. Raises
+    ``RuleBroken`` for somebody who was erased, who gets nothing anyway.
     """
     said = _Word(channel, purpose, granted=False)
     _say(customer, said, source=source, evidence=evidence, now=now, actor=actor)
@@ -105,8 +106,8 @@ def _say(
         raise RuleBroken(_("There is no purpose “%(name)s”.") % {"name": said.purpose})
     with transaction.atomic():
         person = _who_answers(customer)
-        if said.granted and person.state != CustomerState.ACTIVE:
-            raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": person.name})
+        if person.state != CustomerState.ACTIVE:
+            raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": person})
         _keep_the_rest(person)
         _hold(person, said, now=now)
         _mark_customer(person, said, now=now)
@@ -120,9 +121,9 @@ def _say(
 
 def _who_answers(customer: Customer) -> Customer:
     """Lock and return the customer, or the one whom they were merged into."""
-    found = Customer.objects.select_for_update().get(pk=customer.pk)
+    found = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     while found.merged_into_id:
-        found = Customer.objects.select_for_update().get(pk=found.merged_into_id)
+        found = Customer.objects.select_for_update(no_key=True).get(pk=found.merged_into_id)
     return found
 
 

@@ -163,9 +163,7 @@ def _check_customers(coupons: Iterable[Coupon]) -> None:
     locked = Customer.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
     for customer in locked:
         if customer.state != CustomerState.ACTIVE:
-            raise RuleBroken(
-                _("%(name)s is no longer an active customer.") % {"name": customer.name}
-            )
+            raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
 
 
 def _known(codes: Iterable[str]) -> dict[str, Coupon]:

@@ -12,6 +12,7 @@ from connectors.wecom.api.customers import Profile as ChannelProfile
 from contacts.actions.history import record
 from contacts.actions.ownership import begin_ownership
 from contacts.enums import CustomerState, Gender, IdentityKind, OwnershipReason
+from contacts.erased import erased_among
 from contacts.errors import RuleBroken, broken_constraint
 from contacts.models import Customer, CustomerTag, Identity, Staff, Store, Tag
 from contacts.names import name_key, search_key
@@ -134,13 +135,18 @@ def add_customer(
 
 
 def add_addresses(customer: Customer, addresses: Sequence[Address], *, now: datetime) -> None:
-    """Note the addresses that are not known yet; what belongs to somebody else stays there."""
+    """Note the addresses that are not known yet; what belongs to somebody else stays there.
+
+    Those of somebody who was erased are left out.
+    """
+    gone = erased_among(addresses)
+    addresses = [address for address in addresses if address not in gone]
     if not addresses:
         return
     Identity.objects.bulk_create(_identities(customer, addresses, now), ignore_conflicts=True)
     if any(address.kind in _SEARCHED for address in addresses):
         keys = name_keys(customer.name, searched_addresses(customer))
-        Customer.objects.filter(pk=customer.pk).update(**keys)
+        Customer.objects.active().filter(pk=customer.pk).update(**keys)
         customer.refresh_from_db(fields=list(keys))
 
 
@@ -173,11 +179,15 @@ def learn_profile(customer: Customer, profile: Profile) -> None:
 
     A unionid that belongs to another customer is left there: the two are for a person to merge.
     """
-    if profile.unionid:
-        Identity.objects.bulk_create(
-            [Identity(customer=customer, kind=IdentityKind.WECHAT, value=profile.unionid)],
-            ignore_conflicts=True,
-        )
+    union = [Address(IdentityKind.WECHAT, profile.unionid)] if profile.unionid else []
+    Identity.objects.bulk_create(
+        [
+            Identity(customer=customer, kind=address.kind, value=address.value)
+            for address in union
+            if not erased_among(union)
+        ],
+        ignore_conflicts=True,
+    )
     changes: dict[str, str] = {}
     if profile.name.strip() and not customer.name:
         name = profile.name.strip()[:255]
@@ -185,7 +195,7 @@ def learn_profile(customer: Customer, profile: Profile) -> None:
     if profile.gender and not customer.gender:
         changes["gender"] = profile.gender
     if changes:
-        Customer.objects.filter(pk=customer.pk).update(**changes)
+        Customer.objects.active().filter(pk=customer.pk).update(**changes)
         customer.refresh_from_db(fields=list(changes))
 
 
@@ -199,9 +209,9 @@ def tag_customer(
     """
     added = []
     with transaction.atomic():
-        locked = Customer.objects.select_for_update().get(pk=customer.pk)
+        locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         if locked.state != CustomerState.ACTIVE:
-            raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": locked.name})
+            raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": locked})
         carried = set(
             CustomerTag.objects.filter(customer=customer).values_list("tag_id", flat=True)
         )

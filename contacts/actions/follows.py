@@ -5,7 +5,14 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from contacts.actions.customers import Profile, find_customer, find_or_create_customer, tag_customer
+from contacts.actions.customers import (
+    Address,
+    Profile,
+    find_customer,
+    find_or_create_customer,
+    tag_customer,
+)
+from contacts.actions.erased_addresses import let_back_in
 from contacts.actions.history import record
 from contacts.actions.losses import LOSING, hold_customers, record_losses, win_back
 from contacts.actions.ownership import move_ownership
@@ -39,9 +46,13 @@ def begin_follow(
     staff member has departed meanwhile the customer goes to the pool of the store instead. A
     follow that exists is returned as it is, so a repeated call changes nothing; so is one that has
     ended since ``began_at``: the news is older than the end. Who had been lost is won back.
+
+    Somebody who was erased is a new customer if they came by themselves since, which ``began_at``
+    tells; otherwise ``WasErased`` is raised.
     """
     store = _store_of(staff, code)
     with transaction.atomic():
+        let_back_in([Address(IdentityKind.WECOM, address)], began_at=began_at)
         owner = staff if staff.is_employed else None
         customer, created = _take_in(address, profile, store, owner, now)
         if not created:

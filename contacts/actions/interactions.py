@@ -31,7 +31,7 @@ def log_interaction(
     if at > now + _CLOCK_TOLERANCE:
         raise RuleBroken(_("An interaction cannot lie in the future. Choose an earlier time."))
     if customer.state != CustomerState.ACTIVE:
-        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
+        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
     with transaction.atomic():
         interaction = Interaction.objects.create(
             customer=customer,

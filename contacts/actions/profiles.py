@@ -15,9 +15,10 @@ from contacts.actions.customers import (
     name_keys,
     searched_addresses,
 )
+from contacts.actions.erased_addresses import refuse_the_erased
 from contacts.actions.history import record
 from contacts.enums import CustomerState
-from contacts.errors import RuleBroken, broken_constraint
+from contacts.errors import MovedOn, RuleBroken, broken_constraint
 from contacts.models import Customer, Identity, Staff, Store
 
 EDITABLE = frozenset({"name", "gender", "birthday", "city", "note", "time_zone"})
@@ -37,12 +38,13 @@ def take_in_customer(
 
     An existing customer gets the addresses and details that were not known; what is known is
     never overwritten, and store and owner stay. Raises ``RuleBroken`` if the addresses belong
-    to two customers, or the owner has departed. Two callers who bring the same stranger at the
+    to two customers, one of them was of somebody who was erased, or the owner has departed. Two callers who bring the same stranger at the
     same moment create one customer.
     """
     wanted = sorted(set(addresses))
     if not wanted:
         raise RuleBroken(_("Give at least one identity, so that the customer can be found again."))
+    refuse_the_erased(wanted)
     customer = _find(wanted)
     if customer is None:
         try:
@@ -64,7 +66,7 @@ def edit_customer(
     if set(changes) - EDITABLE:
         raise RuleBroken(_("Only name, gender, birthday, city, note and time zone can be changed."))
     if customer.state != CustomerState.ACTIVE:
-        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
+        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
     values = dict(changes)
     if "name" in values:
         values["name"] = values["name"].strip()
@@ -74,7 +76,8 @@ def edit_customer(
     if not values:
         return
     with transaction.atomic():
-        Customer.objects.filter(pk=customer.pk).update(**values)
+        if not Customer.objects.active().filter(pk=customer.pk).update(**values):
+            raise MovedOn(_("This customer has just been merged or erased."))
         fields = {"fields": sorted(changes)}
         record(customer, "customer.edited", actor=actor, at=now, data=fields)
     customer.refresh_from_db()
@@ -133,7 +136,8 @@ def _learn(
         add_addresses(customer, addresses, now=now)
         if blanks:
             keys = name_keys(blanks.get("name", customer.name), searched_addresses(customer))
-            Customer.objects.filter(pk=customer.pk).update(**blanks, **keys)
+            if not Customer.objects.active().filter(pk=customer.pk).update(**blanks, **keys):
+                raise MovedOn(_("This customer has just been merged or erased."))
             fields = {"fields": sorted(blanks)}
             record(customer, "customer.edited", actor=actor, at=now, data=fields)
     customer.refresh_from_db()

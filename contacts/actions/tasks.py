@@ -187,7 +187,7 @@ def _hold(customer: Customer) -> None:
         cursor.execute(_KEEP_IN_PLACE, [customer.pk])
         (state,) = cursor.fetchone()
     if state != CustomerState.ACTIVE:
-        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
+        raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
 
 
 def _refusal(error: IntegrityError, staff: Staff | None) -> Exception:

@@ -7,6 +7,7 @@ from contacts.models.codes import ContactCode
 from contacts.models.consents import Consent, ConsentEntry
 from contacts.models.coupons import Coupon
 from contacts.models.customers import Customer, Identity
+from contacts.models.erasures import ErasedAddress
 from contacts.models.follows import Follow
 from contacts.models.handovers import Handover, HandoverItem, HandoverRequest
 from contacts.models.history import HistoryEntry
@@ -35,6 +36,7 @@ __all__ = [
     "Customer",
     "CustomerTag",
     "Department",
+    "ErasedAddress",
     "Finding",
     "Follow",
     "GroupChat",

@@ -10,8 +10,8 @@ class Callback(models.Model):
     """One verified callback, stored once before it is answered, worked on afterwards.
 
     ``key`` is the SHA-256 of the decrypted body: a repeated callback has the same one and no
-    second row. ``body`` holds the decrypted text; it is cleared of nothing, and read by workers
-    only.
+    second row. ``body`` holds the decrypted text, read by workers only, until what it
+    tells has been done: then it is empty.
     """
 
     provider = models.CharField(max_length=12, default="wecom")
@@ -35,6 +35,8 @@ class Callback(models.Model):
             models.Index(
                 fields=["next_attempt_at"], condition=Q(state="received"), name="callback_due"
             ),
+            # An erasure: what still speaks of somebody.
+            models.Index(fields=["id"], condition=~Q(body=""), name="callback_with_body"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["provider", "key"], name="callback_stored_once"),

@@ -10,7 +10,8 @@ from contacts.models.customers import Customer
 class ConsentEntry(models.Model):
     """One thing that a customer said about messages. Append-only.
 
-    An empty ``channel`` or ``purpose`` means all of them.
+    An empty ``channel`` or ``purpose`` means all of them. Of somebody who was erased the words go,
+    and that they said yes or no stays (ADR 0032).
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="consents")

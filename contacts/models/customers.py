@@ -29,7 +29,9 @@ class Customer(models.Model):
     rests in the pool of ``store``. The row always agrees with the customer's one open
     ``OwnershipPeriod``: the database checks it when a transaction ends
     (constraint ``customer_has_open_ownership``), and refuses a departed owner at once
-    (``customer_owner_is_employed``). Rows are merged or erased, never deleted. ``spent`` is the
+    (``customer_owner_is_employed``). Rows are merged or erased, never deleted; of an erased one no
+    column says who it was (``customer_erased_is_nobody``), and the database refuses anything that is
+    said of one (migration 0025). ``spent`` is the
     customer's value: what they have paid in all, in the company's currency. ``time_zone`` is an
     IANA name; empty means the company's.
     """
@@ -95,9 +97,26 @@ class Customer(models.Model):
                 | (~Q(state=CustomerState.MERGED) & Q(merged_into=None)),
                 name="customer_merged_has_target",
             ),
+            models.CheckConstraint(
+                condition=~Q(state=CustomerState.ERASED)
+                | Q(
+                    name="",
+                    name_key="",
+                    search_key="",
+                    gender="",
+                    birthday=None,
+                    city="",
+                    note="",
+                    time_zone="",
+                    attributes={},
+                ),
+                name="customer_erased_is_nobody",
+            ),
         ]
 
     def __str__(self) -> str:
+        if self.state == CustomerState.ERASED:
+            return gettext("Erased customer")
         return self.name or gettext("New contact")
 
 

@@ -1,4 +1,8 @@
-"""History: who did what to what, when. Append-only for everybody."""
+"""History: who did what to what, when. Append-only for everybody.
+
+There is one narrow door, for an erasure (ADR 0032): of entries about an erased customer, words
+can be taken out of ``data`` and ``source``. Nothing else of them ever changes, and none is removed.
+"""
 
 from django.db import models
 

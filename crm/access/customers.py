@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 
-from contacts.enums import CustomerState, Role
+from contacts.enums import CustomerState, Role, Scope
 from contacts.models import Coupon, Customer, Interaction, Loss, Merge, OwnershipPeriod
 from contacts.pools import offered_to, resting, rule_of, within_reach
 from crm.access.viewer import Viewer, require_guide
@@ -31,14 +33,38 @@ def customer_for(viewer: Viewer, pk: int, *roles: Role) -> Customer:
     return get_object_or_404(found, pk=pk)
 
 
+def may_erase(viewer: Viewer) -> bool:
+    """Erasing is for administrators, and for managers of the whole company."""
+    return viewer.has(Role.ADMINISTRATOR) or _manages_everything(viewer)
+
+
+def record_to_erase(viewer: Viewer, pk: int) -> Customer:
+    """Return one record within reach, merged and erased ones too, or answer 404.
+
+    Raises ``PermissionDenied`` for those who may not erase anybody.
+    """
+    if not may_erase(viewer):
+        raise PermissionDenied(
+            _("Only administrators, and managers of the whole company, can erase a customer.")
+        )
+    stores = None if _manages_everything(viewer) else viewer.stores_for(Role.ADMINISTRATOR)
+    records = Customer.objects.select_related("owner", "store")
+    within = records if stores is None else records.filter(store__in=stores)
+    return get_object_or_404(within, pk=pk)
+
+
+def _manages_everything(viewer: Viewer) -> bool:
+    return viewer.scopes.get(Role.MANAGER) == Scope.COMPANY
+
+
 def sees_numbers(viewer: Viewer, customer: Customer) -> bool:
     """Phone numbers are for those who answer for the customer, and for their managers."""
     return customer.owner_id == viewer.staff.pk or viewer.reaches(customer.store_id, Role.MANAGER)
 
 
-def survivor_for(viewer: Viewer, pk: int) -> Customer:
-    """Return the customer into whom a record was merged, if the person sees them, or answer 404."""
-    return get_object_or_404(customers_of(viewer), merged__pk=pk)
+def survivor_for(viewer: Viewer, pk: int) -> Customer | None:
+    """Return the customer into whom a record was merged, if there is one whom the person sees."""
+    return customers_of(viewer).filter(merged__pk=pk).first()
 
 
 def merge_for(viewer: Viewer, pk: int) -> Merge:

@@ -28,8 +28,9 @@ from contacts.actions.staff import (
     staff_by_channel_userid,
 )
 from contacts.doorbell import ring
-from contacts.enums import CallbackState, FollowEnd
-from contacts.errors import MovedOn
+from contacts.enums import CallbackState, FollowEnd, IdentityKind
+from contacts.erased import without_the_erased
+from contacts.errors import MovedOn, WasErased
 from contacts.models import Callback, ContactCode, Customer, Follow
 from contacts.wecom import wecom
 from crm import tasks
@@ -97,7 +98,7 @@ def process_callback(callback_id: int, *, now: datetime) -> bool:
         logger.exception("callback %s could not be processed", row.pk)
         _try_again(row, f"{type(error).__name__}: {error}", now=now)
     else:
-        _ours(row).update(state=CallbackState.DONE, done_at=now, error="")
+        _ours(row).update(state=CallbackState.DONE, done_at=now, error="", body="")
     return True
 
 
@@ -146,15 +147,18 @@ def _customer_added(event: Event, now: datetime) -> None:
     staff = staff_by_channel_userid(event.user_id) or hire_from_channel(event.user_id, "", now=now)
     code = _contact_code(event.state)
     at = _at(event.create_time, now)
-    follow = begin_follow(
-        staff,
-        event.external_user_id,
-        profile=Profile(),
-        now=now,
-        began_at=at,
-        code=code,
-        came_by=event.state,
-    )
+    try:
+        follow = begin_follow(
+            staff,
+            event.external_user_id,
+            profile=Profile(),
+            now=now,
+            began_at=at,
+            code=code,
+            came_by=event.state,
+        )
+    except WasErased:
+        return  # the news is older than the erasure
     if event.welcome_code:
         _learn_name_for_greeting(follow, event.external_user_id, code)
         receive_welcome(follow, event.welcome_code, contact_code=code, issued_at=at, now=now)
@@ -190,14 +194,19 @@ def _end(event: Event, reason: FollowEnd, now: datetime) -> None:
     staff = staff_by_channel_userid(event.user_id)
     at = _at(event.create_time, now)
     known = staff and end_follow(staff, event.external_user_id, reason=reason, at=at, now=now)
-    if not known and at > now - TOGETHER:
+    if not known and at > now - TOGETHER and not _is_erased(event):
         raise NotYet("the follow is not known yet")
 
 
 def _transfer_failed(event: Event, now: datetime) -> None:
     found = note_transfer_failed(event.user_id, event.external_user_id, event.fail_reason, now=now)
-    if not found and _at(event.create_time, now) > now - TOGETHER:
+    if not found and _at(event.create_time, now) > now - TOGETHER and not _is_erased(event):
         raise NotYet("no open handover item fits yet")
+
+
+def _is_erased(event: Event) -> bool:
+    """Whether it speaks of somebody who was erased, so that nothing is to be waited for."""
+    return not without_the_erased(IdentityKind.WECOM, [event.external_user_id])
 
 
 def _staff_removed(event: Event, now: datetime) -> None:

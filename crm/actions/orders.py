@@ -155,7 +155,7 @@ def _is_news(known: Order, told: OrderTold) -> bool:
 
 
 def _no_customer(customer: Customer) -> RuleBroken:
-    return RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer.name})
+    return RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
 
 
 def _of_another(told: OrderTold) -> RuleBroken:

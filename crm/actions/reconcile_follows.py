@@ -19,6 +19,7 @@ from contacts.actions.customers import from_channel, learn_profile
 from contacts.actions.staff import staff_by_channel_userids
 from contacts.actions.sync import take_over_follow
 from contacts.enums import CustomerState, FindingKind, FollowEnd
+from contacts.errors import WasErased
 from contacts.models import Customer, Follow, SeenFollow, Staff
 from crm.actions.findings import Difference
 from crm.actions.reconcile_leavers import plan_the_forgotten
@@ -216,7 +217,11 @@ def _compare(run: Run, told: Sequence[Told]) -> list[tuple[int, str]]:
             if match.is_nameless:
                 learn_profile(Customer.objects.get(pk=match.customer_id), from_channel(one.profile))
         else:
-            follow_id = _begin(run, one, was_missed=bool(match and match.follow_id)).pk
+            try:
+                follow_id = _begin(run, one, was_missed=bool(match and match.follow_id)).pk
+            except WasErased:
+                run.saw("erased")  # WeCom goes on showing them: the guide has to remove them
+                continue
         seen.append((follow_id, one.info.remark[:255]))
     _list_not_moved(run, ended)
     return seen

@@ -18,7 +18,8 @@ from contacts.actions.staff import (
     left_the_channel,
     staff_by_channel_userids,
 )
-from contacts.enums import FindingKind, ItemState
+from contacts.enums import FindingKind, IdentityKind, ItemState
+from contacts.erased import without_the_erased
 from contacts.errors import MovedOn
 from contacts.models import Customer, HandoverItem, Staff
 from crm.actions.departures import let_go
@@ -140,8 +141,12 @@ def _look_up(told: Sequence[tuple[int, str]]) -> list[Left]:
 
 
 def _take_up(run: Run, staff_id: int, addresses: Sequence[str]) -> None:
-    """Connect these customers with the leaver, as WeCom has it, and plan to hand them on."""
+    """Connect these customers with the leaver, as WeCom has it, and plan to hand them on.
+
+    Those who were erased are left out.
+    """
     now = run.now
+    addresses = without_the_erased(IdentityKind.WECOM, addresses)
     with transaction.atomic():
         leaver = (
             Staff.objects.select_for_update(of=["self"]).select_related("store").get(pk=staff_id)

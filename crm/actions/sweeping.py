@@ -16,6 +16,7 @@ from campaigns.actions import due
 from campaigns.actions.announcements import handovers_to_announce
 from campaigns.actions.batches import expire_leases
 from campaigns.actions.codes import codes_to_tell
+from campaigns.actions.forgetting import forget_late_addresses
 from campaigns.actions.posts.following import posts_to_check, posts_to_send
 from campaigns.actions.posts.reactions import moments_to_read
 from campaigns.actions.posts.sending import expire_share_leases
@@ -117,6 +118,7 @@ def _due(now: datetime) -> Iterator[tuple[Task, int]]:
     expire_share_leases(now=now)
     fold_tallies()
     write_off_welcomes(now=now)
+    forget_late_addresses(now=now)
     for find, task in _DUE:
         for row in find(now):
             yield task, row

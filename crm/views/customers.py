@@ -31,6 +31,7 @@ from crm.access import (
     customer_for,
     customers_of,
     manages,
+    may_erase,
     members_of,
     require,
     segment_for,
@@ -49,6 +50,7 @@ from crm.forms.tasks import CustomerTaskForm
 from crm.merge_preview import merges_into
 from crm.paging import page_of, whole_number
 from crm.queries import capped_count
+from crm.views.erasing import tombstone
 from crm.views.refusals import moved_on, press
 
 PAGE_SIZE = 50
@@ -112,13 +114,16 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show everything about one customer; ``before`` shows an earlier part of the timeline.
 
     With ``give`` there is the form by which a manager gives the customer to a colleague. The
-    address of a record that was merged leads to the customer it was merged into.
+    address of a record that was merged leads to the customer it was merged into; of somebody who
+    was erased those who may erase see who did it.
     """
     viewer = viewer_of(request)
     try:
         customer = customer_for(viewer, pk)
     except Http404:
-        return redirect("customer_page", pk=survivor_for(viewer, pk).pk)
+        if survivor := survivor_for(viewer, pk):
+            return redirect("customer_page", pk=survivor.pk)
+        return tombstone(request, viewer, pk)
     before = _moment(request)
     giving = "give" in request.GET and manages(viewer, customer)
     form = GiveCustomerForm(viewer, customer) if giving else None
@@ -302,6 +307,7 @@ def _page(
         "story": story_of(customer, before=before),
         "may_manage": manages(viewer, customer),
         "merges": merges_into(customer),
+        "may_erase": may_erase(viewer),
         "give_form": give_form,
         "coupon_form": coupon_form or CouponForm(),
     }

@@ -16,7 +16,7 @@ from campaigns.enums import BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, MessagingRules
 from campaigns.restraint import quiet_end, receive_quota, restraint_on
 from contacts.actions.consent import mark_addresses_dead, opt_in, opt_out
-from contacts.enums import CustomerState, FollowEnd, IdentityKind
+from contacts.enums import FollowEnd, IdentityKind
 from contacts.errors import RuleBroken
 from contacts.models import Customer, Follow, HistoryEntry, Identity, Staff
 from tests.builders import (
@@ -24,6 +24,7 @@ from tests.builders import (
     make_batch,
     make_campaign,
     make_customers,
+    make_erased,
     make_identity,
     make_staff,
 )
@@ -177,7 +178,7 @@ def test_of_two_records_of_one_person_the_first_gets_it(four: list[Customer]) ->
 
 def test_who_is_gone_or_changed_hands_is_skipped_at_sending(four: list[Customer]) -> None:
     campaign = plan()
-    Customer.objects.filter(pk=four[0].pk).update(state=CustomerState.ERASED, owner=None)
+    make_erased(four[0])
     Follow.objects.filter(customer=four[1]).update(
         ended_at=NOON + timedelta(minutes=1), end_reason=FollowEnd.REMOVED_BY_CUSTOMER
     )

@@ -21,7 +21,7 @@ from campaigns.enums import DeliveryState, EngagementKind
 from campaigns.models import Delivery, Engagement, Segment
 from campaigns.segments import FIELDS, check_rule, count_customers, customers_in
 from contacts.actions.consent import opt_out
-from contacts.enums import CustomerState, Gender, IdentityKind
+from contacts.enums import Gender, IdentityKind
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Customer, CustomerTag, Follow, Tag
 from tests.builders import (
@@ -30,6 +30,7 @@ from tests.builders import (
     make_code,
     make_customer,
     make_customers,
+    make_erased,
     make_follow,
     make_identity,
     make_order,
@@ -237,7 +238,7 @@ def test_segments_within_segments_and_no_way_back() -> None:
 
 def test_erased_customers_are_in_no_segment() -> None:
     chen, _zhao, _qian = three()
-    give(chen, state=CustomerState.ERASED)
+    make_erased(chen)
 
     assert names({}) == "Zhao Qian"
 

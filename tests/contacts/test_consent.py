@@ -14,7 +14,7 @@ from contacts.actions.consent import (
 from contacts.enums import CustomerState
 from contacts.errors import RuleBroken
 from contacts.models import Consent, ConsentEntry, Customer, HistoryEntry, Identity
-from tests.builders import NOON, make_customer, merge_customer
+from tests.builders import NOON, make_customer, make_erased, merge_customer
 
 pytestmark = pytest.mark.django_db
 
@@ -101,7 +101,7 @@ def test_an_unknown_purpose_is_refused_and_changes_nothing(chen):
 
 
 def test_the_erased_cannot_agree_to_anything(chen):
-    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED, owner=None)
+    make_erased(chen)
 
     with pytest.raises(RuleBroken):
         opt_in(chen, source="api", now=NOON)

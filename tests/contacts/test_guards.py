@@ -312,7 +312,11 @@ def test_a_customer_with_a_story_cannot_be_deleted():
 def delete_by_force(customer):
     """Everything short of the story itself: the guard of ownership would answer first otherwise."""
     sql("SET CONSTRAINTS ALL DEFERRED")
-    sql("UPDATE contacts_customer SET state = 'erased', owner_id = NULL WHERE id = %s", customer.pk)
+    sql(
+        "UPDATE contacts_customer SET state = 'merged', merged_into_id = id, owner_id = NULL"
+        " WHERE id = %s",
+        customer.pk,
+    )
     sql("DELETE FROM contacts_ownershipperiod WHERE customer_id = %s", customer.pk)
     sql("DELETE FROM contacts_customer WHERE id = %s", customer.pk)
     sql("SET CONSTRAINTS ALL IMMEDIATE")

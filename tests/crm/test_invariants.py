@@ -16,6 +16,7 @@ from django.db import connection
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState, WelcomeState
 from campaigns.models import Batch, Campaign, Delivery, SegmentMember, Welcome
 from contacts.actions.consent import opt_in, opt_out
+from contacts.actions.forgetting import NOBODY
 from contacts.enums import (
     CallbackState,
     CustomerState,
@@ -53,9 +54,11 @@ from tests.builders import (
     make_customer,
     make_customers,
     make_departed,
+    make_erased,
     make_follow,
     make_handover,
     make_identity,
+    make_interaction,
     make_loss,
     make_order,
     make_reconciliation,
@@ -208,7 +211,68 @@ def pool_that_is_not_in_the_ledger():
 
 def owned_tombstone():
     chen = make_customer()
-    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED)
+    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED, **NOBODY)
+
+
+def erased_who_is_still_described():
+    chen = make_erased()
+    without("contacts_customer", "customer_erased_is_nobody")
+    Customer.objects.filter(pk=chen.pk).update(city="Suzhou")
+
+
+def erased_without_a_tombstone():
+    with force():
+        chen = make_erased()
+        HistoryEntry.objects.filter(customer=chen).delete()
+
+
+def erased_who_has_an_address():
+    chen = make_erased()
+    with force():
+        make_identity(chen, "wm-chen")
+
+
+def erased_who_carries_a_tag():
+    chen, tag = make_erased(), make_tag()
+    with force():
+        CustomerTag.objects.create(customer=chen, tag=tag)
+
+
+def erased_who_waits_for_a_task():
+    chen = make_erased()
+    with force():
+        make_task(customer=chen)
+
+
+def erased_who_is_connected():
+    chen, lin = make_erased(), make_staff()
+    with force():
+        Follow.objects.create(staff=lin, customer=chen, began_at=NOON)
+
+
+def erased_in_an_open_handover():
+    make_handover(customers=[make_erased()])
+
+
+def erased_on_a_list():
+    chen, segment = make_erased(), make_segment()
+    with force():
+        SegmentMember.objects.create(segment=segment, customer=chen)
+
+
+def erased_with_an_address_in_a_campaign():
+    make_erased(make_sending().deliveries.get().customer)
+
+
+def erased_of_whom_something_is_said():
+    chen = make_erased()
+    with force():
+        make_interaction(chen)
+
+
+def table_that_takes_rows_about_the_erased():
+    settle()
+    sql("DROP TRIGGER contacts_identity_not_of_erased ON contacts_identity")
 
 
 def gap_in_the_ledger():
@@ -467,6 +531,10 @@ def consents_with_a_sleeping_guard():
     sql("ALTER TABLE contacts_consententry DISABLE TRIGGER consent_append_only")
 
 
+def door_that_nobody_watches():
+    sql("DROP TRIGGER history_only_forgets ON contacts_historyentry")
+
+
 def history_that_may_be_emptied():
     history_without_guard()
     sql(
@@ -511,7 +579,18 @@ def order_that_is_not_in_the_value():
         (customer_without_owner, [1]),
         (owner_who_is_not_in_the_ledger, [1]),
         (pool_that_is_not_in_the_ledger, [1]),
-        (owned_tombstone, [1]),
+        (owned_tombstone, [1, 17]),
+        (erased_who_is_still_described, [0, 17]),
+        (erased_without_a_tombstone, [17]),
+        (erased_who_has_an_address, [17]),
+        (erased_who_carries_a_tag, [17]),
+        (erased_who_waits_for_a_task, [17]),
+        (erased_who_is_connected, [17]),
+        (erased_in_an_open_handover, [17]),
+        (erased_on_a_list, [17]),
+        (erased_with_an_address_in_a_campaign, [17]),
+        (erased_of_whom_something_is_said, [17]),
+        (table_that_takes_rows_about_the_erased, [17]),
         (gap_in_the_ledger, [1]),
         (overlap_in_the_ledger, [0, 1]),
         (handover_that_does_not_add_up, [3]),
@@ -554,6 +633,7 @@ def order_that_is_not_in_the_value():
         (history_without_guard, [11]),
         (consents_with_a_sleeping_guard, [11]),
         (history_that_may_be_emptied, [11]),
+        (door_that_nobody_watches, [11]),
         (done_campaign_with_an_open_batch, [12]),
         (done_batch_with_a_queued_recipient, [12]),
         (refused_batch_without_a_time, [12]),

@@ -25,13 +25,13 @@ from campaigns.tracking.tokens import TokenUse, maker
 from config import env
 from connectors.smtp.mailbox import Mailbox, MailboxAddress
 from contacts.enums import CallbackState, IdentityKind
-from contacts.models import Callback, Consent, ConsentEntry, Customer, Identity, Interaction
+from contacts.models import Callback, Consent, ConsentEntry, Identity, Interaction
 from crm.actions import mailbox as reading_mailbox
 from crm.actions.mailbox import mailboxes_to_read, read_mailbox
 from crm.actions.sweeping import do_what_is_due, ring_for_due
 from crm.invariants import waiting_for_people
 from crm.models import MailboxReading
-from tests.builders import make_batch, make_campaign, make_customer, make_identity
+from tests.builders import make_batch, make_campaign, make_customer, make_erased, make_identity
 from tests.gateways import open_mail_server
 from tests.mailboxes import MailboxServer, open_mailbox_server
 from tests.returned import answer, complaint, note, postfix, wish
@@ -394,8 +394,9 @@ def test_answer_of_a_machine_or_without_our_mark_counts_for_nothing(box: Mailbox
 
 def test_answer_of_somebody_who_was_erased_is_kept_nowhere(box: MailboxServer) -> None:
     chen = sent_to()
-    Customer.objects.update(state="erased")
-    box.put(answer(mark_of(chen), "TD"))
+    mark = mark_of(chen)
+    make_erased(chen.customer)
+    box.put(answer(mark, "TD"))
 
     read()
 

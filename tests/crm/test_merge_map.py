@@ -24,6 +24,7 @@ MOVES = {
 STAYS = {
     "contacts.consententry": "the ledger says what was said by whom; Consent says what holds",
     "contacts.coupon": "read together: Coupon.objects.about",
+    "contacts.erasedaddress": "only of those who were erased, who cannot be merged",
     "contacts.finding": "the next comparison finds it anew or not at all",
     "contacts.handoveritem": "only closed ones: an open one refuses the merge",
     "contacts.historyentry": "append-only, read together: customer_timeline, the API's history",

@@ -27,6 +27,7 @@ from tests.builders import (
     make_campaign,
     make_company,
     make_customer,
+    make_erased,
     merge_customer,
 )
 
@@ -191,7 +192,7 @@ def test_click_of_somebody_who_got_nothing_is_not_counted(
 def test_click_of_somebody_erased_is_not_counted(
     phone: Client, campaign: Campaign, chen: Customer
 ) -> None:
-    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED, owner=None)
+    make_erased(chen)
 
     assert phone.get(link(campaign, chen)).status_code == 302
     assert not Engagement.objects.exists()

@@ -25,6 +25,7 @@ from tests.builders import (
     make_batch,
     make_campaign,
     make_customer,
+    make_erased,
     make_identity,
     merge_customer,
 )
@@ -449,7 +450,7 @@ def test_somebody_merged_answers_for_who_stays(chen: Customer) -> None:
 
 def test_somebody_erased_is_left_alone(chen: Customer) -> None:
     sent_to(chen)
-    Customer.objects.filter(pk=chen.pk).update(state=CustomerState.ERASED, owner=None)
+    make_erased(chen)
 
     answered("Hello")
 

@@ -352,9 +352,9 @@ def test_after_a_restore_on_another_server_old_entries_are_not_told_again_and_ne
 def from_elsewhere(xact):
     """Let all entries come from a server that had begun so many transactions."""
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE contacts_historyentry DISABLE TRIGGER history_append_only")
+        cursor.execute("ALTER TABLE contacts_historyentry DISABLE TRIGGER USER")
         cursor.execute("UPDATE contacts_historyentry SET xact = %s", [xact])
-        cursor.execute("ALTER TABLE contacts_historyentry ENABLE TRIGGER history_append_only")
+        cursor.execute("ALTER TABLE contacts_historyentry ENABLE TRIGGER USER")
 
 
 def test_the_first_webhook_after_a_restore_is_not_told_what_the_backup_brought_along():

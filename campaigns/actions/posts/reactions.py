@@ -15,6 +15,8 @@ from connectors.base import ChannelBusy, ChannelRefused, ChannelUnclear
 from connectors.wecom.api.moments import Said
 from connectors.wecom.posts import WeComMoments
 from contacts.doorbell import ring
+from contacts.enums import IdentityKind
+from contacts.erased import without_the_erased
 from contacts.wecom import READING
 
 SHORTEST = timedelta(hours=1)
@@ -89,7 +91,11 @@ def _keep(target: PostTarget, said: Said, *, now: datetime) -> None:
         *((ReactionKind.LIKE, who) for who in said.likes),
     )
     rows: dict[tuple[ReactionKind, bool, str], PostReaction] = {}
+    known = {who.address for _kind, who in heard if not who.is_staff}
+    kept = set(without_the_erased(IdentityKind.WECOM, known))
     for kind, who in heard:
+        if not who.is_staff and who.address not in kept:
+            continue
         key = (kind, who.is_staff, who.address)
         if before := rows.get(key):
             before.times += 1

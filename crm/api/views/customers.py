@@ -106,7 +106,8 @@ class Customers(Listing, Verb):
         """Add a customer, or find the one with these identities.
 
         201 if the customer is new. Otherwise 200: identities and details that were not known
-        are added, nothing that is known is overwritten, store and owner stay as they are.
+        are added, nothing that is known is overwritten, store and owner stay as they are. 400 if
+        one of the identities was of somebody who was erased.
         """
         require(self.viewer, Role.GUIDE, Role.MANAGER)
         store, owner = self._place(data)

@@ -49,6 +49,8 @@ class Command(BaseCommand):
     def _report(self, run: Reconciliation) -> None:
         seen = {name: run.seen.get(name, 0) for name in ("members", "tags", "follows")}
         self.stdout.write(", ".join(f"{number} {name}" for name, number in seen.items()) + " seen")
+        if erased := run.seen.get("erased"):
+            self.stdout.write(f"passed over: {erased} follows of customers who were erased")
         for word, counts in (("repaired", run.repaired), ("listed", run.listed)):
             for kind in FindingKind:
                 if counts.get(kind):

@@ -45,6 +45,7 @@ MATRIX = {
     "POST customer-transfer": (403, 403, 200, 404, 403, 200),
     "POST customer-merge": (403, 403, 200, 404, 403, 200),
     "POST customer-unmerge": (403, 403, 404, 404, 403, 404),
+    "POST customer-erase": (403, 403, 403, 403, 403, 200),
     "POST customer-opt-out": (200, 404, 200, 404, 200, 200),
     "POST customer-opt-in": (200, 404, 200, 404, 200, 200),
     "GET customer-consents": (200, 404, 200, 404, 200, 200),
