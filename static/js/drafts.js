@@ -7,6 +7,7 @@ export function bindDrafts(root) {
   const again = (event) => {
     const { elt: form, xhr } = event.detail;
     if (!form.matches("form[data-editor]") || (xhr.status && xhr.status < GATEWAY_ERRORS)) return;
+    root.getElementById("kept").classList.add("is-behind");
     clearTimeout(next);
     next = setTimeout(() => form.dispatchEvent(new Event("change")), AGAIN_AFTER);
   };
