@@ -489,6 +489,18 @@ def test_beyond_the_rows_of_the_day_no_recipient_is_exported(marketer: Client, s
     assert not HistoryEntry.objects.filter(action="recipients.exported").exists()
 
 
+def test_it_is_said_why_nobody_would_get_it(marketer: Client):
+    lin = make_staff("Lin")
+    campaign = make_campaign()
+
+    nobody = marketer.get(f"/campaigns/{campaign.pk}/audience/").text
+    make_customers(2, owner=lin)
+    without_address = marketer.get(f"/campaigns/{campaign.pk}/audience/").text
+
+    assert "no customer that you see is described by it" in nobody
+    assert "for the reasons above" in without_address
+
+
 def test_what_a_poll_brings_anew_has_a_name_for_the_focus(marketer: Client):
     campaign = planned()
     Batch.objects.filter(campaign=campaign).update(state=BatchState.UNCLEAR)

@@ -116,6 +116,15 @@ def test_only_marketers_write(client, name):
     assert sign_in(client, hua).post(reverse(name), {"go": "save"}).status_code == 403
 
 
+def test_administrators_are_offered_what_they_may_write(client):
+    content = make_content(folder="Autumn")
+    sign_in(client, make_staff("Boss", role=Role.ADMINISTRATOR))
+
+    assert reverse("content_new") in client.get(reverse("content_list")).text
+    page = client.get(reverse("content_page", args=[content.pk])).text
+    assert reverse("content_edit", args=[content.pk]) in page
+
+
 def test_managers_read_the_library_and_change_nothing(client):
     content = make_content(folder="Autumn")
     sign_in(client, make_staff("Hua", role=Role.MANAGER))
