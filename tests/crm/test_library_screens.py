@@ -394,11 +394,12 @@ def test_the_picture_of_a_card_that_lies_elsewhere_stays(client, tao):
 def test_a_card_says_what_it_is_and_not_only_which_picture_it_has(client, tao):
     media = make_media("coat.png")
     card = {"kind": "link", "title": "Coats", "url": "https://example.com/coats"}
-    card |= {"description": "Twenty new ones", "picture": media.pk}
+    words = {"description": "Twenty new ones"}
     program = {"kind": "mini_program", "title": "Members", "app_id": "wx1", "page": "pages/home"}
-    content = make_content(folder="Autumn", attachments=[card, program | {"cover": media.pk}])
+    pictured = [card | words | {"picture": media.pk}, program | {"cover": media.pk}]
+    content = make_content(folder="Autumn", attachments=pictured)
 
     page = sign_in(client, tao).get(reverse("content_page", args=[content.pk])).text
 
-    for words in ("Link card", "Twenty new ones", "Mini-program card", "pages/home", "coat.png"):
-        assert words in page
+    for said in ("Link card", "Twenty new ones", "Mini-program card", "pages/home", "coat.png"):
+        assert said in page
