@@ -79,7 +79,7 @@ def update(language: str, wanted: Catalog, locale: Path = LOCALE) -> None:
         said = old.get(_key(message))
         new.add(
             message.id,
-            said.string if said else None,
+            said.string if said and said.pluralizable == message.pluralizable else None,
             locations=sorted(set(message.locations)),
             context=message.context,
         )

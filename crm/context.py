@@ -16,7 +16,7 @@ from crm.queries import demo_personas
 
 MOST_UNREAD = 99
 _BESIDE = {
-    "campaign_list": ("/contents/", "/posts/", "/segments/"),
+    "campaign_list": ("/contents/", "/posts/", "/segments/", "/welcomes/"),
     "handover_list": ("/losses/", "/warnings/", "/pool/", "/wecom-check/"),
     "preferences": ("/webhooks/", "/messaging-rules/"),
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from campaigns.segments.values import Kind
 from crm.access import Viewer
@@ -83,4 +84,4 @@ def _names(node: Node, choices: Choices) -> str:
     said = [choices.name(node.kind_of_value, text) for text in node.first[:NAMED]]
     if len(node.first) > NAMED:
         said.append(_("%(n)s more") % {"n": len(node.first) - NAMED})
-    return ", ".join(dict.fromkeys(said))
+    return pgettext("between words", ", ").join(dict.fromkeys(said))

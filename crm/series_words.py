@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from campaigns.calendar import LAST_DAY
 from campaigns.enums import SeriesKind
@@ -24,15 +24,15 @@ def when_words(series: Series) -> str:
 def _repeat(rule: dict[str, Any]) -> str:
     every = rule.get("every", 1)
     if rule["freq"] == "daily":
-        return ngettext("every day", "every %(n)s days", every) % {"n": every}
+        return _("every %(n)s days") % {"n": every} if every > 1 else _("every day")
     if rule["freq"] == "weekly":
-        names = ", ".join(str(WEEKDAYS[day]) for day in rule["weekdays"])
-        words = ngettext("every week on %(days)s", "every %(n)s weeks on %(days)s", every)
+        names = pgettext("between words", ", ").join(str(WEEKDAYS[day]) for day in rule["weekdays"])
+        words = _("every %(n)s weeks on %(days)s") if every > 1 else _("every week on %(days)s")
         return words % {"n": every, "days": names}
     if rule["day"] == LAST_DAY:
-        words = ngettext("every month on its last day", "every %(n)s months on the last day", every)
-        return words % {"n": every}
-    words = ngettext("every month on day %(day)s", "every %(n)s months on day %(day)s", every)
+        words = _("every %(n)s months on the last day")
+        return words % {"n": every} if every > 1 else _("every month on its last day")
+    words = _("every %(n)s months on day %(day)s") if every > 1 else _("every month on day %(day)s")
     return words % {"n": every, "day": rule["day"]}
 
 

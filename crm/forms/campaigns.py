@@ -91,6 +91,8 @@ class CampaignForm(forms.Form):
     The rule it builds never reaches further than the marketer's own scope.
     """
 
+    says_nothing = _("Write a text, or add an attachment.")
+
     name = forms.CharField(label=_("Name"), max_length=120)
     text = forms.CharField(
         label=_("Message"),
@@ -206,7 +208,7 @@ class CampaignForm(forms.Form):
         channel, text = cleaned.get("channel"), cleaned.get("text")
         cleaned["attachments"] = self.attachments_said()
         if not text and not cleaned["attachments"]:
-            self.add_error("text", gettext("Write a text, or add an attachment."))
+            self.add_error("text", str(self.says_nothing))
         if not channel:
             return cleaned
         if too_long := over_limit(text or "", channel):

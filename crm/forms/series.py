@@ -53,6 +53,8 @@ class SeriesForm(CampaignForm):
     Attachments are not asked for: a series keeps those that it has.
     """
 
+    says_nothing = _("Write a text.")
+
     name = forms.CharField(label=_("Name"), max_length=80)
     kind = forms.ChoiceField(
         label=_("When it goes out"),

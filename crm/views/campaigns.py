@@ -24,6 +24,7 @@ from campaigns.actions.campaigns import (
 )
 from campaigns.actions.changes import clone_campaign
 from campaigns.actions.unclear import check_unclear, may_go_again, send_again, write_off
+from campaigns.approval import may_approve
 from campaigns.channels import LABELS, abilities_of, available_channels, is_direct
 from campaigns.comparison import MOST_COMPARED
 from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
@@ -134,6 +135,8 @@ def _show(
         "schedule": typed or ScheduleForm(timezone.now()),
         "is_before": before,
         "why_back": why_given_back([campaign]).get(campaign.pk, ""),
+        "may_approve": campaign.state == CampaignState.REVIEW
+        and may_approve(campaign, viewer.staff),
         **results_of(campaign, viewer),
     }
     if not before:
@@ -202,7 +205,6 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         else [],
         "rest": resting(campaign.channel, now=now) if state in LIVE else None,
         "is_live": state in LIVE,
-        "may_approve": state == CampaignState.REVIEW,
         "may_clone": campaign.segment_id is not None,
         "may_edit": state == CampaignState.DRAFT and not campaign.handover_id,
         "may_pause": CampaignState.PAUSED in CAMPAIGN_MOVES[state],

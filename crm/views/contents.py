@@ -51,7 +51,7 @@ def content_list(request: HttpRequest) -> HttpResponse:
         "folder": folder,
         "words": words,
         "is_filtered": bool(folder or words),
-        "may_write": viewer.has(Role.MARKETER),
+        "may_write": viewer.has(Role.MARKETER, Role.ADMINISTRATOR),
     }
     return render(request, "crm/content_list.html", context)
 
@@ -155,7 +155,7 @@ def content_page(request: HttpRequest, pk: int) -> HttpResponse:
         "attachments": rows_to_show(inputs_of(content.attachments)),
         "versions": _versions(content),
         "newer": getattr(content, "replaced_by", None),
-        "may_write": viewer.has(Role.MARKETER),
+        "may_write": viewer.has(Role.MARKETER, Role.ADMINISTRATOR),
     }
     return render(request, "crm/content_page.html", context)
 

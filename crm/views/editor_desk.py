@@ -11,6 +11,7 @@ from django.utils.datastructures import MultiValueDict
 from campaigns.actions.drafts import draft_of
 from campaigns.actions.experiments import Trial
 from campaigns.actions.rewriting import is_still
+from campaigns.channels import available_channels
 from campaigns.models import Campaign, CampaignDraft
 from campaigns.splitting import seed_of, seed_of_draft
 from crm.access import Viewer
@@ -91,7 +92,7 @@ def open_desk(request: HttpRequest, viewer: Viewer, campaign: Campaign | None) -
     typed: dict[str, list[str]] = (
         typed_of(campaign) | typed_trial(campaign)
         if campaign
-        else {"track_clicks": ["on"], "track_opens": ["on"]}
+        else {"channel": available_channels()[:1], "track_clicks": ["on"], "track_opens": ["on"]}
     )
     if draft:
         typed |= draft.fields

@@ -2,6 +2,7 @@
 export function bindConfirm(root) {
   const dialog = root.getElementById("confirm");
   let waiting = null;
+  let asked = null;
 
   root.addEventListener("submit", (event) => {
     const form = event.target.closest("form");
@@ -9,6 +10,7 @@ export function bindConfirm(root) {
     if (!question || form === waiting) { waiting = null; return; }
     event.preventDefault();
     event.stopImmediatePropagation();
+    asked = form;
     dialog.querySelector("p").textContent = question;
     dialog.returnValue = "no";
     dialog.addEventListener("close", () => {
@@ -18,4 +20,9 @@ export function bindConfirm(root) {
     }, { once: true });
     dialog.showModal();
   }, { capture: true });
+
+  // Taken off the page by a poll meanwhile, the form could not be sent any more; the next poll brings the same news.
+  root.addEventListener("htmx:beforeSwap", (event) => {
+    if (dialog.open && event.detail.target.contains(asked)) event.detail.shouldSwap = false;
+  });
 }

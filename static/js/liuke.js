@@ -2,11 +2,13 @@
 import { bindConfirm } from "./confirm.js";
 import { bindThemeChoice } from "./theme-choice.js";
 import { bindToasts } from "./toasts.js";
+import { bindDrafts } from "./drafts.js";
 import { bindForms } from "./forms.js";
 import { showChosenTabs } from "./tabs.js";
 
 bindConfirm(document);
 bindForms(document);
+bindDrafts(document);
 bindToasts(document);
 bindThemeChoice(document);
 showChosenTabs(document);

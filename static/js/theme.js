@@ -11,4 +11,6 @@
   dark.addEventListener("change", apply);
   addEventListener("storage", apply);
   addEventListener("liuke:theme", apply);
+  addEventListener("beforeprint", () => { document.documentElement.dataset.bsTheme = "light"; });
+  addEventListener("afterprint", apply);
 })();

@@ -13,7 +13,24 @@ export function bindToasts(root) {
   const watchAll = () => place.querySelectorAll("[data-toast]:not([data-watched])").forEach(watch);
   watchAll();
   new MutationObserver(watchAll).observe(place, { childList: true });
-  const lost = () => place.append(root.getElementById("lost-connection").content.cloneNode(true));
+  sayWhenLost(root, place);
+}
+
+// Polls and drafts ask again and again: one toast for all of it, gone once what failed gets through.
+function sayWhenLost(root, place) {
+  let toast = null;
+  const failing = new Set();
+  const lost = (event) => {
+    failing.add(event.detail.elt);
+    if (toast?.isConnected) return;
+    place.append(root.getElementById("lost-connection").content.cloneNode(true));
+    toast = place.lastElementChild;
+  };
   root.addEventListener("htmx:sendError", lost);
   root.addEventListener("htmx:responseError", lost);
+  root.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.isError) return;
+    failing.delete(event.detail.requestConfig.elt);
+    if (![...failing].some((element) => element.isConnected)) toast?.remove();
+  });
 }

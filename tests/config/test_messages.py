@@ -55,6 +55,15 @@ def test_a_new_text_is_missing_until_it_is_translated(words, locale):
     assert problems(CHINESE, words, locale) == ["not translated: 'A planted text.'"]
 
 
+def test_a_text_that_has_one_form_from_now_on_is_translated_anew(words, locale):
+    words.delete("%(n)d day ago")
+    words.add("%(n)d day ago")
+
+    update(CHINESE, words, locale)
+
+    assert problems(CHINESE, words, locale) == ["not translated: '%(n)d day ago'"]
+
+
 def test_a_text_that_nobody_uses_any_more_is_found_and_leaves(words, locale):
     words.delete("Handovers")
 

@@ -249,6 +249,12 @@ def test_the_check_names_what_is_wrong_on_which_step(marketer: Client):
     assert nothing_written()
 
 
+def test_the_check_of_an_empty_page_asks_for_no_channel_since_one_is_chosen(marketer: Client):
+    (message,) = marketer.get(f"{NEW}check/").context["wrong"]
+
+    assert [str(label) for label, _error in message["errors"]] == ["Name", "Message"]
+
+
 def test_words_that_the_channel_cannot_fill_are_refused_and_kept(marketer: Client):
     type_in(marketer, "message", **MESSAGE | {"text": "Dear {customer}"})
 

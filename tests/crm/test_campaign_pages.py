@@ -1,5 +1,6 @@
 """Campaign screens: the sheet, the audience before anything goes out, and the page that steers."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -504,6 +505,29 @@ def test_beyond_the_rows_of_the_day_no_recipient_is_exported(marketer: Client, s
     assert not HistoryEntry.objects.filter(action="recipients.exported").exists()
 
 
+def test_it_is_said_why_nobody_would_get_it(marketer: Client):
+    lin = make_staff("Lin")
+    campaign = make_campaign()
+
+    nobody = marketer.get(f"/campaigns/{campaign.pk}/audience/").text
+    make_customers(2, owner=lin)
+    without_address = marketer.get(f"/campaigns/{campaign.pk}/audience/").text
+
+    assert "no customer that you see is described by it" in nobody
+    assert "for the reasons above" in without_address
+
+
+def test_what_a_poll_brings_anew_has_a_name_for_the_focus(marketer: Client):
+    campaign = planned()
+    Batch.objects.filter(campaign=campaign).update(state=BatchState.UNCLEAR)
+
+    part = marketer.get(f"/campaigns/{campaign.pk}/progress/").text
+
+    pressed = re.findall(r"<(?:a|button)\b[^>]*>", part)
+    assert len(pressed) > 3
+    assert [tag for tag in pressed if " id=" not in tag] == []
+
+
 def waiting_for_approval(maker: Staff) -> Campaign:
     return make_campaign(
         state=CampaignState.REVIEW,
@@ -527,6 +551,18 @@ def test_somebody_else_approves(marketer: Client, yan: Staff):
     assert state_of(own) == CampaignState.REVIEW
     assert state_of(hers) == CampaignState.SCHEDULED
     assert hers.approved_by == yan
+
+
+def test_nobody_is_offered_to_decide_about_their_own(marketer: Client, yan: Staff):
+    own, hers = waiting_for_approval(yan), waiting_for_approval(make_staff("Hua"))
+
+    said, asked = (marketer.get(f"/campaigns/{one.pk}/").text for one in (own, hers))
+
+    assert "has to approve it" in said
+    assert f"/campaigns/{own.pk}/approve/" not in said
+    assert f"/campaigns/{own.pk}/send-back/" not in said
+    assert f"/campaigns/{hers.pk}/approve/" in asked
+    assert f"/campaigns/{hers.pk}/send-back/" in asked
 
 
 def test_sending_back_needs_a_reason(marketer: Client):

@@ -116,6 +116,15 @@ def test_only_marketers_write(client, name):
     assert sign_in(client, hua).post(reverse(name), {"go": "save"}).status_code == 403
 
 
+def test_administrators_are_offered_what_they_may_write(client):
+    content = make_content(folder="Autumn")
+    sign_in(client, make_staff("Boss", role=Role.ADMINISTRATOR))
+
+    assert reverse("content_new") in client.get(reverse("content_list")).text
+    page = client.get(reverse("content_page", args=[content.pk])).text
+    assert reverse("content_edit", args=[content.pk]) in page
+
+
 def test_managers_read_the_library_and_change_nothing(client):
     content = make_content(folder="Autumn")
     sign_in(client, make_staff("Hua", role=Role.MANAGER))
@@ -380,3 +389,17 @@ def test_the_picture_of_a_card_that_lies_elsewhere_stays(client, tao):
     client.post(address, typed | dict(shown))
 
     assert Content.objects.get(replaces=content).attachments == [card]
+
+
+def test_a_card_says_what_it_is_and_not_only_which_picture_it_has(client, tao):
+    media = make_media("coat.png")
+    card = {"kind": "link", "title": "Coats", "url": "https://example.com/coats"}
+    words = {"description": "Twenty new ones"}
+    program = {"kind": "mini_program", "title": "Members", "app_id": "wx1", "page": "pages/home"}
+    pictured = [card | words | {"picture": media.pk}, program | {"cover": media.pk}]
+    content = make_content(folder="Autumn", attachments=pictured)
+
+    page = sign_in(client, tao).get(reverse("content_page", args=[content.pk])).text
+
+    for said in ("Link card", "Twenty new ones", "Mini-program card", "pages/home", "coat.png"):
+        assert said in page

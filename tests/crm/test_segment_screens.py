@@ -524,6 +524,13 @@ def test_segments_are_for_marketers(client: Client, role: Role):
     assert 'href="/segments/"' not in client.get("/").text
 
 
+def test_a_company_without_customers_is_not_told_to_loosen_anything(marketer: Client):
+    page = marketer.get("/segments/new/").text
+
+    assert "There are no customers yet that you see." in page
+    assert "Loosen" not in page
+
+
 def test_the_navigation_leads_marketers_there(marketer: Client):
     assert (
         'class="nav-item" href="/segments/" aria-current="page"' in marketer.get("/segments/").text

@@ -102,6 +102,7 @@ def test_a_series_of_every_kind_begins(
     ("wrong", "words"),
     [
         ({"name": ""}, "This field is required."),
+        ({"text": ""}, "Write a text.<"),
         ({"text": "汉" * 1334}, "Shorten it by 2."),
         ({"text": "Dear {customer}"}, "{customer} cannot be filled"),
         ({"weekdays": []}, "Tick at least one day."),

@@ -354,3 +354,9 @@ def test_code_with_a_welcome_is_named_by_its_store(client: Client, tao: Staff) -
     page = client.get(reverse("welcome_list")).content.decode()
 
     assert f"Contact code Door, {ContactCode.objects.get().store.name}" in page
+
+
+def test_the_navigation_shows_that_welcomes_stand_beside_campaigns(client, tao):
+    page = sign_in(client, tao).get(reverse("welcome_list")).text
+
+    assert 'class="nav-item" href="/campaigns/" aria-current="page"' in page

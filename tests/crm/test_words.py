@@ -1,13 +1,18 @@
 """The small words of the templates: initials, times, figures, tones."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import override
 
+from campaigns.enums import SeriesKind
+from campaigns.models import Series
 from contacts.enums import ItemState
+from crm.series_words import when_words
 from crm.templatetags.liuke import (
     ago,
     capped,
@@ -131,3 +136,45 @@ def test_several_words_are_parted_as_the_language_does_it() -> None:
 
     with override("zh-hans"):
         assert listed(["林悦", "何淼"]) == "林悦、何淼"
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_large_figures_are_grouped_in_threes(language: str) -> None:
+    with override(language):
+        assert intcomma(1_234_567) == "1,234,567"
+
+
+@pytest.mark.parametrize(
+    ("rule", "english", "chinese"),
+    [
+        ({"freq": "daily"}, "every day at 10:00", "每天 10:00"),
+        ({"freq": "daily", "every": 3}, "every 3 days at 10:00", "每 3 天 10:00"),
+        (
+            {"freq": "weekly", "weekdays": [0, 3]},
+            "every week on Monday, Thursday at 10:00",
+            "每周星期一、星期四 10:00",
+        ),
+        (
+            {"freq": "weekly", "every": 2, "weekdays": [0]},
+            "every 2 weeks on Monday at 10:00",
+            "每 2 周的星期一 10:00",
+        ),
+        (
+            {"freq": "monthly", "day": -1},
+            "every month on its last day at 10:00",
+            "每月最后一天 10:00",
+        ),
+        (
+            {"freq": "monthly", "every": 2, "day": 5},
+            "every 2 months on day 5 at 10:00",
+            "每 2 个月的 5 号 10:00",
+        ),
+    ],
+)
+def test_when_a_series_runs(rule: dict[str, Any], english: str, chinese: str) -> None:
+    series = Series(kind=SeriesKind.REPEAT, rule=rule, at_time=time(10))
+
+    with override("en"):
+        assert when_words(series) == english
+    with override("zh-hans"):
+        assert when_words(series) == chinese
