@@ -11,7 +11,6 @@ from contacts.actions.consent import (
     opt_in,
     opt_out,
 )
-from contacts.enums import CustomerState
 from contacts.errors import RuleBroken
 from contacts.models import Consent, ConsentEntry, Customer, HistoryEntry, Identity
 from tests.builders import NOON, make_customer, make_erased, merge_customer

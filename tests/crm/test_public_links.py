@@ -18,7 +18,7 @@ from campaigns.restraint import restraint_on
 from campaigns.tracking.links import Linker, register_links
 from campaigns.tracking.tokens import TokenUse, maker
 from contacts.actions.consent import opt_out
-from contacts.enums import CustomerState, Purpose
+from contacts.enums import Purpose
 from contacts.models import Consent, ConsentEntry, Customer, HistoryEntry
 from crm.public_rates import A_MINUTE
 from tests.builders import (

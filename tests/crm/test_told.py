@@ -17,7 +17,7 @@ from campaigns.enums import BatchState, CampaignState, DeliveryState, Engagement
 from campaigns.models import Batch, Campaign, Delivery, Engagement
 from campaigns.restraint import restraint_on
 from contacts.actions.consent import opt_out
-from contacts.enums import CallbackState, CustomerState, IdentityKind
+from contacts.enums import CallbackState, IdentityKind
 from contacts.models import Callback, ConsentEntry, Customer, Identity, Interaction
 from crm.actions.sweeping import do_what_is_due
 from tests.builders import (
