@@ -73,7 +73,7 @@ def found() -> set[str]:
             text = f"encode(\"{column}\", 'escape')" if kind == "bytea" else f'"{column}"::text'
             for trace in TRACES:
                 cursor.execute(
-                    f'SELECT EXISTS (SELECT FROM "{table}" WHERE {text} ILIKE %s)',  # noqa: S608
+                    f'SELECT EXISTS (SELECT FROM "{table}" WHERE {text} ILIKE %s)',  # noqa: S608 -- names out of the catalogue
                     [f"%{trace}%"],
                 )
                 if cursor.fetchone()[0]:

@@ -50,7 +50,7 @@ def toggle(campaign: Campaign) -> None:
     campaign.refresh_from_db()
     with suppress(MovedOn):
         pause_campaign(campaign, actor=None, now=timezone.now())
-    time.sleep(0.5)
+    time.sleep(0.5)  # the moment; nothing is waited for
     campaign.refresh_from_db()
     with suppress(MovedOn):
         resume_campaign(campaign, actor=None, now=timezone.now())
