@@ -48,6 +48,7 @@ from crm.access.customers import (
     record_to_erase,
     sees_numbers,
     survivor_for,
+    survivor_to_erase,
 )
 from crm.access.handovers import briefed_in, chats_of, handover_for, handovers_of
 from crm.access.people import (
@@ -127,6 +128,7 @@ __all__ = [
     "store_tasks_of",
     "stores_of",
     "survivor_for",
+    "survivor_to_erase",
     "task_for",
     "task_to_change",
     "tasks_of",
