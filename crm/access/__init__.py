@@ -64,7 +64,15 @@ from crm.access.people import (
 from crm.access.reactions import reactions_to
 from crm.access.segments import described_to, members_of, segment_for, segments_of
 from crm.access.tasks import store_tasks_of, task_for, task_to_change, tasks_of
-from crm.access.viewer import Viewer, require, require_company, require_guide, viewer_for, viewer_of
+from crm.access.viewer import (
+    Viewer,
+    require,
+    require_company,
+    require_guide,
+    viewer_as,
+    viewer_for,
+    viewer_of,
+)
 from crm.access.welcomes import welcome_rule_for, welcome_rules_of, welcomes_without_files
 
 __all__ = [
@@ -132,6 +140,7 @@ __all__ = [
     "task_for",
     "task_to_change",
     "tasks_of",
+    "viewer_as",
     "viewer_for",
     "viewer_of",
     "webhook_for",

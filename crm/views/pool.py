@@ -32,9 +32,9 @@ from crm.access import (
     customer_to_claim,
     offered_in_pool,
     pool_of,
-    require,
     require_guide,
     stores_of,
+    viewer_as,
     viewer_of,
 )
 from crm.forms.pool import AssignForm
@@ -112,8 +112,7 @@ def _claimed(request: HttpRequest, claim: Callable[[], Customer]) -> HttpRespons
 @require_POST
 def pool_assign(request: HttpRequest) -> HttpResponse:
     """Show who would get how many; once that is confirmed, assign. What matches is looked up here."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     form = AssignForm(viewer, request.POST)
     if not form.is_valid():
         return _manage(request, viewer, form, request.POST, status=400)
