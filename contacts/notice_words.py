@@ -89,7 +89,9 @@ def _merged(notice: Notice) -> str:
             % values
         )
     return (
-        _("%(customer)s is one person with a customer of %(name)s, who answers for both records now.")
+        _(
+            "%(customer)s is one person with a customer of %(name)s, who answers for both records now."
+        )
         % values
     )
 

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from contacts.actions.ownership import move_ownership
-from contacts.enums import OwnershipReason, Role
+from contacts.enums import OwnershipReason
 from contacts.models import Customer, Notice, Staff
 from crm.actions.erasing import erase_customer
 from crm.actions.merges import merge_customers
