@@ -137,13 +137,12 @@ def pool_assign(request: HttpRequest) -> HttpResponse:
 
 
 def _chosen(viewer: Viewer, form: AssignForm, given: Any) -> QuerySet[OwnershipPeriod]:
-    which = form.cleaned_data["which"]
     ticked = [customer.pk for customer in form.cleaned_data["customers"]]
-    if which not in {AssignForm.ALL, AssignForm.ALL_BUT}:
+    if not form.is_of_all():
         return pool_of(viewer).filter(customer__in=ticked)
     chosen = PoolFilter.check({name: given.get(name, "") for name in PoolFilter().as_query()})
     found = chosen.apply(pool_of(viewer), now=timezone.now())
-    return found.exclude(customer__in=ticked) if which == AssignForm.ALL_BUT else found
+    return found.exclude(customer__in=ticked) if form.spares_ticked() else found
 
 
 def _preview(request: HttpRequest, form: AssignForm, shares: list[Share]) -> HttpResponse:
