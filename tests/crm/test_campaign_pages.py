@@ -29,16 +29,6 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def yan() -> Staff:
-    return make_staff("Yan", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, yan: Staff) -> Client:
-    return sign_in(client, yan)
-
-
 def planned(recipients: int = 6) -> Campaign:
     """A campaign to two guides' customers, planned and ready to be sent."""
     lin, mei = make_staff("Lin"), make_staff("Mei")

@@ -28,8 +28,8 @@ from tests.builders import (
 )
 from tests.campaigns.planning import Hand, fates, frozen
 from tests.gateways import Gateway
-from tests.hooked_mails import MAIL, key_of, letter_to_chen
 from tests.sandboxed import Shop, address_of, open_shop
+from tests.sent_letters import MAIL, key_of, sent_to
 
 pytestmark = pytest.mark.django_db
 
@@ -219,7 +219,7 @@ def test_a_batch_ends_once_all_others_are_known(shop: Shop, five: list[Customer]
 @pytest.mark.parametrize("kind", list(ReceiptKind))
 def test_what_is_told_afterwards_writes_nothing_of_them(kind: ReceiptKind, settings: Any) -> None:
     settings.EMAIL_URL, settings.MAIL_FROM = "smtp://127.0.0.1:9", "Shop <news@shop.example>"
-    letter = letter_to_chen()
+    letter = sent_to()
     key = key_of(letter)
     erase(Customer.objects.get())
 

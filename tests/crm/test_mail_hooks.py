@@ -18,14 +18,14 @@ from campaigns.models import Delivery
 from connectors.base import Letter
 from connectors.smtp.mails import Mailer
 from contacts.models import Callback, ConsentEntry
-from tests.hooked_mails import (
+from tests.sent_letters import (
     MAIL,
     WHERE_ENDED,
     fate,
     is_dead,
     key_of,
-    letter_to_chen,
     nothing_changed,
+    sent_to,
     work,
 )
 
@@ -51,7 +51,7 @@ def _providers(settings: Any) -> None:
 
 @pytest.fixture
 def letter() -> Delivery:
-    return letter_to_chen()
+    return sent_to()
 
 
 def seconds_ago(**ago: float) -> str:

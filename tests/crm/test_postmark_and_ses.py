@@ -17,14 +17,14 @@ from connectors.base import Letter
 from connectors.smtp import sns as far_sns
 from connectors.smtp.mails import Mailer
 from contacts.models import Callback, ConsentEntry
-from tests.hooked_mails import (
+from tests.sent_letters import (
     MAIL,
     WHERE_ENDED,
     fate,
     is_dead,
     key_of,
-    letter_to_chen,
     nothing_changed,
+    sent_to,
     work,
 )
 from tests.sns import HOME, OTHER_KEY, TOPIC, Sns, call, certificate, open_sns
@@ -52,7 +52,7 @@ def sns(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
 
 @pytest.fixture
 def letter() -> Delivery:
-    return letter_to_chen()
+    return sent_to()
 
 
 # --- Postmark -----------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""A letter that has gone out by e-mail, for tests in which a provider tells what became of it."""
+"""Letters that have gone out by e-mail, for tests in which somebody tells what became of them."""
 
 from django.utils import timezone
 
 from campaigns.enums import CampaignState, DeliveryState
 from campaigns.models import Delivery
+from campaigns.tracking.tokens import TokenUse, maker
 from contacts.enums import CallbackState, IdentityKind
 from contacts.models import Callback, ConsentEntry, Identity
 from crm.actions.sweeping import do_what_is_due
@@ -15,19 +16,24 @@ WHERE_ENDED = {"complained": "email", "unsubscribed": ""}
 """The channel in which each ends messages; empty means all of them."""
 
 
-def letter_to_chen() -> Delivery:
-    """A letter that has gone out to Chen."""
-    chen = make_customer("Chen")
-    make_identity(chen, MAIL, kind=IdentityKind.EMAIL)
+def sent_to(name: str = "Chen", address: str = MAIL) -> Delivery:
+    """A letter that has gone out to somebody."""
+    customer = make_customer(name)
+    make_identity(customer, address, kind=IdentityKind.EMAIL)
     campaign = make_campaign(channel="email", state=CampaignState.DONE)
-    make_batch(campaign, [chen], delivery_state=DeliveryState.SENT)
-    Delivery.objects.update(address=MAIL)
-    return Delivery.objects.get()
+    make_batch(campaign, [customer], delivery_state=DeliveryState.SENT)
+    Delivery.objects.filter(campaign=campaign).update(address=address)
+    return Delivery.objects.get(campaign=campaign)
 
 
 def key_of(letter: Delivery) -> str:
     """The key that the provider was given with the letter."""
     return f"liuke-{letter.campaign_id}-{letter.customer_id}"
+
+
+def mark_of(letter: Delivery) -> str:
+    """What stands in the letter's Message-ID, in front of the @."""
+    return f"{key_of(letter)}.{maker(TokenUse.RETURN, letter.campaign_id)(letter.customer_id)}"
 
 
 def fate(letter: Delivery) -> tuple[str, str]:
