@@ -1,13 +1,11 @@
 """The page of a post: what became of it, what steers it, comments and likes."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.actions.posts.life import plan_post
 from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
 from contacts.enums import CustomerState, Role, Scope
@@ -24,42 +22,11 @@ from tests.builders import (
     queries_for,
     sign_in,
 )
+from tests.crm.posting import fresh, local, planned
 
 pytestmark = pytest.mark.django_db
 
 VERBS = ("schedule", "unschedule", "cancel", "remind", "refresh")
-
-
-@pytest.fixture
-def tao() -> Staff:
-    return make_staff("Tao", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, tao: Staff) -> Client:
-    return sign_in(client, tao)
-
-
-def local(at: datetime) -> str:
-    return timezone.localtime(at).strftime("%Y-%m-%dT%H:%M")
-
-
-def planned(kind: PostKind = PostKind.GROUP, **fields: Any) -> Post:
-    """A post that has gone to WeCom, and now waits for the colleagues."""
-    now = timezone.now() - timedelta(hours=1)
-    post = make_post(kind=kind, state=PostState.SCHEDULED, send_at=now, **fields)
-    plan_post(post.pk, now=now)
-    PostShare.objects.filter(post=post).update(
-        state=BatchState.HANDED, handed_at=now, next_attempt_at=now
-    )
-    PostTarget.objects.filter(share__post=post).update(state=TargetState.HANDED)
-    Post.objects.filter(pk=post.pk).update(state=PostState.WAITING)
-    return fresh(post)
-
-
-def fresh(post: Post) -> Post:
-    post.refresh_from_db()
-    return post
 
 
 # --- the page -----------------------------------------------------------------------------------

@@ -1,14 +1,13 @@
 """The screens of posts: the list, the form, and what waits on Today."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.actions.posts.life import plan_post
-from campaigns.enums import BatchState, PostKind, PostState, TargetState
+from campaigns.enums import PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry, Staff, Store, Tag
@@ -25,25 +24,12 @@ from tests.builders import (
     queries_for,
     sign_in,
 )
+from tests.crm.posting import fresh, local, planned
 
 pytestmark = pytest.mark.django_db
 
 VERBS = ("schedule", "unschedule", "cancel", "remind", "refresh")
 READ = ("", "edit/", "reach/", "progress/", "reactions/")
-
-
-@pytest.fixture
-def tao() -> Staff:
-    return make_staff("Tao", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, tao: Staff) -> Client:
-    return sign_in(client, tao)
-
-
-def local(at: datetime) -> str:
-    return timezone.localtime(at).strftime("%Y-%m-%dT%H:%M")
 
 
 def typed(**more: Any) -> dict[str, Any]:
@@ -61,24 +47,6 @@ def known_tag(name: str = "VIP") -> Tag:
     tag.wecom_id = f"et{name}"
     tag.save()
     return tag
-
-
-def planned(kind: PostKind = PostKind.GROUP, **fields: Any) -> Post:
-    """A post that has gone to WeCom, and now waits for the colleagues."""
-    now = timezone.now() - timedelta(hours=1)
-    post = make_post(kind=kind, state=PostState.SCHEDULED, send_at=now, **fields)
-    plan_post(post.pk, now=now)
-    PostShare.objects.filter(post=post).update(
-        state=BatchState.HANDED, handed_at=now, next_attempt_at=now
-    )
-    PostTarget.objects.filter(share__post=post).update(state=TargetState.HANDED)
-    Post.objects.filter(pk=post.pk).update(state=PostState.WAITING)
-    return fresh(post)
-
-
-def fresh(post: Post) -> Post:
-    post.refresh_from_db()
-    return post
 
 
 # --- who may ------------------------------------------------------------------------------------
@@ -133,8 +101,8 @@ def test_an_empty_list_says_what_to_do(marketer: Client) -> None:
     assert "Show all posts" in marketer.get("/posts/?kind=moment").text
 
 
-def test_the_list_filters_by_state_kind_author_and_words(marketer: Client, tao: Staff) -> None:
-    make_post("Spring", created_by=tao, content=make_content("Blue coats"))
+def test_the_list_filters_by_state_kind_author_and_words(marketer: Client, yan: Staff) -> None:
+    make_post("Spring", created_by=yan, content=make_content("Blue coats"))
     make_post("Summer", kind=PostKind.MOMENT, state=PostState.CANCELLED, closed_at=timezone.now())
 
     def names(query: str) -> list[str]:
@@ -186,7 +154,7 @@ def test_posts_are_reached_from_campaigns(marketer: Client) -> None:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def test_a_post_is_kept_as_a_draft(marketer: Client, tao: Staff) -> None:
+def test_a_post_is_kept_as_a_draft(marketer: Client, yan: Staff) -> None:
     north = make_store("North")
 
     answer = marketer.post("/posts/new/", typed(stores=[north.pk], text="One\r\nTwo"))
@@ -194,7 +162,7 @@ def test_a_post_is_kept_as_a_draft(marketer: Client, tao: Staff) -> None:
     post = Post.objects.get()
     assert answer["Location"] == f"/posts/{post.pk}/"
     assert (post.state, post.kind, post.words) == ("draft", "group", "One\nTwo")
-    assert (post.created_by, post.send_at, list(post.stores.all())) == (tao, None, [north])
+    assert (post.created_by, post.send_at, list(post.stores.all())) == (yan, None, [north])
 
 
 def test_a_post_is_written_and_scheduled_at_once(marketer: Client) -> None:
@@ -329,7 +297,7 @@ def test_what_lies_beyond_todays_scope_is_not_scheduled(client: Client) -> None:
 # --- changing -----------------------------------------------------------------------------------
 
 
-def test_a_draft_is_changed(marketer: Client, tao: Staff) -> None:
+def test_a_draft_is_changed(marketer: Client, yan: Staff) -> None:
     content = make_content("Old", attachments=[{"kind": "image", "media": make_media().pk}])
     post = make_post(content=content)
     north, tag = make_store("North"), known_tag()
@@ -346,7 +314,7 @@ def test_a_draft_is_changed(marketer: Client, tao: Staff) -> None:
     assert (list(post.stores.all()), list(post.tags.all())) == ([north], [tag])
     content.refresh_from_db()
     assert content.text == "Old"
-    assert HistoryEntry.objects.get(action="post.changed").actor == tao
+    assert HistoryEntry.objects.get(action="post.changed").actor == yan
 
 
 def test_a_post_with_a_picture_needs_no_words(marketer: Client) -> None:
@@ -488,7 +456,7 @@ def test_what_is_sent_published_or_cancelled_waits_for_nobody(client: Client) ->
     assert "Red coats" not in today_of(client, mei)
 
 
-def test_a_marketer_sees_the_posts_under_way(client: Client, tao: Staff) -> None:
+def test_a_marketer_sees_the_posts_under_way(client: Client, yan: Staff) -> None:
     lin = make_staff("Lin")
     make_chat(lin)
     make_customers(1, owner=lin, followed=True)
@@ -499,7 +467,7 @@ def test_a_marketer_sees_the_posts_under_way(client: Client, tao: Staff) -> None
     make_post("Only a draft")
     PostTarget.objects.filter(chat=None).update(state=TargetState.SENT)
 
-    page = today_of(client, tao)
+    page = today_of(client, yan)
 
     assert "Posts under way" in page
     assert "sent to 0 of 1 chat" in page
@@ -509,19 +477,19 @@ def test_a_marketer_sees_the_posts_under_way(client: Client, tao: Staff) -> None
     assert "Posts under way" not in today_of(client, lin)
 
 
-def test_what_is_out_of_scope_or_over_is_not_under_way(client: Client, tao: Staff) -> None:
+def test_what_is_out_of_scope_or_over_is_not_under_way(client: Client, yan: Staff) -> None:
     make_chat(make_staff("Lin"))
     planned(name="Blue coats")
 
     yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE)
     assert "Blue coats" not in today_of(client, yu)
     Post.objects.update(state=PostState.DONE, closed_at=timezone.now())
-    assert "Posts under way" not in today_of(client, tao)
+    assert "Posts under way" not in today_of(client, yan)
 
 
-def test_today_takes_the_same_queries_for_1_and_8_posts(client: Client, tao: Staff) -> None:
+def test_today_takes_the_same_queries_for_1_and_8_posts(client: Client, yan: Staff) -> None:
     make_chat(make_staff("Lin"))
-    sign_in(client, tao)
+    sign_in(client, yan)
     planned()
     few = queries_for(client, "/")
     for _number in range(7):
