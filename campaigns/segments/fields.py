@@ -4,13 +4,14 @@ Conditions on other tables ask ``id IN (SELECT …)``: the database builds the s
 sub-query a customer would be a million of them.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, DecimalField, Model, Q, QuerySet, Sum
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -129,9 +130,19 @@ def _has_address(kind: str, _now: datetime) -> Q:
     return _among(Identity.objects.filter(kind=kind, dead_at=None))
 
 
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+_NUMBER = r"-?[0-9]{1,12}(\.[0-9]{1,4})?"
+
+
 def _attribute_is(pair: tuple[str, str], _now: datetime) -> Q:
+    """The words, and the number or the yes or no that they say."""
     key, value = pair
-    return Q(attributes__contains={key: value})
+    wanted = Q(attributes__contains={key: value})
+    if re.fullmatch(_NUMBER, value):
+        wanted |= Q(attributes__contains={key: float(value)})
+    if value.lower() in _TRUTH:
+        wanted |= Q(attributes__contains={key: _TRUTH[value.lower()]})
+    return wanted
 
 
 def _attribute_number(lookup: str) -> Build:
@@ -140,8 +151,8 @@ def _attribute_number(lookup: str) -> Build:
     def build(pair: tuple[str, Any], _now: datetime) -> Q:
         key, value = pair
         found = (
-            Customer.objects.annotate(told=KT(f"attributes__{key}"))
-            .filter(told__regex=r"^-?\d{1,12}(\.\d{1,4})?$")
+            Customer.objects.annotate(told=KeyTextTransform(key, "attributes"))
+            .filter(told__regex=f"^{_NUMBER}$")
             .annotate(number=Cast("told", DecimalField(max_digits=20, decimal_places=4)))
             .filter(**{f"number__{lookup}": value})
         )
@@ -305,6 +316,7 @@ _FIELDS = (
         Operator("at_least", _("at least"), Kind.KEYED_NUMBER, values.keyed_number, _attribute_number("gte")),
         Operator("at_most", _("at most"), Kind.KEYED_NUMBER, values.keyed_number, _attribute_number("lte")),
         Operator("known", _("is known"), Kind.KEY, values.text, lambda key, _n: Q(attributes__has_key=key)),
+        Operator("unknown", _("is not known"), Kind.KEY, values.text, lambda key, _n: ~Q(attributes__has_key=key)),
     )),
     Field("address", _("Address"), _WHO, (
         _choice("has", _("there is one"), _has_address, [*IdentityKind.choices]),

@@ -112,6 +112,22 @@ def test_who_they_are() -> None:
     assert names(asked("attribute", "known", "size")) == "Qian"
 
 
+def test_attributes_that_are_numbers_or_yes_and_no() -> None:
+    chen, zhao, qian = three()
+    give(chen, attributes={"shoe": 38, "vip": True, "a__b": 7, "due": -3})
+    give(zhao, attributes={"shoe": "38", "vip": False})
+    give(qian, attributes={"shoe": 39.5})
+
+    assert names(asked("attribute", "is", {"key": "shoe", "value": "38"})) == "Chen Zhao"
+    assert names(asked("attribute", "is", {"key": "shoe", "value": "39.50"})) == "Qian"
+    assert names(asked("attribute", "is_not", {"key": "shoe", "value": "38"})) == "Qian"
+    assert names(asked("attribute", "is", {"key": "vip", "value": "true"})) == "Chen"
+    assert names(asked("attribute", "is", {"key": "vip", "value": "False"})) == "Zhao"
+    assert names(asked("attribute", "at_least", {"key": "a__b", "value": 7})) == "Chen"
+    assert names(asked("attribute", "at_most", {"key": "due", "value": 0})) == "Chen"
+    assert names(asked("attribute", "unknown", "vip")) == "Qian"
+
+
 def test_a_birthday_across_the_year_and_on_leap_days() -> None:
     chen = make_customer("Chen")
     new_year = timezone.now().replace(month=12, day=30, hour=4)
