@@ -17,7 +17,13 @@ from contacts.models import Customer, Follow, Identity, Staff, Store, Tag, TagGr
 from crm.access import customer_for, customers_of, require, staff_of, stores_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
-from crm.api.inputs import AttributesField, BirthdayField, IdentityInput, TimeZoneField, address_from
+from crm.api.inputs import (
+    AttributesField,
+    BirthdayField,
+    IdentityInput,
+    TimeZoneField,
+    address_from,
+)
 from crm.api.shapes.people import (
     CustomerShape,
     FollowShape,
