@@ -50,7 +50,7 @@ class Preview:
 
 def words_of(campaign: Campaign, variant: Variant | None = None) -> Words:
     """Return what the campaign says, in one of its wordings if it has several."""
-    said = campaign if campaign.planned_at else campaign.content
+    said = campaign if campaign.planned_at else campaign.content or campaign
     subject, markup = campaign.subject, campaign.html
     if variant:
         subject, markup = variant.subject or subject, variant.html or markup
