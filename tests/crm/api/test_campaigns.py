@@ -295,3 +295,39 @@ def test_a_contact_code_needs_people_who_work_here(api, wrong):
     assert answer.status_code == 400
     assert not ContactCode.objects.exists()
     assert not Content.objects.exists()
+
+
+def test_what_is_counted_of_a_campaign_is_chosen_and_changed(client):
+    segment = make_segment(rule=EVERYBODY)
+    counted = {"track_clicks": False, "track_opens": True, "conversion_days": 30}
+    made = {"name": "Spring", "text": "New", "channel": "echo", "segment": segment.pk}
+
+    body = client.post("/api/v1/campaigns", made | counted).json()
+    assert {name: body[name] for name in counted} == counted
+    usual = client.post("/api/v1/campaigns", made).json()
+    assert (usual["track_clicks"], usual["conversion_days"]) == (True, 7)
+
+    changed = client.patch(f"/api/v1/campaigns/{body['id']}", {"conversion_days": 0}).json()
+    assert (changed["track_clicks"], changed["conversion_days"]) == (False, 0)
+    too_long = client.patch(f"/api/v1/campaigns/{body['id']}", {"conversion_days": 91})
+    assert too_long.status_code == 400
+
+
+def test_a_campaign_is_sent_to_oneself(client, tao):
+    chen = make_customer("Chen")
+    segment = make_segment(rule=EVERYBODY)
+    made = {"name": "Spring", "text": "Dear {customer}, {nickname}", "channel": "echo"}
+    pk = client.post("/api/v1/campaigns", made | {"segment": segment.pk}).json()["id"]
+    address = f"/api/v1/campaigns/{pk}/test-send"
+
+    sent = client.post(address, {"customer": chen.pk})
+    assert sent.status_code == 200
+    assert sent.json()["text"] == "Dear Chen, {nickname}"
+    assert sent.json()["unknown"] == ["nickname"]
+    assert not Batch.objects.exists()
+
+    assert client.post(address, {"variant": "b"}).status_code == 400
+    halves = [{"share": 50, "text": "First"}, {"share": 50, "text": "Second"}]
+    assert client.post(f"/api/v1/campaigns/{pk}/split", {"variants": halves}).status_code == 200
+    assert client.post(address, {}).json()["text"] == "First"
+    assert client.post(address, {"variant": "b"}).json()["text"] == "Second"
