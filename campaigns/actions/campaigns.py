@@ -1,6 +1,6 @@
 """The life of a campaign, from draft to done: every arrow of ``CAMPAIGN_MOVES``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,8 +53,12 @@ def create_campaign(
     send_until: datetime | None = None,
     purpose: str = Purpose.CAMPAIGN,
     skip_if_in_another: bool = False,
+    tracking: Mapping[str, Any] | None = None,
 ) -> Campaign:
-    """Draft a campaign. Raises ``RuleBroken`` if its words or its segment cannot be sent."""
+    """Draft a campaign; ``tracking`` says what is counted, where that is not the usual.
+
+    Raises ``RuleBroken`` if its words or its segment cannot be sent.
+    """
     wording = wording or Wording()
     if not name.strip():
         raise RuleBroken(_("Give the campaign a name."))
@@ -72,6 +76,7 @@ def create_campaign(
             send_until=send_until,
             purpose=purpose,
             skip_if_in_another=skip_if_in_another,
+            **(tracking or {}),
             created_by=actor,
             state_at=now,
             created_at=now,

@@ -129,7 +129,8 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
         fields: tuple[str, ...] = (
             "id", "name", "channel", "purpose", "skip_if_in_another", "content", "segment", "handover", "state", "state_at",
             "send_at", "send_until", "local_time", "zone", "scheduled_by", "asked_recipients",
-            "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html", "created_by", "created_at",
+            "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html",
+            "track_clicks", "track_opens", "conversion_days", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -25,6 +25,7 @@ from campaigns.actions.wordings import Wording
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS
 from campaigns.queries import AudiencePreview
 from contacts.enums import Purpose, Role
 from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require, segments_of
@@ -54,6 +55,7 @@ from crm.audiences import (
 from crm.campaign_watch import Watched, watch
 
 HTML_LENGTH = 100_000
+TRACKING = ("track_clicks", "track_opens", "conversion_days")
 
 
 class CampaignFilters(django_filters.FilterSet):
@@ -61,6 +63,17 @@ class CampaignFilters(django_filters.FilterSet):
 
     state = django_filters.ChoiceFilter(choices=CampaignState.choices)
     segment = IdFilter()
+    channel = django_filters.ChoiceFilter(choices=[*LABELS.items()])
+    created_by = IdFilter()
+    search = django_filters.CharFilter(
+        field_name="name", lookup_expr="icontains", max_length=80, label="Part of the name."
+    )
+    send_from = django_filters.IsoDateTimeFilter(
+        field_name="send_at", lookup_expr="gte", label="Goes out at this moment or later."
+    )
+    send_before = django_filters.IsoDateTimeFilter(
+        field_name="send_at", lookup_expr="lt", label="Goes out before this moment."
+    )
 
 
 class Campaigns(Listing, Verb):
@@ -91,6 +104,11 @@ class Campaigns(Listing, Verb):
         subject = serializers.CharField(max_length=200, default="", allow_blank=True)
         html = serializers.CharField(max_length=HTML_LENGTH, default="", allow_blank=True)
         send_until = MomentField(required=False)
+        track_clicks = serializers.BooleanField(default=True)
+        track_opens = serializers.BooleanField(default=True)
+        conversion_days = serializers.IntegerField(
+            min_value=0, max_value=MOST_CONVERSION_DAYS, default=USUAL_CONVERSION_DAYS
+        )
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """One of each pair."""
@@ -120,6 +138,7 @@ class Campaigns(Listing, Verb):
             skip_if_in_another=data["skip_if_in_another"],
             wording=Wording(subject=data["subject"], html=data["html"]),
             send_until=data.get("send_until"),
+            tracking={name: data[name] for name in TRACKING},
             actor=self.actor,
             now=self.now,
         )
@@ -155,6 +174,11 @@ class CampaignChange(StrictInput):
     subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
     html = serializers.CharField(max_length=HTML_LENGTH, required=False, allow_blank=True)
     send_until = MomentField(required=False, allow_null=True)
+    track_clicks = serializers.BooleanField(required=False)
+    track_opens = serializers.BooleanField(required=False)
+    conversion_days = serializers.IntegerField(
+        min_value=0, max_value=MOST_CONVERSION_DAYS, required=False
+    )
 
 
 class CampaignPage(Reading):
