@@ -65,7 +65,10 @@ def create_campaign(
     skip_if_in_another: bool = False,
     tracking: Tracking | None = None,
 ) -> Campaign:
-    """Draft a campaign. Raises ``RuleBroken`` if its words or its segment cannot be sent."""
+    """Draft a campaign; ``tracking`` says what is counted, where that is not the usual.
+
+    Raises ``RuleBroken`` if its words or its segment cannot be sent.
+    """
     wording = wording or Wording()
     if not name.strip():
         raise RuleBroken(_("Give the campaign a name."))

@@ -19,6 +19,7 @@ from campaigns.actions.wordings import Wording
 from campaigns.attachments import check_for_channel
 from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, Content, Segment, Series
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS
 from campaigns.segments import MOST_DAYS
 from contacts.enums import Gender, Purpose, Role
 from contacts.errors import RuleBroken
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 SEGMENTS_OFFERED = 200
-USUAL_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,11 @@ class CampaignForm(TargetedForm):
         label=_("Count who opens e-mails"), required=False, initial=True
     )
     conversion_days = forms.IntegerField(
-        label=_("Count orders within … days"), min_value=0, max_value=90, initial=7, required=False
+        label=_("Count orders within … days"),
+        min_value=0,
+        max_value=MOST_CONVERSION_DAYS,
+        initial=USUAL_CONVERSION_DAYS,
+        required=False,
     )
     send_until = forms.DateTimeField(
         label=_("Do not send after"),
@@ -226,7 +230,7 @@ class CampaignForm(TargetedForm):
     def clean_conversion_days(self) -> int:
         """Take an empty field for the usual number of days."""
         days: int | None = self.cleaned_data["conversion_days"]
-        return USUAL_DAYS if days is None else days
+        return USUAL_CONVERSION_DAYS if days is None else days
 
     def wording(self) -> Wording:
         """Return subject and HTML, as far as the channel has them."""

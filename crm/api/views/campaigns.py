@@ -28,6 +28,7 @@ from campaigns.attachments import check_for_channel
 from campaigns.channels import LABELS, abilities_of
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Content, Delivery, Segment, Variant
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS
 from campaigns.models.experiments import LETTERS
 from campaigns.previews import Preview, preview_for, words_of
 from campaigns.queries import AudiencePreview
@@ -60,7 +61,6 @@ from crm.audiences import (
 from crm.campaign_watch import Watched, watch
 
 HTML_LENGTH = 100_000
-MOST_CONVERSION_DAYS = 90
 
 
 class CampaignFilters(django_filters.FilterSet):
@@ -68,6 +68,17 @@ class CampaignFilters(django_filters.FilterSet):
 
     state = django_filters.ChoiceFilter(choices=CampaignState.choices)
     segment = IdFilter()
+    channel = django_filters.ChoiceFilter(choices=[*LABELS.items()])
+    created_by = IdFilter()
+    search = django_filters.CharFilter(
+        field_name="name", lookup_expr="icontains", max_length=80, label="Part of the name."
+    )
+    send_from = django_filters.IsoDateTimeFilter(
+        field_name="send_at", lookup_expr="gte", label="Goes out at this moment or later."
+    )
+    send_before = django_filters.IsoDateTimeFilter(
+        field_name="send_at", lookup_expr="lt", label="Goes out before this moment."
+    )
 
 
 class Campaigns(Listing, Verb):
@@ -101,7 +112,7 @@ class Campaigns(Listing, Verb):
         track_clicks = serializers.BooleanField(default=True)
         track_opens = serializers.BooleanField(default=True)
         conversion_days = serializers.IntegerField(
-            min_value=0, max_value=MOST_CONVERSION_DAYS, default=7
+            min_value=0, max_value=MOST_CONVERSION_DAYS, default=USUAL_CONVERSION_DAYS
         )
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,44 @@ def test_a_campaign_may_bring_its_own_text_and_rule(client):
     assert (campaign.content.text, campaign.segment.name) == ("Hi", "Spring")
 
 
+def test_what_is_tracked_is_said_as_in_the_editor(client):
+    wanted = {
+        "name": "Spring", "text": "Hi", "rule": EVERYBODY, "channel": "echo",
+        "track_clicks": False, "conversion_days": 30,
+    }  # fmt: skip
+
+    drafted = client.post("/api/v1/campaigns", wanted).json()
+    url = f"/api/v1/campaigns/{drafted['id']}"
+    changed = client.patch(url, {"track_opens": False, "conversion_days": 0}).json()
+    wrong = client.patch(url, {"conversion_days": 91})
+
+    kept = ("track_clicks", "track_opens", "conversion_days")
+    assert [drafted[name] for name in kept] == [False, True, 30]
+    assert [changed[name] for name in kept] == [False, False, 0]
+    assert wrong.status_code == 400
+
+
+def test_campaigns_are_narrowed_down_as_in_the_list_and_the_calendar(client, tao):
+    other = make_staff("Wu", role=Role.MARKETER)
+    noon = timezone.now().replace(microsecond=0)
+    spring = make_campaign("Spring coats", channel="echo", created_by=tao)
+    hats = make_campaign("Hats", created_by=other)
+    Campaign.objects.filter(pk=spring.pk).update(send_at=noon)
+    Campaign.objects.filter(pk=hats.pk).update(send_at=noon + timedelta(days=1))
+
+    def found(**query: object) -> list[int]:
+        rows = client.get("/api/v1/campaigns", query).json()["results"]
+        return [row["id"] for row in rows]
+
+    day_after = (noon + timedelta(days=1)).isoformat()
+    assert found(channel="echo") == [spring.pk]
+    assert found(created_by=other.pk) == [hats.pk]
+    assert found(search="COATS") == [spring.pk]
+    assert found(send_from=noon.isoformat(), send_before=day_after) == [spring.pk]
+    assert found(send_from=day_after) == [hats.pk]
+    assert client.get("/api/v1/campaigns", {"channel": "pigeon"}).status_code == 400
+
+
 @pytest.mark.parametrize("body", [
     {"name": "Spring"},
     {"name": "Spring", "text": "Hi"},
