@@ -17,7 +17,7 @@ from campaigns.enums import BatchState, CampaignState, WinnerRule
 from campaigns.experiments import standing_of
 from campaigns.html import clean_html
 from campaigns.models import Batch, Campaign, Content, Experiment, Variant
-from campaigns.models.experiments import LETTERS, MOST_VARIANTS
+from campaigns.models.experiments import LETTERS, MOST_CONTROL, MOST_VARIANTS
 from campaigns.tasks import send_batches
 from contacts.actions.history import record
 from contacts.doorbell import ring
@@ -31,7 +31,6 @@ UNDER_WAY = (
     CampaignState.PAUSED,
 )
 LONGEST_TEST = 720
-MOST_CONTROL = 50
 WHOLE = 100
 
 

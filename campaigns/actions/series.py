@@ -8,12 +8,16 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from campaigns.actions.campaigns import create_campaign, schedule_campaign
+from campaigns.actions.campaigns import Tracking, create_campaign, schedule_campaign
+from campaigns.actions.experiments import Trial, set_experiment
 from campaigns.actions.wordings import Wording, check_sendable
 from campaigns.approval import approvers
 from campaigns.calendar import check_series_rule, local_day, next_run, zone_named
 from campaigns.enums import RunState, SeriesState
 from campaigns.models import Series, SeriesRun
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS
+from campaigns.models.experiments import MOST_CONTROL
+from campaigns.models.series import LONGEST_SENDING
 from contacts.actions.history import record
 from contacts.actions.notices import notify
 from contacts.enums import NoticeKind, Purpose, StaffState
@@ -30,7 +34,8 @@ MOST_MISSED = 400
 CHANGEABLE = frozenset(
     {
         "name", "content", "segment", "channel", "purpose", "subject", "html", "kind", "rule",
-        "zone", "at_time", "starts_on", "until",
+        "zone", "at_time", "starts_on", "until", "skip_if_in_another", "track_clicks",
+        "track_opens", "conversion_days", "send_for_hours", "control_share",
     }
 )  # fmt: skip
 _TOLD = sorted(CHANGEABLE)
@@ -183,9 +188,15 @@ def _start(series: Series, run_at: datetime, *, now: datetime) -> SeriesRun:
                 channel=series.channel,
                 purpose=series.purpose,
                 wording=Wording(subject=series.subject, html=series.html),
+                send_until=_end_of_sending(series, now),
+                skip_if_in_another=series.skip_if_in_another,
+                tracking=Tracking(series.track_clicks, series.track_opens, series.conversion_days),
                 actor=series.created_by,
                 now=now,
             )
+            if series.control_share:
+                trial = Trial(control_share=series.control_share)
+                set_experiment(campaign, trial, actor=series.created_by, now=now)
             run = SeriesRun.objects.create(
                 series=series,
                 campaign=campaign,
@@ -200,6 +211,10 @@ def _start(series: Series, run_at: datetime, *, now: datetime) -> SeriesRun:
         makers = [series.created_by_id] if series.created_by_id else []
         return _refuse(series, run_at, str(error), tell=makers, now=now)
     return run
+
+
+def _end_of_sending(series: Series, now: datetime) -> datetime | None:
+    return now + timedelta(hours=series.send_for_hours) if series.send_for_hours else None
 
 
 def _pause_unfit(series: Series, run_at: datetime, why: str, *, now: datetime) -> SeriesRun:
@@ -274,5 +289,16 @@ def _check(series: Series) -> None:
         raise RuleBroken(_("This day is out of range."))
     if series.until and series.until < series.starts_on:
         raise RuleBroken(_("A series ends after it begins."))
+    if not 0 <= series.conversion_days <= MOST_CONVERSION_DAYS:
+        raise RuleBroken(
+            _("Count orders within at most %(most)s days.") % {"most": MOST_CONVERSION_DAYS}
+        )
+    if series.send_for_hours is not None and not 1 <= series.send_for_hours <= LONGEST_SENDING:
+        raise RuleBroken(
+            _("A run is sent within 1 to %(most)s hours, or however long it takes.")
+            % {"most": LONGEST_SENDING}
+        )
+    if not 0 <= series.control_share <= MOST_CONTROL:
+        raise RuleBroken(_("A control group takes at most half of the recipients."))
     wording = Wording(subject=series.subject, html=series.html)
     check_sendable(series.content, series.segment, series.channel, wording)

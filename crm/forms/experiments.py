@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns.actions.experiments import (
     LONGEST_TEST,
-    MOST_CONTROL,
     WHOLE,
     Trial,
     VariantWords,
@@ -20,7 +19,7 @@ from campaigns.channels import abilities_of, available_channels
 from campaigns.enums import WinnerRule
 from campaigns.experiments import split_of
 from campaigns.models import Campaign
-from campaigns.models.experiments import LETTERS, MOST_VARIANTS
+from campaigns.models.experiments import LETTERS, MOST_CONTROL, MOST_VARIANTS
 from campaigns.splitting import Split, split_by
 from crm.forms.words import over_limit
 

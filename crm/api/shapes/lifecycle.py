@@ -112,7 +112,8 @@ class SeriesShape(serializers.ModelSerializer[Series]):
         model = Series
         fields = (
             "id", "name", "content", "segment", "channel", "purpose", "subject", "html", "kind",
-            "rule", "zone", "at_time", "starts_on", "until", "state", "state_at", "next_run_at",
+            "rule", "zone", "at_time", "starts_on", "until", "skip_if_in_another", "track_clicks",
+            "track_opens", "conversion_days", "send_for_hours", "control_share", "state", "state_at", "next_run_at",
             "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
