@@ -58,7 +58,9 @@ def chart_of(hours: Iterable[Hour]) -> HourChart | None:
     begin = happened[0][0]
     offsets = [((at - begin) // timedelta(hours=1), n) for at, n in happened]
     span = _span(offsets)
-    wide = next((wide for wide in _HOURS_A_BAR if span <= wide * _MOST_BARS), -(-span // _MOST_BARS))
+    wide = next(
+        (wide for wide in _HOURS_A_BAR if span <= wide * _MOST_BARS), -(-span // _MOST_BARS)
+    )
     places = min(max(-(-(offsets[-1][0] + 1) // wide), _FEWEST), _MOST_BARS)
     sums: Counter[int] = Counter()
     for offset, n in offsets:

@@ -21,7 +21,6 @@ from crm.forms.experiments import TrialForm, typed_trial
 from crm.forms.schedule import ScheduleForm
 from crm.forms.typed import SEVERAL, typed_of, unfolded
 
-
 CLOCK = ("send_at", "zone")
 """What counts only once a set time is chosen."""
 

@@ -43,7 +43,7 @@ def test_a_long_tail_does_not_flatten_the_beginning_and_is_told() -> None:
 
 
 def test_what_takes_days_gets_bars_of_several_hours() -> None:
-    chart = drawn({offset: 1 for offset in range(120)})
+    chart = drawn(dict.fromkeys(range(120), 1))
 
     assert chart.hours == 3
     assert sum(bar.n for bar in chart.bars) == 120
