@@ -23,6 +23,7 @@ from campaigns.enums import (
     DeliveryReason,
     DeliveryState,
 )
+from campaigns.experiments import check_winner_is_told
 from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Segment, Variant
 from campaigns.tasks import check_campaign, send_batches
 from campaigns.tracking.links import register_links
@@ -97,6 +98,7 @@ def schedule_campaign(
         raise RuleBroken(_("Choose a time within the next year."))
     if campaign.state != CampaignState.DRAFT:
         raise MovedOn(_("This campaign is no draft any more."))
+    check_winner_is_told(campaign)
     times: dict[str, Any] = {"send_at": max(send_at, now), "scheduled_by": actor}
     times |= _on_the_wall(wall)
     to_ask_about = recipients_to_ask_about(campaign)

@@ -295,3 +295,17 @@ def test_a_contact_code_needs_people_who_work_here(api, wrong):
     assert answer.status_code == 400
     assert not ContactCode.objects.exists()
     assert not Content.objects.exists()
+
+
+@pytest.mark.parametrize("rule", ["read", "click", "reply"])
+def test_a_winner_that_the_channel_cannot_tell_is_refused(client, rule):
+    campaign = make_campaign()
+    variants = [{"share": 50, "text": "One"}, {"share": 50, "text": "Two"}]
+    split = {"variants": variants, "test_share": 20, "winner_after_hours": 24}
+    url = f"/api/v1/campaigns/{campaign.pk}/split"
+
+    answer = client.post(url, split | {"winner_rule": rule})
+
+    assert answer.status_code == 400
+    assert "Let the one that is most bought win, or choose by hand." in answer.json()["detail"]
+    assert client.post(url, split | {"winner_rule": "conversion"}).status_code == 200
