@@ -101,7 +101,7 @@ def schedule_campaign(
     check_winner_is_told(campaign)
     times: dict[str, Any] = {"send_at": max(send_at, now), "scheduled_by": actor}
     times |= _on_the_wall(wall)
-    to_ask_about = recipients_to_ask_about(campaign)
+    to_ask_about = recipients_to_ask_about(campaign, send_at=times["send_at"])
     if to_ask_about is not None:
         ask_for_approval(campaign, to_ask_about, actor=actor, now=now, **times)
         return
