@@ -5,13 +5,13 @@ from math import erfc, sqrt
 from typing import Any
 
 from django.db import connection
-from django.utils.translation import gettext as _
 
 from campaigns.channels import told_by
 from campaigns.enums import WinnerRule
 from campaigns.models import Campaign, Experiment
 from campaigns.models.experiments import LETTERS
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 
 ENOUGH = 30
 """Fewer recipients of one variant say nothing: a person decides."""

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.translation import gettext as _
 
 from campaigns.actions.approvals import UNAPPROVED, ask_for_approval, give_back_campaign
 from campaigns.actions.moves import move as _move
@@ -33,6 +32,7 @@ from contacts.doorbell import ring
 from contacts.enums import Purpose
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
+from contacts.saying import gettext as _
 
 LATEST_START = timedelta(days=366)
 PUMPS = 3
@@ -202,13 +202,13 @@ def _plan(campaign_id: int, *, now: datetime, check: Callable[[Campaign], None])
             check(campaign)
         except RuleBroken as error:
             _hold_unmoved(campaign)
-            give_back_campaign(campaign, str(error), also=approvers(), now=now)
+            give_back_campaign(campaign, error, also=approvers(), now=now)
             return True
         try:
             total, skipped = _freeze(campaign, now=now)
         except RuleBroken as error:
             _hold_unmoved(campaign)
-            give_back_campaign(campaign, str(error), now=now)
+            give_back_campaign(campaign, error, now=now)
             return True
         except _NotApproved as error:
             _hold_unmoved(campaign)

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from django.utils.translation import gettext as _
-
 from campaigns.actions.approvals import approve_campaign
 from campaigns.actions.campaigns import (
     plan_campaign,
@@ -16,6 +14,7 @@ from campaigns.models import Campaign
 from contacts.doorbell import ring
 from contacts.errors import RuleBroken
 from contacts.models import Staff
+from contacts.saying import gettext as _
 from crm import tasks
 from crm.access import Viewer
 from crm.audiences import check_reach, why_not_to_all

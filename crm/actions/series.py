@@ -3,11 +3,10 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext as _
-
 from campaigns.actions.series import resume_series, run_series
 from campaigns.models import Series, SeriesRun
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 from crm.access import Viewer
 from crm.audiences import check_segment_reach, why_not_to_all
 

@@ -8,11 +8,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaigns.actions.messaging_rules import change_messaging_rules
+from campaigns.actions.series import run_series
 from campaigns.enums import DeliveryState
 from campaigns.models import Batch, Campaign, Content, Segment, WelcomeRule
 from contacts.enums import Role, Scope
 from contacts.models import ContactCode, Customer, CustomerTag
 from tests.builders import (
+    NOON,
     first_store,
     make_batch,
     make_campaign,
@@ -21,6 +23,7 @@ from tests.builders import (
     make_customers,
     make_departed,
     make_segment,
+    make_series,
     make_staff,
     make_store,
     make_tag,
@@ -354,3 +357,16 @@ def test_times_of_a_preview_that_do_not_go_together_are_refused(client, times, f
 
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [field]
+
+
+def test_why_a_run_was_refused_is_said_in_the_language_of_the_request(client, tao):
+    series = make_series(created_by=tao, segment=make_segment({"all": [{"field": "gone"}]}))
+    run_series(series.pk, now=NOON + timedelta(days=7))
+    url = f"/api/v1/series/{series.pk}/runs"
+
+    said = [
+        client.get(url, headers={"Accept-Language": language}).json()["results"][0]["why"]
+        for language in ("en", "zh-hans")
+    ]
+
+    assert said == ["A segment cannot ask for “gone None”.", "客群不支持条件“gone None”。"]
