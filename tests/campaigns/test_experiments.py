@@ -250,15 +250,13 @@ def test_a_draft_whose_winner_nobody_would_find_is_not_scheduled():
     campaign = act.create_campaign(
         name="Spring", content=make_content(), segment=make_segment(), actor=None, now=NOW
     )
-    trial = Trial(
-        variants=TWO, test_share=20, winner_rule="conversion", winner_after_hours=2
-    )
+    trial = Trial(variants=TWO, test_share=20, winner_rule="conversion", winner_after_hours=2)
     set_experiment(campaign, trial, actor=None, now=NOW)
     Experiment.objects.update(winner_rule="reply")
     copy = clone_campaign(campaign, actor=None, now=NOW)
 
     for draft in (campaign, copy):
-        with pytest.raises(RuleBroken, match="which wording is most answered. Let the one that"):
+        with pytest.raises(RuleBroken, match="which wording is most answered"):
             act.schedule_campaign(draft, send_at=NOW, actor=None, now=NOW)
         draft.refresh_from_db()
         assert draft.state == CampaignState.DRAFT

@@ -205,9 +205,10 @@ def test_an_older_draft_that_asks_wecom_who_answered_says_what_to_choose(markete
     assert campaign.state == CampaignState.DRAFT
     edit = f"/campaigns/{campaign.pk}/edit/"
     assert marketer.get(f"{edit}check/").context["wrong"][0]["step"].name == "test"
-    assert "Let the one that is most bought win" in type_in(
-        marketer, "test", at=edit, **TRIED | {"text_b": "Two"}
-    ).text
+    assert (
+        "Let the one that is most bought win"
+        in type_in(marketer, "test", at=edit, **TRIED | {"text_b": "Two"}).text
+    )
 
 
 def test_words_that_the_channel_cannot_fill_write_nothing(marketer: Client):
