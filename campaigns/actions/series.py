@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
+from campaigns.actions.approvals import why_told
 from campaigns.actions.campaigns import Tracking, create_campaign, schedule_campaign
 from campaigns.actions.experiments import Trial, set_experiment
 from campaigns.actions.wordings import Wording, check_sendable
@@ -23,6 +23,8 @@ from contacts.actions.notices import notify
 from contacts.enums import NoticeKind, Purpose, StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
+from contacts.saying import gettext as _
+from contacts.saying import kept_text
 
 LATEST = timedelta(hours=6)
 """A run that is later than this does not start any more; it is written down as missed."""
@@ -31,6 +33,7 @@ YEARS = range(2000, 2200)
 """Days in which a series may run; at the edges of the calendar time zones do not exist."""
 
 MOST_MISSED = 400
+LONGEST_WHY = 300
 CHANGEABLE = frozenset(
     {
         "name", "content", "segment", "channel", "purpose", "subject", "html", "kind", "rule",
@@ -145,7 +148,7 @@ def run_series(
         try:
             check(series)
         except RuleBroken as error:
-            return _pause_unfit(series, series.next_run_at, str(error), now=now)
+            return _pause_unfit(series, series.next_run_at, error, now=now)
         due, upcoming = _due(series, now)
         newest = due.pop()
         SeriesRun.objects.bulk_create(
@@ -209,7 +212,7 @@ def _start(series: Series, run_at: datetime, *, now: datetime) -> SeriesRun:
             record(series, "series.run", actor=None, at=now, data=data)
     except RuleBroken as error:
         makers = [series.created_by_id] if series.created_by_id else []
-        return _refuse(series, run_at, str(error), tell=makers, now=now)
+        return _refuse(series, run_at, error, tell=makers, now=now)
     return run
 
 
@@ -217,7 +220,7 @@ def _end_of_sending(series: Series, now: datetime) -> datetime | None:
     return now + timedelta(hours=series.send_for_hours) if series.send_for_hours else None
 
 
-def _pause_unfit(series: Series, run_at: datetime, why: str, *, now: datetime) -> SeriesRun:
+def _pause_unfit(series: Series, run_at: datetime, why: RuleBroken, *, now: datetime) -> SeriesRun:
     pause_series(series, actor=None, now=now)
     who = [*approvers().values_list("pk", flat=True)]
     if series.created_by and series.created_by.state != StaffState.DEPARTED:
@@ -228,13 +231,13 @@ def _pause_unfit(series: Series, run_at: datetime, why: str, *, now: datetime) -
 def _refuse(
     series: Series,
     run_at: datetime,
-    why: str,
+    why: RuleBroken,
     *,
     tell: Iterable[int],
     now: datetime,
     what: str = "series",
 ) -> SeriesRun:
-    record(series, "series.not_run", actor=None, at=now, data={"why": why})
+    record(series, "series.not_run", actor=None, at=now, data=why_told(why))
     notify(
         tell,
         NoticeKind.CAMPAIGN,
@@ -243,7 +246,11 @@ def _refuse(
         data={"what": what, "series": series.pk, "name": series.name},
     )
     return SeriesRun.objects.create(
-        series=series, run_at=run_at, state=RunState.REFUSED, why=why[:300], created_at=now
+        series=series,
+        run_at=run_at,
+        state=RunState.REFUSED,
+        why=kept_text(why, longest=LONGEST_WHY),
+        created_at=now,
     )
 
 

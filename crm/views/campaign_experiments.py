@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from campaigns.actions.experiments import UNDER_WAY, choose_winner, is_told
+from campaigns.actions.experiments import UNDER_WAY, choose_winner
 from campaigns.enums import WinnerRule
-from campaigns.experiments import Standing, VariantFigures, standing_of
+from campaigns.experiments import Standing, VariantFigures, is_told, standing_of
 from campaigns.models import Campaign, Experiment, Variant
 from campaigns.models.experiments import LETTERS
 from campaigns.tracking import queries

@@ -315,6 +315,21 @@ def test_the_notice_of_a_refused_run_leads_to_the_series(marketer: Client, yan: 
     assert not Campaign.objects.exists()
 
 
+def test_why_a_run_was_refused_is_said_in_the_language_of_the_reader(marketer: Client):
+    series = make_series(segment=make_segment({"all": [{"field": "gone"}]}))
+    run_series(series.pk, now=NOON + timedelta(days=7))
+    page = f"{LIST}{series.pk}/"
+
+    english, chinese = (
+        marketer.get(page, headers={"Accept-Language": language}).text
+        for language in ("en", "zh-hans")
+    )
+
+    assert "A segment cannot ask for “gone None”." in english
+    assert "客群不支持条件“gone None”。" in chinese
+    assert "A segment cannot" not in chinese
+
+
 @pytest.mark.parametrize("place", ["", "edit/"])
 def test_others_find_nothing(client: Client, yan: Staff, place: str):
     series = make_series(created_by=yan)
