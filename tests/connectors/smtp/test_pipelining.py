@@ -130,7 +130,8 @@ def test_nothing_is_asked_twice_of_a_server_whose_replies_come_in_pieces(
     answers = send(server, FIRST, SECOND)
 
     assert {answer.outcome for answer in answers.values()} == {Outcome.TAKEN}
-    assert asked == ["ehlo", *2 * ["MAIL", "RCPT", "DATA"], "QUIT"]
+    assert asked[:7] == ["ehlo", *2 * ["MAIL", "RCPT", "DATA"]]
+    assert asked[7:] in ([], ["QUIT"])  # the last word is not waited for
 
 
 def test_server_that_wants_no_mail_gets_none(server: MailServer) -> None:
