@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from django.utils.translation import gettext as _
-
 from campaigns.actions.approvals import approve_campaign
 from campaigns.actions.campaigns import (
     plan_campaign,
@@ -68,9 +66,7 @@ def _check_scheduler(campaign: Campaign) -> None:
     if campaign.segment is None or answers is None:  # no person planned it, but a programme of ours
         return
     if why := why_not_to_all(campaign.segment, answers):
-        raise RuleBroken(
-            _("%(why)s Somebody who may send to all of it has to schedule it again.") % {"why": why}
-        )
+        raise RuleBroken(why)
 
 
 def _ring_if_due(campaign: Campaign, now: datetime) -> None:
