@@ -63,26 +63,19 @@ def check_segment_reach(segment: Segment, viewer: Viewer) -> None:
 def why_not_to_all(segment: Segment, staff: Staff | None) -> str:
     """Say why this person may not send to everybody in the segment any more; empty if they may.
 
-    They have to be at work, as a marketer who reaches all of it. Nobody may not. The sentences name
-    nobody, so that they can be stored and said in the language of whoever reads them.
+    They have to be at work, as a marketer who reaches all of it. Nobody may not.
     """
-    if staff is None or staff.state not in {StaffState.ACTIVE, StaffState.LEAVING}:
-        return _(
-            "Whoever answers for it is not at work any more. Somebody who may send to all of it has"
-            " to schedule it again."
-        )
+    if staff is None:
+        return _("Nobody answers for it any more.")
+    who = {"name": staff.name}
+    if staff.state not in {StaffState.ACTIVE, StaffState.LEAVING}:
+        return _("%(name)s, who answers for it, is not at work any more.") % who
     viewer = viewer_for(staff)
     if not viewer.has(Role.MARKETER, Role.ADMINISTRATOR):
-        return _(
-            "Whoever answers for it is no marketer any more. Somebody who may send to all of it has"
-            " to schedule it again."
-        )
+        return _("%(name)s, who answers for it, is no marketer any more.") % who
     if viewer.stores_for(Role.MARKETER) is None or _is_all_in_reach(segment, viewer):
         return ""
-    return _(
-        "Whoever answers for it may no longer reach everybody in its segment. Somebody who may send"
-        " to all of it has to schedule it again."
-    )
+    return _("%(name)s, who answers for it, may no longer reach everybody in its segment.") % who
 
 
 def _is_all_in_reach(segment: Segment, viewer: Viewer) -> bool:

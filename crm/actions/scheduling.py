@@ -15,6 +15,7 @@ from campaigns.models import Campaign
 from contacts.doorbell import ring
 from contacts.errors import RuleBroken
 from contacts.models import Staff
+from contacts.saying import gettext as _
 from crm import tasks
 from crm.access import Viewer
 from crm.audiences import check_reach, why_not_to_all
@@ -67,7 +68,9 @@ def _check_scheduler(campaign: Campaign) -> None:
     if campaign.segment is None or answers is None:  # no person planned it, but a programme of ours
         return
     if why := why_not_to_all(campaign.segment, answers):
-        raise RuleBroken(why)
+        raise RuleBroken(
+            _("%(why)s Somebody who may send to all of it has to schedule it again.") % {"why": why}
+        )
 
 
 def ring_if_due(campaign: Campaign, now: datetime) -> None:

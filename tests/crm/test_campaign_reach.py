@@ -84,25 +84,16 @@ def test_a_campaign_within_reach_of_its_scheduler_is_planned(yan: Staff, wu: Sta
 
 
 @pytest.mark.parametrize(
-    ("change", "why", "in_chinese"),
+    ("change", "why"),
     [
-        (lose_the_role, "is no marketer any more", "已不再是营销人员"),
-        (lose_all_roles, "is no marketer any more", "已不再是营销人员"),
-        (
-            move_to_another_store,
-            "may no longer reach everybody in its segment",
-            "已无权触达该客群中的全部客户",
-        ),
-        (be_suspended, "is not at work any more", "已不在岗"),
+        (lose_the_role, "is no marketer any more"),
+        (lose_all_roles, "is no marketer any more"),
+        (move_to_another_store, "may no longer reach everybody in its segment"),
+        (be_suspended, "is not at work any more"),
     ],
 )
 def test_a_campaign_is_held_back_when_its_scheduler_may_no_longer_reach_its_customers(
-    client: Client,
-    yan: Staff,
-    wu: Staff,
-    change: Callable[[Staff], None],
-    why: str,
-    in_chinese: str,
+    client: Client, yan: Staff, wu: Staff, change: Callable[[Staff], None], why: str
 ):
     campaign = of_a_store(wu)
     change(wu)
@@ -115,12 +106,8 @@ def test_a_campaign_is_held_back_when_its_scheduler_may_no_longer_reach_its_cust
     assert not Batch.objects.exists()
     assert not Delivery.objects.exists()
     sign_in(client, yan)
-    for address in (f"/campaigns/{campaign.pk}/", "/campaigns/"):
-        shown = client.get(address).text
-        assert f"It is a draft again: Whoever answers for it {why}." in shown
-        shown = client.get(address, headers={"Accept-Language": "zh-hans"}).text
-        assert f"其负责人{in_chinese}。" in shown
-        assert "Whoever" not in shown
+    assert f"It is a draft again: Wu, who answers for it, {why}" in page(client, campaign)
+    assert f"It is a draft again: Wu, who answers for it, {why}" in client.get("/campaigns/").text
     told = Notice.objects.filter(kind=NoticeKind.CAMPAIGN)
     assert set(told.values_list("staff_id", flat=True)) == {yan.pk, wu.pk}
     assert "could not go out and is a draft again" in client.get("/notices/").text
