@@ -43,6 +43,7 @@ class Preview:
     parts: int
     unfilled: list[str]
     """Placeholders that the channel cannot fill: it sends one text to many."""
+    customer: Customer | None = None
 
 
 def preview_for(
@@ -68,6 +69,7 @@ def preview_for(
         size=len(text.encode()),
         parts=parts_of(text) if words.channel == "sms" else 0,
         unfilled=[] if personal else sorted(used_in(words.text) - SENDER_PLACEHOLDERS),
+        customer=customer,
     )
 
 
