@@ -58,6 +58,7 @@ SONG = "sings of kanarie 7766"
 TRACES = ("kanarie", "13877776666")
 KEY = "a-key-of-the-address"
 
+
 @pytest.fixture
 def gateway(settings: Any) -> Iterator[Gateway]:
     settings.CALLBACK_KEY = KEY
