@@ -192,7 +192,7 @@ def _what_machines_know(customer: Customer, word: str, company: Company) -> None
         make_callback(body=f"<xml>{address}</xml>", state="dead")
     SavedAnswer.objects.bulk_create(
         SavedAnswer(
-            staff=company.guides[3], key=f"{word}-{n}", fingerprint="", status=200,
+            staff=company.guides[3], key=f"k{customer.pk}-{n}", fingerprint="", status=200,
             claim="00000000-0000-0000-0000-000000000000", lease_until=NOON,
             body=f'{{"id":{n},"customer":{{"id":{customer.pk},"name":"{word}"}}}}',
             expires_at=timezone.now() + timedelta(days=1),
