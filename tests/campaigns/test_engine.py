@@ -482,3 +482,26 @@ def test_words_that_cannot_be_sent_are_refused(shop: Shop, text: str, message: s
         )
 
     assert not Campaign.objects.exists()
+
+
+def test_a_campaign_that_repeats_another_is_not_taken_for_it(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    first = plan()
+    pump_campaign(first.pk)
+    handed_at = timezone.now() - timedelta(minutes=3)
+    Batch.objects.filter(campaign=first).update(handed_at=handed_at)
+    again = plan()
+    batch = claim_batch(again.pk, now=timezone.now())
+    assert batch
+    died = timezone.now() + LEASE + timedelta(seconds=1)
+    expire_leases(now=died)
+    shop.control.advance(90)
+
+    for look in (1, 2):
+        look_up_batch(batch.pk, now=died + look * LOOK_EVERY)
+    pump_campaign(again.pk)
+
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 2)
+    assert states_of(again) == {DeliveryState.HANDED: 3}
