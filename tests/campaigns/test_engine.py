@@ -484,6 +484,26 @@ def test_words_that_cannot_be_sent_are_refused(shop: Shop, text: str, message: s
     assert not Campaign.objects.exists()
 
 
+def test_a_lost_answer_is_not_sent_again_when_the_words_have_changed_since(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    shop.control.faults(lose=[{"path": "externalcontact/add_msg_template", "times": 1}])
+    pump_campaign(campaign.pk)
+    Staff.objects.filter(pk=lin.pk).update(name="Lin Yue")
+    batch = Batch.objects.get()
+    shop.control.advance(300)
+
+    for look in (1, 2, 3):
+        look_up_batch(batch.pk, now=timezone.now() + look * LOOK_EVERY)
+    pump_campaign(campaign.pk)
+
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+    assert states_of(campaign) == {DeliveryState.UNCLEAR: 3}
+    assert "other words" in Batch.objects.get().error
+
+
 def test_a_campaign_that_repeats_another_is_not_taken_for_it(shop: Shop) -> None:
     lin = make_staff("Lin")
     customers = make_customers(3, owner=lin, followed=True)
