@@ -299,11 +299,14 @@ class DirectConnector(Protocol):
         Never raises for what the channel does.
         """
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Ask the channel whether it got the letter between the two times.
 
-        ``None`` means that it did not. Only for channels whose recovery is ``ASKABLE``.
-        Raises ``ChannelBusy`` when it cannot be asked now.
+        ``known`` are references that belong to other letters. ``None`` means that the channel does
+        not have it; *unclear*, that it has something that may be it. Only for channels whose
+        recovery is ``ASKABLE``. Raises ``ChannelBusy`` when it cannot be asked now.
         """
 
     def close(self) -> None:

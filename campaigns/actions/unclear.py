@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.letter_lease import LOOK_EVERY
@@ -24,10 +25,17 @@ from connectors.base import ChannelBusy, Outcome, Recovery
 from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.errors import RuleBroken
-from contacts.models import Staff
+from contacts.models import Customer, Staff
 
 LOOKS = 2
 """The channel is asked this often before "it has nothing" is believed."""
+
+MOST_LOOKS = 5
+"""The channel is asked this often whether what may be a letter turns out to be another one."""
+
+OTHER_WORDS = gettext_noop(
+    "The channel has a message of other words to the same address; whether it is this one it cannot say."
+)
 
 OPEN = (
     CampaignState.PLANNED,
@@ -40,8 +48,8 @@ OPEN = (
 def look_up_letters(batch: Batch, *, now: datetime) -> None:
     """Ask the channel about each unclear letter of a batch that this worker has claimed to ask.
 
-    One that it has counts as sent; one that it has not after ``LOOKS`` looks is queued again.
-    Nobody can ask about the letter of somebody who was erased since: it stays unclear, until a
+    One that it has counts as sent; one that it has not after ``LOOKS`` looks is queued again. One
+    that it may have stays unclear, until it turns out to be another one or a person decides. Nobody can ask about the letter of somebody who was erased since: it stays unclear, until a
     person writes it off.
     """
     connector = direct_connector(batch.campaign.channel)
@@ -50,13 +58,15 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
         return
     writer = Writer(batch.campaign)
     since = (batch.campaign.planned_at or now) - timedelta(minutes=1)
-    found, missing, forgotten = {}, [], []
+    known = _references_of_others(batch, since=since)
+    found, missing, barred, may_be_there = {}, [], [], False
     for person in recipients_in([batch.pk], DeliveryState.UNCLEAR, coupons=writer.names_coupons):
         if not person.address:
-            forgotten.append(person.customer_id)
+            barred.append(person.customer_id)
             continue
+        letter = writer.letter(person, batch.variant)
         try:
-            answer = connector.look_up(writer.letter(person, batch.variant), since=since, until=now)
+            answer = connector.look_up(letter, since=since, until=now, known=known)
         except ChannelBusy as busy:
             wait = max(LOOK_EVERY, timedelta(seconds=busy.retry_after))
             Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
@@ -65,16 +75,42 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
             return
         if answer and answer.outcome is Outcome.TAKEN:
             found[person.customer_id] = answer.reference
+        elif answer:
+            barred.append(person.customer_id)
+            may_be_there = True
         else:
             missing.append(person.customer_id)
     _note_found(batch, found, now=now)
-    if missing and batch.looks + 1 < LOOKS:
-        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
-            looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY
-        )
+    looks = batch.looks + 1
+    unclear = Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR)
+    if missing and looks < LOOKS:
+        unclear.update(looks=looks, next_attempt_at=now + LOOK_EVERY)
         return
-    _queue_again(batch.campaign, [batch.pk], now=now, barred=forgotten)
-    Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(next_attempt_at=None)
+    _queue_again(batch.campaign, [batch.pk], now=now, barred=barred)
+    look_again = may_be_there and looks < MOST_LOOKS
+    unclear.update(
+        looks=looks,
+        error=OTHER_WORDS if may_be_there else "",
+        next_attempt_at=now + LOOK_EVERY if look_again else None,
+    )
+
+
+def _references_of_others(batch: Batch, *, since: datetime) -> set[str]:
+    """What the channel has named other letters to these people."""
+    unclear = Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR)
+    people = list(unclear.values_list("customer", flat=True))
+    gone = Customer.objects.filter(merged_into__in=people).values_list("pk", flat=True)
+    under_way = Campaign.objects.filter(
+        Q(closed_at=None) | Q(closed_at__gte=since),
+        channel=batch.campaign.channel,
+        planned_at__isnull=False,
+    )
+    theirs = Delivery.objects.filter(
+        campaign__in=list(under_way.values_list("pk", flat=True)),
+        customer__in=[*people, *gone],
+        sent_at__gte=since,
+    )
+    return set(theirs.exclude(reference="").values_list("reference", flat=True))
 
 
 def _note_found(batch: Batch, found: dict[int, str], *, now: datetime) -> None:

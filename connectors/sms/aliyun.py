@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
@@ -96,7 +96,9 @@ class Aliyun:
             return Answer(key, Outcome.UNCLEAR, why="Aliyun's answer says nothing")
         return judge(key, reply, keyed=False)
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Ask for the messages to this number on that day, and find ours by ``OutId``."""
         for day in sorted({since.astimezone(CHINA).date(), until.astimezone(CHINA).date()}):
             query = {

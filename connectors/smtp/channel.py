@@ -82,7 +82,9 @@ class MailChannel:
             loop.close()
             self._rested_at = time.monotonic()
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """A mail server cannot be asked."""
         raise NotImplementedError
 
