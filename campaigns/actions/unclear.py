@@ -4,7 +4,9 @@ A channel of letters that can be asked is asked by itself; of others, and whenev
 better, a person decides. Each decision is one guarded update and stands in the history.
 """
 
+import time
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -21,7 +23,14 @@ from campaigns.letters import Writer
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.recipients import recipients_in
 from campaigns.tasks import check_campaign, send_batches
-from connectors.base import ChannelBusy, Outcome, Recovery
+from connectors.base import (
+    Answer,
+    ChannelBusy,
+    DirectConnector,
+    Letter,
+    Outcome,
+    Recovery,
+)
 from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.errors import RuleBroken
@@ -32,6 +41,10 @@ LOOKS = 2
 
 MOST_LOOKS = 5
 """The channel is asked this often whether what may be a letter turns out to be another one."""
+
+ASKS = 4
+ASK_AGAIN = 1.0
+"""So often, and after so many seconds, a letter is asked about in one look before it ends."""
 
 OTHER_WORDS = gettext_noop(
     "The channel has a message of other words to the same address; whether it is this one it cannot say."
@@ -66,8 +79,9 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
             continue
         letter = writer.letter(person, batch.variant)
         try:
-            answer = connector.look_up(letter, since=since, until=now, known=known)
+            answer = _ask(connector, letter, since=since, until=now, known=known)
         except ChannelBusy as busy:
+            _note_found(batch, found, now=now)
             wait = max(LOOK_EVERY, timedelta(seconds=busy.retry_after))
             Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
                 error=str(busy)[:300], next_attempt_at=now + wait
@@ -93,6 +107,17 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
         error=OTHER_WORDS if may_be_there else "",
         next_attempt_at=now + LOOK_EVERY if look_again else None,
     )
+
+
+def _ask(
+    connector: DirectConnector, letter: Letter, *, since: datetime, until: datetime, known: set[str]
+) -> Answer | None:
+    """Ask some times: of a channel that is busy now and then, 200 questions hardly ever all pass."""
+    for _attempt in range(ASKS - 1):
+        with suppress(ChannelBusy):
+            return connector.look_up(letter, since=since, until=until, known=known)
+        time.sleep(ASK_AGAIN)
+    return connector.look_up(letter, since=since, until=until, known=known)
 
 
 def _references_of_others(batch: Batch, *, since: datetime) -> set[str]:

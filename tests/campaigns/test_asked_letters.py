@@ -114,6 +114,19 @@ def look(*times: int) -> None:
             look_up_batch(batch.pk, now=timezone.now() + time * LOOK_EVERY)
 
 
+def test_what_it_has_is_found_although_it_is_busy_now_and_then(provider: Provider) -> None:
+    people(20)
+    campaign = planned("Dear {customer}", channel="sms")
+    pump_campaign(campaign.pk)
+    assert states(campaign) == {DeliveryState.UNCLEAR: 20}
+    provider.busy_every = 7
+
+    look(1)
+
+    assert states(campaign) == {DeliveryState.SENT: 20}
+    assert set(provider.reached().values()) == {1}
+
+
 def test_what_it_has_not_goes_again(provider: Provider) -> None:
     people(3)
     campaign = planned("Dear {customer}", channel="sms")
