@@ -234,7 +234,7 @@ class Answer:
     """What became of one letter.
 
     ``reference`` is the channel's own id of it. ``why`` is for people, and carries neither
-    address nor text. ``is_address`` is set when it is the address that is refused, so no later
+    address nor text. ``at`` is when the channel took it, if one was asked for it. ``is_address`` is set when it is the address that is refused, so no later
     message will get there either. ``is_channel`` is set when it is not this letter but the whole
     channel that is busy or broken: everybody had better wait ``retry_after`` seconds.
     """
@@ -246,6 +246,7 @@ class Answer:
     retry_after: float = 0.0
     is_address: bool = False
     is_channel: bool = False
+    at: datetime | None = None
 
 
 class ReceiptKind(StrEnum):

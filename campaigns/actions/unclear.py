@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -47,7 +47,7 @@ ASK_AGAIN = 1.0
 """So often, and after so many seconds, a letter is asked about in one look before it ends."""
 
 OTHER_WORDS = gettext_noop(
-    "The channel has a message of other words to the same address; whether it is this one it cannot say."
+    "The channel has a message of other words to this address; it may be this one."
 )
 
 OPEN = (
@@ -62,7 +62,8 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
     """Ask the channel about each unclear letter of a batch that this worker has claimed to ask.
 
     One that it has counts as sent; one that it has not after ``LOOKS`` looks is queued again. One
-    that it may have stays unclear, until it turns out to be another one or a person decides. Nobody can ask about the letter of somebody who was erased since: it stays unclear, until a
+    that it may have stays unclear, until that turns out to be another one or a person decides.
+    Nobody can ask about the letter of somebody who was erased since: it stays unclear, until a
     person writes it off.
     """
     connector = direct_connector(batch.campaign.channel)
@@ -88,7 +89,7 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
             )
             return
         if answer and answer.outcome is Outcome.TAKEN:
-            found[person.customer_id] = answer.reference
+            found[person.customer_id] = answer
         elif answer:
             barred.append(person.customer_id)
             may_be_there = True
@@ -138,11 +139,16 @@ def _references_of_others(batch: Batch, *, since: datetime) -> set[str]:
     return set(theirs.exclude(reference="").values_list("reference", flat=True))
 
 
-def _note_found(batch: Batch, found: dict[int, str], *, now: datetime) -> None:
-    for customer_id, reference in found.items():
+def _note_found(batch: Batch, found: dict[int, Answer], *, now: datetime) -> None:
+    """They were sent when the channel took them: who has refused since was not written to."""
+    for customer_id, answer in found.items():
         Delivery.objects.filter(
             campaign=batch.campaign_id, customer=customer_id, state=DeliveryState.UNCLEAR
-        ).update(state=DeliveryState.SENT, reference=reference, sent_at=now)
+        ).update(
+            state=DeliveryState.SENT,
+            reference=answer.reference,
+            sent_at=min(answer.at or now, now),
+        )
 
 
 def check_unclear(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:

@@ -109,7 +109,7 @@ class Aliyun:
             }
             for row in self._ask(query):
                 if row.get("OutId") == letter.key:
-                    return Answer(letter.key, Outcome.TAKEN)
+                    return Answer(letter.key, Outcome.TAKEN, at=_moment(row.get("SendDate")))
         return None
 
     def _ask(self, query: dict[str, str]) -> Iterable[dict[str, Any]]:
@@ -162,6 +162,14 @@ class Aliyun:
 
 def _form(query: dict[str, str]) -> str:
     return "&".join(f"{quote(name, safe='')}={quote(query[name], safe='')}" for name in query)
+
+
+def _moment(value: object) -> datetime | None:
+    """Read a time such as 2026-03-02 12:00:00, as clocks in China show it."""
+    try:
+        return datetime.fromisoformat(str(value)).replace(tzinfo=CHINA)
+    except ValueError:
+        return None
 
 
 def _number(address: str) -> str:

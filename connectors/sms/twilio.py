@@ -116,7 +116,7 @@ class Twilio:
             if not made or not since <= made <= until or reference in known:
                 continue
             if row.get("body") == letter.text:
-                return Answer(letter.key, Outcome.TAKEN, reference=reference)
+                return Answer(letter.key, Outcome.TAKEN, reference=reference, at=made)
             answer = Answer(letter.key, Outcome.UNCLEAR)
         return answer
 

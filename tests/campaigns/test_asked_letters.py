@@ -19,8 +19,10 @@ from campaigns.actions.letter_lease import LOOK_EVERY
 from campaigns.actions.pump import pump_campaign
 from campaigns.enums import BatchState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
+from contacts.actions.consent import opt_out
 from contacts.enums import IdentityKind
 from contacts.models import Customer
+from crm.invariants import check_rules
 from tests.builders import make_customers, make_identity, make_staff
 from tests.campaigns.planning import planned
 
@@ -125,6 +127,22 @@ def test_what_it_has_is_found_although_it_is_busy_now_and_then(provider: Provide
 
     assert states(campaign) == {DeliveryState.SENT: 20}
     assert set(provider.reached().values()) == {1}
+
+
+def test_what_it_has_was_sent_when_it_took_it_and_not_when_it_was_asked(provider: Provider) -> None:
+    [chen] = people(1)
+    campaign = planned("Dear {customer}", channel="sms")
+    pump_campaign(campaign.pk)
+    opt_out(chen, source="test", now=timezone.now())
+    Batch.objects.update(claimed_at=timezone.now() + LOOK_EVERY)  # for others, who were busy
+
+    look(1)
+
+    delivery = Delivery.objects.get()
+    assert delivery.state == DeliveryState.SENT
+    assert delivery.sent_at
+    assert delivery.sent_at <= timezone.now()
+    assert not [rule for rule in check_rules(now=timezone.now(), only={7}) if rule.rows]
 
 
 def test_what_it_has_not_goes_again(provider: Provider) -> None:
