@@ -116,7 +116,7 @@ class WeComConnector:
                 reached = self._reached_by(client, message.msg_id, parcel, wanted)
                 if reached:
                     return Handed(message.msg_id, wanted - reached)
-            if any(self._reached_by(client, msg_id, parcel, wanted) for msg_id in others):
+            if any(self._may_be(client, msg_id, parcel, wanted) for msg_id in others):
                 raise ChannelUnclear("WeCom has a message of other words to these customers")
             return None
 
@@ -172,6 +172,17 @@ class WeComConnector:
         except Refused:  # another sender's message
             return set()
         return reached
+
+    def _may_be(self, client: WeComClient, msg_id: str, parcel: Parcel, wanted: set[str]) -> bool:
+        """Whether a message of other words is the sender's, and to none but these customers.
+
+        Its senders are asked for first: WeCom blocks who asks too often for what is not there.
+        """
+        try:
+            task = _task_of(get_groupmsg_task(client, msg_id), parcel.sender)
+        except Refused:
+            return False
+        return task is not None and bool(self._reached_by(client, msg_id, parcel, wanted))
 
     def _last_results(self, client: WeComClient, reference: str, sender: str) -> list[Result]:
         """What became of the customers before the message was cancelled, if WeCom still says."""
