@@ -4,7 +4,7 @@ A connector knows the channel's wire format and nothing of our models or setting
 is passed in. All of a channel hides behind ``Connector``.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -200,7 +200,9 @@ class Letter:
     ``key`` is the same on every attempt at the same recipient, at most 64 ASCII characters, and
     is what an answer names. ``unsubscribe_url``, where there is one, ends all further messages
     with one POST and without a login (RFC 8058). ``mark`` is a word that nobody else can make for
-    this key: what comes back by itself and brings it speaks of this letter.
+    this key: what comes back by itself and brings it speaks of this letter. ``may_go``, where it is
+    set, says of a key whether its letter may still leave: a channel whose far side keeps a letter
+    waiting asks before it lets it go, and else answers *busy*.
     """
 
     key: str
@@ -211,6 +213,7 @@ class Letter:
     unsubscribe_url: str = ""
     mark: str = ""
     attachments: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    may_go: Callable[[str], bool] | None = None
 
 
 class Outcome(StrEnum):

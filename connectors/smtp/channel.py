@@ -220,6 +220,10 @@ class _Loop:
     def _after(self, line: Line) -> Iterator[Answer]:
         answers, line.answers = line.answers, []
         yield from answers
+        if line.stage is Stage.READY and not line.may_go:
+            line.leave_out()
+            yield from line.answers
+            line.answers = []
         if line.stage is Stage.READY:
             letter = (yield from self._next()) if line.pipelines else None
             line.go_on(letter, self._channel._mailer.mail(letter) if letter else b"")
