@@ -323,6 +323,22 @@ def test_who_got_it_before_it_was_cancelled_is_not_called_cancelled(shop: Shop) 
     }
 
 
+def test_who_got_it_is_known_although_wecom_forgets_what_was_cancelled(shop: Shop) -> None:
+    campaign = half_sent(shop)
+    shop.control.advance(300)
+    shop.control.confirm()
+    shop.control.faults(forget_cancelled=1)
+
+    act.cancel_campaign(campaign, actor=None, now=timezone.now())
+    check_all(campaign)
+
+    reached = len(shop.reached())
+    assert states_of(campaign) == {
+        DeliveryState.SENT: reached,
+        DeliveryState.CANCELLED: 5 - reached,
+    }
+
+
 def test_a_batch_in_a_call_while_its_campaign_is_cancelled_is_withdrawn(shop: Shop) -> None:
     lin = make_staff("Lin")
     make_customers(3, owner=lin, followed=True)
