@@ -73,7 +73,7 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
     writer = Writer(batch.campaign)
     since = (batch.campaign.planned_at or now) - timedelta(minutes=1)
     known = _references_of_others(batch, since=since)
-    found, missing, barred, may_be_there = {}, [], [], False
+    missing, barred, may_be_there = [], [], False
     for person in recipients_in([batch.pk], DeliveryState.UNCLEAR, coupons=writer.names_coupons):
         if not person.address:
             barred.append(person.customer_id)
@@ -82,20 +82,18 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
         try:
             answer = _ask(connector, letter, since=since, until=now, known=known)
         except ChannelBusy as busy:
-            _note_found(batch, found, now=now)
             wait = max(LOOK_EVERY, timedelta(seconds=busy.retry_after))
             Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
                 error=str(busy)[:300], next_attempt_at=now + wait
             )
             return
         if answer and answer.outcome is Outcome.TAKEN:
-            found[person.customer_id] = answer
+            _note_found(batch, person.customer_id, answer, now=now)
         elif answer:
             barred.append(person.customer_id)
             may_be_there = True
         else:
             missing.append(person.customer_id)
-    _note_found(batch, found, now=now)
     looks = batch.looks + 1
     unclear = Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR)
     if missing and looks < LOOKS:
@@ -139,16 +137,15 @@ def _references_of_others(batch: Batch, *, since: datetime) -> set[str]:
     return set(theirs.exclude(reference="").values_list("reference", flat=True))
 
 
-def _note_found(batch: Batch, found: dict[int, Answer], *, now: datetime) -> None:
-    """They were sent when the channel took them: who has refused since was not written to."""
-    for customer_id, answer in found.items():
-        Delivery.objects.filter(
-            campaign=batch.campaign_id, customer=customer_id, state=DeliveryState.UNCLEAR
-        ).update(
-            state=DeliveryState.SENT,
-            reference=answer.reference,
-            sent_at=min(answer.at or now, now),
-        )
+def _note_found(batch: Batch, customer_id: int, answer: Answer, *, now: datetime) -> None:
+    """Write down at once that it was sent, when the channel took it: a look may take minutes."""
+    Delivery.objects.filter(
+        campaign=batch.campaign_id, customer=customer_id, state=DeliveryState.UNCLEAR
+    ).update(
+        state=DeliveryState.SENT,
+        reference=answer.reference,
+        sent_at=min(answer.at or now, now),
+    )
 
 
 def check_unclear(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
