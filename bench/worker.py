@@ -13,6 +13,7 @@ from django.db import connection
 import bench.ready  # noqa: F401 -- before the first model is imported
 from campaigns.actions.pump import pump_campaign
 from campaigns.models import Batch
+from config.processes import give_way
 
 
 def _is_open(campaign_id: int) -> bool:
@@ -20,6 +21,7 @@ def _is_open(campaign_id: int) -> bool:
 
 
 if __name__ == "__main__":
+    give_way()
     connection.ensure_connection()
     sys.stdout.write("ready\n")
     sys.stdout.flush()

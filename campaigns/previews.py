@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from campaigns.attachments import Attachment, in_public_form
 from campaigns.html import clean_html
-from campaigns.placeholders import COUPON_CODE, SENDER_PLACEHOLDERS, fill, used_in
+from campaigns.models import Campaign, Variant
+from campaigns.placeholders import COUPON_CODE, SENDER_PLACEHOLDERS, fill, unknown_in, used_in
 from connectors.sms.parts import parts_of
 from contacts.models import Company, Coupon, Customer
 
@@ -43,6 +44,18 @@ class Preview:
     parts: int
     unfilled: list[str]
     """Placeholders that the channel cannot fill: it sends one text to many."""
+    unknown: list[str]
+    """What looks like a placeholder and is none: it goes out as it was typed."""
+
+
+def words_of(campaign: Campaign, variant: Variant | None = None) -> Words:
+    """Return what the campaign says, in one of its wordings if it has several."""
+    said = campaign if campaign.planned_at else campaign.content or campaign
+    subject, markup = campaign.subject, campaign.html
+    if variant:
+        subject, markup = variant.subject or subject, variant.html or markup
+    text = variant.text if variant else said.text
+    return Words(campaign.channel, text, subject, markup, said.attachments)
 
 
 def preview_for(
@@ -68,6 +81,7 @@ def preview_for(
         size=len(text.encode()),
         parts=parts_of(text) if words.channel == "sms" else 0,
         unfilled=[] if personal else sorted(used_in(words.text) - SENDER_PLACEHOLDERS),
+        unknown=unknown_in(f"{words.subject}\n{words.text}"),
     )
 
 

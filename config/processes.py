@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOG_LIMIT = 10_000_000  # bytes; a longer log is set aside when its process starts
+GIVEN_WAY = 10  # as of `nice`
 _PR_SET_PDEATHSIG = 1
 _LINUX: bool = sys.platform == "linux"
 _LIBC = ctypes.CDLL(None) if _LINUX else None
@@ -55,6 +56,18 @@ class Program:
                 group=self.user.pw_gid if self.user else None,
                 extra_groups=[] if self.user else None,
             )
+
+
+def give_way() -> None:
+    """Leave the processors to other processes as long as they want them.
+
+    Linux may weigh whole sessions against each other, processes only within one (sched(7)); so a
+    process that has a session of its own says it for the session as well.
+    """
+    os.nice(GIVEN_WAY)
+    if _LINUX and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(GIVEN_WAY), encoding="ascii")
 
 
 def _die_with_parent(wanted: signal.Signals, parent: int) -> Callable[[], None] | None:

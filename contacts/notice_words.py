@@ -65,6 +65,8 @@ def _departed(notice: Notice) -> str:
 
 
 def _handed_over(notice: Notice) -> str:
+    if notice.data.get("what") == "merged":
+        return _merged(notice)
     if notice.customer:
         return _("You answer for %(customer)s now.") % {"customer": notice.customer}
     n = _customers(notice)
@@ -76,6 +78,22 @@ def _handed_over(notice: Notice) -> str:
         n,
     )
     return said % {"name": _who(notice), "n": n}
+
+
+def _merged(notice: Notice) -> str:
+    """Say to whoever answered for a record that it is one with another, and whose that is."""
+    values = {"customer": notice.customer, "name": _who(notice)}
+    if notice.about is None:
+        return (
+            _("%(customer)s is one person with a customer in the pool, where both records are now.")
+            % values
+        )
+    return (
+        _(
+            "%(customer)s is one person with a customer of %(name)s, who answers for both records now."
+        )
+        % values
+    )
 
 
 def _decision(notice: Notice) -> str:

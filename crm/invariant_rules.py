@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from crm.campaign_rules import AUDIENCES_CHANGED, MISCOUNTED, SENT_TO_WHO_REFUSED
+from crm.erasure_rules import KNOWN_OF_THE_ERASED
 from crm.merge_rules import LEFT_WITH_THE_MERGED
 
 
@@ -160,32 +162,7 @@ RULES = (
         _(
             "A batch holds at most 200 recipients, and a campaign reaches exactly its frozen audience."
         ),
-        """
-        SELECT 'batch ' || batch.id || ' of ' || batch.size || ' has ' || count(delivery.customer_id)
-               || ' recipients'
-        FROM campaigns_batch AS batch
-        LEFT JOIN campaigns_delivery AS delivery ON delivery.batch_id = batch.id
-        GROUP BY batch.id
-        HAVING count(delivery.customer_id) <> batch.size OR count(delivery.customer_id) > 200
-        UNION ALL
-        SELECT 'campaign ' || campaign.id || ' was frozen at ' || coalesce(campaign.recipients, 0)
-               || ' + ' || coalesce(campaign.skipped, 0) || ' and has ' || count(delivery.batch_id)
-               || ' + ' || count(delivery.customer_id) - count(delivery.batch_id)
-        FROM campaigns_campaign AS campaign
-        LEFT JOIN campaigns_delivery AS delivery ON delivery.campaign_id = campaign.id
-        GROUP BY campaign.id
-        HAVING count(delivery.batch_id) <> coalesce(campaign.recipients, 0)
-            OR count(delivery.customer_id)
-               <> coalesce(campaign.recipients, 0) + coalesce(campaign.skipped, 0)
-        UNION ALL
-        SELECT 'delivery of campaign ' || delivery.campaign_id || ' to customer '
-               || delivery.customer_id || ' is in no batch of that campaign'
-        FROM campaigns_delivery AS delivery
-        WHERE delivery.batch_id IS NOT NULL AND NOT EXISTS (
-            SELECT FROM campaigns_batch AS batch
-            WHERE batch.id = delivery.batch_id AND batch.campaign_id = delivery.campaign_id
-        )
-        """,
+        AUDIENCES_CHANGED,
     ),
     Rule(
         6,
@@ -223,45 +200,7 @@ RULES = (
     Rule(
         7,
         _("Nobody who had opted out was sent a campaign."),
-        # A batch without a sender is one of letters: it is claimed again for those that are left,
-        # so that when it was claimed says nothing of those that had gone before.
-        """
-        SELECT 'delivery of campaign ' || delivery.campaign_id || ' to customer ' || customer.id
-               || ', who had opted out'
-        FROM contacts_customer AS customer
-        JOIN campaigns_delivery AS delivery ON delivery.customer_id = customer.id
-        JOIN campaigns_batch AS batch ON batch.id = delivery.batch_id
-        WHERE customer.opted_out_at IS NOT NULL
-          AND delivery.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
-          AND batch.claimed_at > customer.opted_out_at + interval '1 second'
-          AND (batch.sender_id IS NOT NULL
-               OR delivery.sent_at > customer.opted_out_at + interval '1 minute')
-        UNION ALL
-        SELECT 'delivery of campaign ' || delivery.campaign_id || ' to customer '
-               || delivery.customer_id || ', who had refused it'
-        FROM contacts_consent AS refusal
-        JOIN campaigns_delivery AS delivery ON delivery.customer_id = refusal.customer_id
-        JOIN campaigns_campaign AS campaign ON campaign.id = delivery.campaign_id
-        JOIN campaigns_batch AS batch ON batch.id = delivery.batch_id
-        WHERE NOT refusal.granted
-          AND refusal.channel IN ('', campaign.channel) AND refusal.purpose IN ('', campaign.purpose)
-          AND (refusal.channel <> '' OR refusal.purpose <> '')
-          AND delivery.state IN ('handed', 'sent', 'delivered', 'read', 'replied', 'unclear')
-          AND batch.claimed_at > refusal.at + interval '1 second'
-          AND (batch.sender_id IS NOT NULL
-               OR delivery.sent_at > refusal.at + interval '1 minute')
-          AND NOT EXISTS (
-              SELECT FROM contacts_consent AS later
-              WHERE later.customer_id = refusal.customer_id AND later.granted
-                AND later.channel IN ('', campaign.channel)
-                AND later.purpose IN ('', campaign.purpose) AND later.at > refusal.at
-          )
-        UNION ALL
-        SELECT 'customer ' || customer.id || ' is marked as refusing everything, but agreed since'
-        FROM contacts_customer AS customer
-        JOIN contacts_consent AS word ON word.customer_id = customer.id AND word.granted
-        WHERE customer.opted_out_at IS NOT NULL
-        """,
+        SENT_TO_WHO_REFUSED,
     ),
     Rule(
         8,
@@ -395,19 +334,7 @@ RULES = (
     Rule(
         15,
         _("What the pages count of a campaign's recipients is what there is."),
-        """
-        SELECT 'campaign ' || campaign_id || ' has ' || real || ' recipients that are ' || state
-               || ', and counts ' || told
-        FROM (
-            SELECT campaign_id, state, reason, sum(told) AS told, sum(real) AS real FROM (
-                SELECT campaign_id, state, reason, n AS told, 0 AS real FROM campaigns_tally
-                UNION ALL
-                SELECT campaign_id, state, reason, 0, 1 FROM campaigns_delivery
-            ) AS both_of_them
-            GROUP BY campaign_id, state, reason
-        ) AS compared
-        WHERE told <> real
-        """,
+        MISCOUNTED,
     ),
     Rule(
         16,
@@ -417,64 +344,6 @@ RULES = (
     Rule(
         17,
         _("Nobody who was erased is known any more, or waits for anything."),
-        """
-        SELECT 'customer ' || erased.id || ' was erased and ' || left_over.what
-        FROM contacts_customer AS erased
-        CROSS JOIN LATERAL (
-            SELECT 'has an owner' AS what WHERE erased.owner_id IS NOT NULL
-            UNION ALL
-            SELECT 'is still described'
-            WHERE (erased.name, erased.name_key, erased.search_key, erased.gender, erased.city,
-                   erased.note, erased.time_zone) <> ('', '', '', '', '', '', '')
-               OR erased.birthday IS NOT NULL OR erased.attributes <> '{}'
-            UNION ALL
-            SELECT 'has identity ' || id FROM contacts_identity WHERE customer_id = erased.id
-            UNION ALL
-            SELECT 'carries tag ' || tag_id FROM contacts_customertag WHERE customer_id = erased.id
-            UNION ALL
-            SELECT 'waits for task ' || id FROM contacts_task
-            WHERE customer_id = erased.id AND state = 'open'
-            UNION ALL
-            SELECT 'is connected with staff ' || staff_id FROM contacts_follow
-            WHERE customer_id = erased.id AND ended_at IS NULL
-            UNION ALL
-            SELECT 'is in open handover ' || handover_id FROM contacts_handoveritem
-            WHERE customer_id = erased.id AND closed_at IS NULL
-            UNION ALL
-            SELECT 'stands on list ' || segment_id FROM campaigns_segmentmember
-            WHERE customer_id = erased.id
-            UNION ALL
-            SELECT 'has an address in campaign ' || campaign_id FROM campaigns_delivery
-            WHERE customer_id = erased.id AND address <> ''
-            UNION ALL
-            SELECT 'waits in campaign ' || delivery.campaign_id
-            FROM campaigns_delivery AS delivery
-            LEFT JOIN campaigns_batch AS batch ON batch.id = delivery.batch_id
-            WHERE delivery.customer_id = erased.id AND delivery.state = 'queued'
-              AND coalesce(batch.state, 'done') IN ('done', 'refused', 'cancelled')
-            UNION ALL
-            SELECT 'has interaction ' || id || ' with words' FROM contacts_interaction
-            WHERE customer_id = erased.id AND text <> ''
-            UNION ALL
-            SELECT 'left no tombstone' WHERE NOT EXISTS (
-                SELECT FROM contacts_historyentry
-                WHERE subject_kind = 'customer' AND subject_id = erased.id
-                  AND action = 'customer.erased'
-            )
-        ) AS left_over
-        WHERE erased.state = 'erased'
-        UNION ALL
-        SELECT guarded || ' takes rows about customers who were erased'
-        FROM unnest(ARRAY[
-            'contacts_consententry', 'contacts_coupon', 'contacts_customertag', 'contacts_follow',
-            'contacts_identity', 'contacts_interaction', 'contacts_task',
-            'campaigns_segmentmember', 'campaigns_welcome', 'crm_order'
-        ]) AS guarded
-        WHERE NOT EXISTS (
-            SELECT FROM pg_trigger
-            WHERE tgname = guarded || '_not_of_erased' AND tgrelid = guarded::regclass
-              AND tgenabled IN ('O', 'A')
-        )
-        """,
+        KNOWN_OF_THE_ERASED,
     ),
 )

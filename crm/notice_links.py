@@ -4,7 +4,7 @@ from django.urls import reverse
 
 from contacts.enums import NoticeKind, Role
 from contacts.models import Notice
-from crm.access import Viewer
+from crm.access import Viewer, customers_of, survivor_for
 
 _LOSSES = frozenset({NoticeKind.CUSTOMER_LOST, NoticeKind.CUSTOMER_REMOVED, NoticeKind.UNUSUAL})
 
@@ -22,11 +22,18 @@ def place_of(notice: Notice, viewer: Viewer) -> str:
         return _losses(notice)
     if leads and notice.handover_id:
         return reverse("handover_page", args=[notice.handover_id])
-    if notice.customer_id:
+    if notice.customer_id and _is_seen(notice.customer_id, viewer):
         return reverse("customer_page", args=[notice.customer_id])
     if leads and notice.about_id:
         return reverse("staff_page", args=[notice.about_id])
     return reverse("today")
+
+
+def _is_seen(customer: int, viewer: Viewer) -> bool:
+    """Whether the viewer sees the customer, or the one into whom the record was merged."""
+    if customers_of(viewer).filter(pk=customer).exists():
+        return True
+    return survivor_for(viewer, customer) is not None
 
 
 def _campaign(notice: Notice, viewer: Viewer) -> str:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.test import override_settings
+from django.utils import timezone
 
 from connectors.wecom.sandbox.client import SandboxControl
 from connectors.wecom.sandbox.serve import running_sandbox
 from connectors.wecom.sandbox.settings import SandboxSettings
+from contacts.actions.departures import depart_staff
+from contacts.actions.staff import left_the_channel
 from contacts.enums import IdentityKind
-from contacts.models import Customer, GroupChat, Identity, Staff
+from contacts.models import Customer, GroupChat, Handover, Identity, Staff
 from tests.builders import NOON
 
 CORP = "ww0000000000000001"
@@ -51,6 +54,14 @@ class Shop:
                 for address, name, userid in rows
             ],
         )
+
+    def leave(self, person: Staff) -> Handover:
+        """Let somebody leave WeCom and the company; return the handover that is planned."""
+        self.control.depart(person.wecom_userid or "")
+        left_the_channel(person, now=timezone.now())
+        handover = depart_staff(person.pk, actor=None, now=timezone.now())
+        assert handover
+        return handover
 
     def open_chats(self, owner: Staff, *ids: str) -> None:
         """Let somebody own group chats, in WeCom and in our database."""

@@ -1,6 +1,7 @@
 """The life of a campaign, from draft to done: every arrow of ``CAMPAIGN_MOVES``."""
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,15 @@ YOUNGEST_TO_ASK = timedelta(seconds=60)
 """Results asked for right after sending are refused (WeCom errcode 41063)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What is counted of those who got a campaign."""
+
+    track_clicks: bool = True
+    track_opens: bool = True
+    conversion_days: int = 7
+
+
 def create_campaign(
     *,
     name: str,
@@ -53,8 +63,12 @@ def create_campaign(
     send_until: datetime | None = None,
     purpose: str = Purpose.CAMPAIGN,
     skip_if_in_another: bool = False,
+    tracking: Tracking | None = None,
 ) -> Campaign:
-    """Draft a campaign. Raises ``RuleBroken`` if its words or its segment cannot be sent."""
+    """Draft a campaign; ``tracking`` says what is counted, where that is not the usual.
+
+    Raises ``RuleBroken`` if its words or its segment cannot be sent.
+    """
     wording = wording or Wording()
     if not name.strip():
         raise RuleBroken(_("Give the campaign a name."))
@@ -72,6 +86,7 @@ def create_campaign(
             send_until=send_until,
             purpose=purpose,
             skip_if_in_another=skip_if_in_another,
+            **asdict(tracking or Tracking()),
             created_by=actor,
             state_at=now,
             created_at=now,

@@ -13,6 +13,9 @@ from contacts.models import Customer, Handover, Staff
 BATCH_LIMIT = 200
 """Recipients in one batch, whatever the channel would take."""
 
+USUAL_CONVERSION_DAYS, MOST_CONVERSION_DAYS = 7, 90
+"""Days within which an order is put down to a campaign."""
+
 
 class Campaign(models.Model):
     """One message to everybody in a segment, through one channel.
@@ -59,7 +62,9 @@ class Campaign(models.Model):
     attachments = models.JSONField(default=list, blank=True)
     track_clicks = models.BooleanField(default=True, db_default=True)
     track_opens = models.BooleanField(default=True, db_default=True)
-    conversion_days = models.PositiveSmallIntegerField(default=7, db_default=7)
+    conversion_days = models.PositiveSmallIntegerField(
+        default=USUAL_CONVERSION_DAYS, db_default=USUAL_CONVERSION_DAYS
+    )
     recipients = models.PositiveIntegerField(null=True, blank=True)
     skipped = models.PositiveIntegerField(null=True, blank=True)
 
@@ -130,7 +135,8 @@ class Campaign(models.Model):
                 name="campaign_one_audience",
             ),
             models.CheckConstraint(
-                condition=Q(conversion_days__lte=90), name="campaign_conversion_within_90_days"
+                condition=Q(conversion_days__lte=MOST_CONVERSION_DAYS),
+                name="campaign_conversion_within_90_days",
             ),
         ]
 

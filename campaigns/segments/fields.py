@@ -4,24 +4,27 @@ Conditions on other tables ask ``id IN (SELECT …)``: the database builds the s
 sub-query a customer would be a million of them.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, DecimalField, Model, Q, QuerySet, Sum
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.channels import LABELS
 from campaigns.enums import DeliveryState, EngagementKind
 from campaigns.models import Delivery, Engagement, Segment, SegmentMember
 from campaigns.segments import values
 from campaigns.segments.values import Kind
-from contacts.enums import Channel, Gender, IdentityKind
-from contacts.models import ContactCode, Coupon, Customer, CustomerTag, Follow, Identity
+from contacts.enums import Channel, FollowEnd, Gender, IdentityKind, Purpose
+from contacts.models import Consent, ContactCode, Coupon, Customer, CustomerTag, Follow, Identity
 
 BOUGHT = ("paid", "shipped", "done")
 """States of an order in which the customer has bought."""
@@ -102,6 +105,64 @@ def _came_by(codes: list[int], _now: datetime) -> Q:
     return _among(Follow.objects.filter(came_by__in=states))
 
 
+def _added_by(way: str, _now: datetime) -> Q:
+    return _among(Follow.objects.filter(channel=Channel.WECOM, add_way=int(way)))
+
+
+def _removed_lately(span: Any, now: datetime) -> Q:
+    return _among(
+        Follow.objects.filter(ended_at__gte=now - span, end_reason=FollowEnd.REMOVED_BY_CUSTOMER)
+    )
+
+
+ADD_WAYS = (
+    ("0", _("unknown")),
+    ("1", _("scanned a code")),
+    ("2", _("found by phone number")),
+    ("3", _("a card that was passed on")),
+    ("4", _("a group chat")),
+    ("5", _("the phone's contacts")),
+    ("6", _("WeChat's contacts")),
+    ("9", _("found by e-mail address")),
+    ("10", _("WeChat Channels")),
+    ("16", _("a customer acquisition link")),
+    ("201", _("shared by a colleague")),
+    ("202", _("assigned by an administrator")),
+)
+"""WeCom's own numbers of how two people came to be connected (docs 92114)."""
+
+
+# --- what they agreed to ---------------------------------------------------------------------
+
+
+def _last_word(pair: str, *, granted: bool) -> Q:
+    """Of the words that cover such a message the latest decides, as it does when it is sent."""
+    channel, _colon, purpose = pair.partition(":")
+    covering = Consent.objects.filter(channel__in=["", channel], purpose__in=["", purpose])
+    latest = covering.order_by("customer", "-at", "granted").distinct("customer")
+    return _among(Consent.objects.filter(pk__in=latest.values("pk"), granted=granted))
+
+
+def _agreed(pair: str, _now: datetime) -> Q:
+    return Q(opted_out_at=None) & _last_word(pair, granted=True)
+
+
+def _refused(pair: str, _now: datetime) -> Q:
+    return Q(opted_out_at__isnull=False) | _last_word(pair, granted=False)
+
+
+def _unsaid(pair: str, now: datetime) -> Q:
+    return ~_agreed(pair, now) & ~_refused(pair, now)
+
+
+CONSENTS = tuple(
+    (f"{channel}:{purpose}", format_lazy("{} · {}", label, purpose.label))
+    for channel, label in LABELS.items()
+    if channel != "echo"
+    for purpose in Purpose
+)
+
+
 # --- who they are ------------------------------------------------------------------------------
 
 
@@ -129,9 +190,19 @@ def _has_address(kind: str, _now: datetime) -> Q:
     return _among(Identity.objects.filter(kind=kind, dead_at=None))
 
 
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+_NUMBER = r"-?[0-9]{1,12}(\.[0-9]{1,4})?"
+
+
 def _attribute_is(pair: tuple[str, str], _now: datetime) -> Q:
+    """The words, and the number or the yes or no that they say."""
     key, value = pair
-    return Q(attributes__contains={key: value})
+    wanted = Q(attributes__contains={key: value})
+    if re.fullmatch(_NUMBER, value):
+        wanted |= Q(attributes__contains={key: float(value)})
+    if value.lower() in _TRUTH:
+        wanted |= Q(attributes__contains={key: _TRUTH[value.lower()]})
+    return wanted
 
 
 def _attribute_number(lookup: str) -> Build:
@@ -140,8 +211,8 @@ def _attribute_number(lookup: str) -> Build:
     def build(pair: tuple[str, Any], _now: datetime) -> Q:
         key, value = pair
         found = (
-            Customer.objects.annotate(told=KT(f"attributes__{key}"))
-            .filter(told__regex=r"^-?\d{1,12}(\.\d{1,4})?$")
+            Customer.objects.annotate(told=KeyTextTransform(key, "attributes"))
+            .filter(told__regex=f"^{_NUMBER}$")
             .annotate(number=Cast("told", DecimalField(max_digits=20, decimal_places=4)))
             .filter(**{f"number__{lookup}": value})
         )
@@ -286,6 +357,7 @@ _FIELDS = (
     )),
     Field("gender", _("Gender"), _WHO, (
         _choice("is", _IS, lambda value, _n: Q(gender=value), [*Gender.choices]),
+        _choice("is_not", _("is not"), lambda value, _n: ~Q(gender=value), [*Gender.choices]),
     )),
     Field("city", _("City"), _WHO, (
         Operator("is", _IS, Kind.TEXT, values.text, lambda value, _n: Q(city__iexact=value)),
@@ -305,6 +377,7 @@ _FIELDS = (
         Operator("at_least", _("at least"), Kind.KEYED_NUMBER, values.keyed_number, _attribute_number("gte")),
         Operator("at_most", _("at most"), Kind.KEYED_NUMBER, values.keyed_number, _attribute_number("lte")),
         Operator("known", _("is known"), Kind.KEY, values.text, lambda key, _n: Q(attributes__has_key=key)),
+        Operator("unknown", _("is not known"), Kind.KEY, values.text, lambda key, _n: ~Q(attributes__has_key=key)),
     )),
     Field("address", _("Address"), _WHO, (
         _choice("has", _("there is one"), _has_address, [*IdentityKind.choices]),
@@ -313,20 +386,28 @@ _FIELDS = (
     Field("opted_out", _("Wants no messages"), _WHO, (
         Operator("is", _IS, Kind.YES_NO, values.yes_no, lambda yes, _n: Q(opted_out_at__isnull=not yes)),
     )),
+    Field("consent", _("Consent"), _WHO, (
+        _choice("agreed", _("has agreed to"), _agreed, CONSENTS),
+        _choice("refused", _("has refused"), _refused, CONSENTS),
+        _choice("unsaid", _("has said nothing of"), _unsaid, CONSENTS),
+    )),
     Field("store", _("Store"), _WHERE, (
         Operator("in", _("one of"), Kind.STORES, values.ids, lambda ids, _n: Q(store__in=ids)),
         Operator("not_in", _("none of"), Kind.STORES, values.ids, lambda ids, _n: ~Q(store__in=ids)),
     )),
     Field("owner", _("Owner"), _WHERE, (
         Operator("in", _("one of"), Kind.STAFF, values.ids, lambda ids, _n: Q(owner__in=ids)),
+        Operator("not_in", _("none of"), Kind.STAFF, values.ids, lambda ids, _n: ~Q(owner__in=ids)),
         Operator("pool", _("is in the pool"), Kind.YES_NO, values.yes_no, lambda yes, _n: Q(owner__isnull=yes)),
     )),
     Field("connected", _("Connected in WeCom"), _WHERE, (
         Operator("is", _IS, Kind.YES_NO, values.yes_no, _or_not(_connected)),
         Operator("with", _("with one of"), Kind.STAFF, values.ids, _followed_by),
+        Operator("removed_within_days", _("removed a colleague in the last … days"), Kind.DAYS, values.days, _removed_lately),
     )),
-    Field("source", _("Came by contact code"), _WHERE, (
-        Operator("in", _("one of"), Kind.CODES, values.ids, _came_by),
+    Field("source", _("How they came"), _WHERE, (
+        Operator("in", _("by one of these contact codes"), Kind.CODES, values.ids, _came_by),
+        _choice("way", _("in WeCom by"), _added_by, ADD_WAYS),
     )),
     Field("added", _("Became a customer"), _WHEN, (
         Operator("within_days", _("in the last … days"), Kind.DAYS, values.days, _within("created_at")),

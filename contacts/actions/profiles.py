@@ -17,11 +17,12 @@ from contacts.actions.customers import (
 )
 from contacts.actions.erased_addresses import refuse_the_erased
 from contacts.actions.history import record
+from contacts.attributes import check_attributes, merged
 from contacts.enums import CustomerState
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
 from contacts.models import Customer, Identity, Staff, Store
 
-EDITABLE = frozenset({"name", "gender", "birthday", "city", "note", "time_zone"})
+EDITABLE = frozenset({"name", "gender", "birthday", "city", "note", "time_zone", "attributes"})
 """What people may write about a customer; everything else moves by its own action."""
 
 
@@ -61,10 +62,14 @@ def edit_customer(
 ) -> None:
     """Write what a person knows better; of ``EDITABLE`` fields only.
 
-    Raises ``RuleBroken`` for other fields, an empty name, or a merged or erased customer.
+    Of the attributes those are changed that are named, and those that are ``None`` taken away.
+    Raises ``RuleBroken`` for other fields, an empty name, attributes that nobody could ask for, or
+    a merged or erased customer.
     """
     if set(changes) - EDITABLE:
-        raise RuleBroken(_("Only name, gender, birthday, city, note and time zone can be changed."))
+        raise RuleBroken(
+            _("Only name, gender, birthday, city, note, time zone and attributes can be changed.")
+        )
     if customer.state != CustomerState.ACTIVE:
         raise RuleBroken(_("%(name)s is no longer an active customer.") % {"name": customer})
     values = dict(changes)
@@ -76,11 +81,25 @@ def edit_customer(
     if not values:
         return
     with transaction.atomic():
+        if "attributes" in values:
+            values["attributes"] = merged(_attributes_held(customer), values["attributes"])
         if not Customer.objects.active().filter(pk=customer.pk).update(**values):
             raise MovedOn(_("This customer has just been merged or erased."))
         fields = {"fields": sorted(changes)}
         record(customer, "customer.edited", actor=actor, at=now, data=fields)
     customer.refresh_from_db()
+
+
+def _attributes_held(customer: Customer) -> dict[str, Any]:
+    """Return the attributes, and let nobody else change them until the transaction ends."""
+    rows = Customer.objects.active().select_for_update(no_key=True).filter(pk=customer.pk)
+    held: dict[str, Any] = rows.values_list("attributes", flat=True).first() or {}
+    return held
+
+
+def _attributes_learnt(held: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    fresh = {name: value for name, value in said.items() if name not in held and value is not None}
+    return {"attributes": merged(held, fresh)} if fresh else {}
 
 
 def _find(addresses: Sequence[Address]) -> Customer | None:
@@ -103,6 +122,8 @@ def _create(
     now: datetime,
 ) -> Customer:
     known = {field: value for field, value in details.items() if field in EDITABLE}
+    if "attributes" in known:
+        known["attributes"] = merged({}, known["attributes"])
     customer = add_customer(addresses, details=known, store=store, owner=owner, now=now)
     record(customer, "customer.added", actor=actor, at=now, source="api")
     return customer
@@ -130,10 +151,15 @@ def _learn(
     blanks = {
         field: value
         for field, value in details.items()
-        if field in EDITABLE and value and not getattr(customer, field)
+        if field in EDITABLE - {"attributes"} and value and not getattr(customer, field)
     }
+    said = details.get("attributes") or {}
+    check_attributes(said)
     with transaction.atomic():
         add_addresses(customer, addresses, now=now)
+        if said:
+            held = _attributes_held(customer)
+            blanks |= _attributes_learnt(held, said)
         if blanks:
             keys = name_keys(blanks.get("name", customer.name), searched_addresses(customer))
             if not Customer.objects.active().filter(pk=customer.pk).update(**blanks, **keys):

@@ -48,6 +48,7 @@ from crm.access.customers import (
     record_to_erase,
     sees_numbers,
     survivor_for,
+    survivor_to_erase,
 )
 from crm.access.handovers import briefed_in, chats_of, handover_for, handovers_of
 from crm.access.people import (
@@ -63,7 +64,15 @@ from crm.access.people import (
 from crm.access.reactions import reactions_to
 from crm.access.segments import described_to, members_of, segment_for, segments_of
 from crm.access.tasks import store_tasks_of, task_for, task_to_change, tasks_of
-from crm.access.viewer import Viewer, require, require_company, require_guide, viewer_for, viewer_of
+from crm.access.viewer import (
+    Viewer,
+    require,
+    require_company,
+    require_guide,
+    viewer_as,
+    viewer_for,
+    viewer_of,
+)
 from crm.access.welcomes import welcome_rule_for, welcome_rules_of, welcomes_without_files
 
 __all__ = [
@@ -127,9 +136,11 @@ __all__ = [
     "store_tasks_of",
     "stores_of",
     "survivor_for",
+    "survivor_to_erase",
     "task_for",
     "task_to_change",
     "tasks_of",
+    "viewer_as",
     "viewer_for",
     "viewer_of",
     "webhook_for",

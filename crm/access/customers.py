@@ -41,16 +41,36 @@ def may_erase(viewer: Viewer) -> bool:
 def record_to_erase(viewer: Viewer, pk: int) -> Customer:
     """Return one record within reach, merged and erased ones too, or answer 404.
 
+    Records that were merged into it are erased along wherever they came from: they are one person.
     Raises ``PermissionDenied`` for those who may not erase anybody.
     """
     if not may_erase(viewer):
         raise PermissionDenied(
             _("Only administrators, and managers of the whole company, can erase a customer.")
         )
+    records = Customer.objects.select_related("owner", "store", "merged_into__store")
+    return get_object_or_404(_erasable(viewer, records), pk=pk)
+
+
+def survivor_to_erase(viewer: Viewer, survivor: Customer) -> Customer:
+    """Return whoever a record within reach was merged into.
+
+    Raises ``PermissionDenied``, which says who can erase both, if that one is out of reach.
+    """
+    if not _erasable(viewer, Customer.objects.filter(pk=survivor.pk)).exists():
+        raise PermissionDenied(
+            _(
+                "This record was merged into a customer of %(store)s: administrators of that store,"
+                " and managers of the whole company, erase both."
+            )
+            % {"store": survivor.store.name}
+        )
+    return survivor
+
+
+def _erasable(viewer: Viewer, records: QuerySet[Customer]) -> QuerySet[Customer]:
     stores = None if _manages_everything(viewer) else viewer.stores_for(Role.ADMINISTRATOR)
-    records = Customer.objects.select_related("owner", "store")
-    within = records if stores is None else records.filter(store__in=stores)
-    return get_object_or_404(within, pk=pk)
+    return records if stores is None else records.filter(store__in=stores)
 
 
 def _manages_everything(viewer: Viewer) -> bool:

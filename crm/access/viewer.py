@@ -111,6 +111,13 @@ def require(viewer: Viewer, *roles: Role) -> None:
         raise PermissionDenied(_("Your role does not allow this."))
 
 
+def viewer_as(request: HttpRequest, *roles: Role) -> Viewer:
+    """Return who is asking. Raises ``PermissionDenied`` unless they hold one of the roles."""
+    viewer = viewer_of(request)
+    require(viewer, *roles)
+    return viewer
+
+
 def require_company(viewer: Viewer) -> None:
     """Raise ``PermissionDenied`` unless the person is an administrator of the whole company."""
     if viewer.scopes.get(Role.ADMINISTRATOR) != Scope.COMPANY:

@@ -43,6 +43,12 @@ class BirthdayField(serializers.DateField):
         return day
 
 
+class AttributesField(serializers.DictField):
+    """Names with a text, a number, yes or no, or nothing; the action checks them."""
+
+    child = serializers.JSONField(allow_null=True)
+
+
 class TimeZoneField(serializers.CharField):
     """An IANA name, as Europe/Paris; empty for the company's."""
 

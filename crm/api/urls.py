@@ -199,6 +199,7 @@ urlpatterns = [
         name="campaign-statistics-variants",
     ),
     path("campaigns/<int:pk>/schedule", campaigns.Schedule.as_view(), name="campaign-schedule"),
+    path("campaigns/<int:pk>/test-send", campaigns.TestSend.as_view(), name="campaign-test-send"),
     path("campaigns/<int:pk>/pause", campaigns.Pause.as_view(), name="campaign-pause"),
     path("campaigns/<int:pk>/resume", campaigns.Resume.as_view(), name="campaign-resume"),
     path("campaigns/<int:pk>/cancel", campaigns.Cancel.as_view(), name="campaign-cancel"),

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -20,15 +19,17 @@ from campaigns.actions.wordings import Wording
 from campaigns.attachments import check_for_channel
 from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, Content, Segment, Series
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS
 from campaigns.segments import MOST_DAYS
 from contacts.enums import Gender, Purpose, Role
 from contacts.errors import RuleBroken
-from contacts.models import Store, Tag
+from contacts.models import Store
 from crm.access import Viewer, campaigns_of, segments_of, stores_of
 from crm.audiences import free_segment_name, narrowed
 from crm.forms.attachments import INPUTS, attachments_typed, lists_in
 from crm.forms.clocks import LOCAL_TIME
 from crm.forms.experiments import TRIAL_FIELDS
+from crm.forms.ticking import TargetedForm, tag_choices
 from crm.forms.words import over_limit
 from crm.paging import whole_number
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 SEGMENTS_OFFERED = 200
-USUAL_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ COUNTED_FIELDS = (*SEGMENT_FIELDS, "channel", "purpose", "skip_if_in_another")
 """What the number of recipients depends on."""
 
 
-class CampaignForm(forms.Form):
+class CampaignForm(TargetedForm):
     """Everything that the campaign editor asks, over all its steps.
 
     The rule it builds never reaches further than the marketer's own scope.
@@ -144,7 +144,11 @@ class CampaignForm(forms.Form):
         label=_("Count who opens e-mails"), required=False, initial=True
     )
     conversion_days = forms.IntegerField(
-        label=_("Count orders within … days"), min_value=0, max_value=90, initial=7, required=False
+        label=_("Count orders within … days"),
+        min_value=0,
+        max_value=MOST_CONVERSION_DAYS,
+        initial=USUAL_CONVERSION_DAYS,
+        required=False,
     )
     send_until = forms.DateTimeField(
         label=_("Do not send after"),
@@ -158,9 +162,9 @@ class CampaignForm(forms.Form):
         self.viewer = viewer
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
         stores.queryset = stores_of(viewer, Role.MARKETER).order_by("name", "pk")
-        self._offer("tags", tag_choices())
-        self._offer("channel", [(name, LABELS[name]) for name in available_channels()])
-        self._offer("saved", [("", _("none: by the conditions below")), *self._segments()])
+        self.offer("tags", tag_choices())
+        self.offer("channel", [(name, LABELS[name]) for name in available_channels()])
+        self.offer("saved", [("", _("none: by the conditions below")), *self._segments()])
         self.fields["send_until"].help_text = gettext(
             "What has not gone out by then is not sent. Time in %(zone)s."
         ) % {"zone": timezone.get_current_timezone_name()}
@@ -175,17 +179,6 @@ class CampaignForm(forms.Form):
         drafted = campaigns_of(self.viewer).values("segment")
         kept = Segment.objects.filter(Q(pk__in=at_hand.values("pk")) | Q(pk__in=drafted), pk=chosen)
         return [*newest, *kept.values_list("pk", "name")]
-
-    def _offer(self, field: str, choices: list[Any]) -> None:
-        cast("forms.ChoiceField", self.fields[field]).choices = choices
-
-    def tag_groups(self) -> list[Any]:
-        """Return the tags to tick, group by group, as the widget lays them out."""
-        return grouped(self["tags"])
-
-    def store_groups(self) -> list[Any]:
-        """Return the stores to tick, in one group."""
-        return grouped(self["stores"])
 
     @property
     def channel_label(self) -> str:
@@ -237,7 +230,7 @@ class CampaignForm(forms.Form):
     def clean_conversion_days(self) -> int:
         """Take an empty field for the usual number of days."""
         days: int | None = self.cleaned_data["conversion_days"]
-        return USUAL_DAYS if days is None else days
+        return USUAL_CONVERSION_DAYS if days is None else days
 
     def wording(self) -> Wording:
         """Return subject and HTML, as far as the channel has them."""
@@ -333,26 +326,3 @@ def segment_for(
     if kept and kept.segment and kept.segment.rule == rule:
         return kept.segment
     return Segment.objects.create(name=free_segment_name(name, now=now), rule=rule, created_at=now)
-
-
-def grouped(field: forms.BoundField) -> list[Any]:
-    """Return the boxes of a field to tick, group by group, as the widget lays them out."""
-    widget = cast("forms.CheckboxSelectMultiple", field.field.widget)
-    ticked = [str(value) for value in field.value() or []]
-    groups: list[Any] = widget.optgroups(field.html_name, ticked)
-    return groups
-
-
-def tag_choices(
-    of: QuerySet[Tag] | None = None,
-) -> list[tuple[str, list[tuple[int, str]]]]:
-    """Return the tags to choose from, group by group; all there are unless some are given."""
-    tags = (
-        (Tag.objects.all() if of is None else of)
-        .select_related("group")
-        .order_by("group__position", "group_id", "position", "pk")
-    )
-    return [
-        (group.name, [(tag.pk, tag.name) for tag in members])
-        for group, members in groupby(tags, key=lambda tag: tag.group)
-    ]

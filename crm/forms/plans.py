@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from django import forms
-from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -13,8 +12,8 @@ from contacts.actions.sharing import Order, Strategy
 from contacts.models import Handover, HandoverItem, Staff, Store
 from contacts.plan_steps import MOST, MOST_DAYS
 from crm.access import Viewer, stores_of
-from crm.forms.campaigns import grouped, tag_choices
-from crm.forms.handovers import ReceiversForm, choose_from
+from crm.forms.handovers import ReceiversForm, choose_from, ticked_in
+from crm.forms.ticking import MOVED_ON, TargetedForm, WhichForm, tag_choices
 from crm.handover_queries import receivers_of
 from crm.paging import whole_number
 from crm.plan_lists import POOL
@@ -54,7 +53,7 @@ class Defaulted(forms.ChoiceField):
         return super().clean(value or self.initial)
 
 
-class StepForm(ReceiversForm):
+class StepForm(TargetedForm, ReceiversForm):
     """One step of a plan: whom it takes, who gets them, and how they are spread."""
 
     step = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -88,7 +87,7 @@ class StepForm(ReceiversForm):
         self.kept = _step_at(handover, self.place())
         choose_from(self, "segment", Segment.objects.order_by("name", "pk"))
         choose_from(self, "stores", stores_of(viewer).order_by("name", "pk"))
-        cast("forms.ChoiceField", self.fields["tags"]).choices = tag_choices()
+        self.offer("tags", tag_choices())
         if self.kept and self.kept["who"]["field"] == "customer":
             who = cast("forms.ChoiceField", self.fields["who"])
             who.choices = [(CHOSEN, _("those chosen one by one")), *WHO]
@@ -97,14 +96,6 @@ class StepForm(ReceiversForm):
         """Return the number of the step that is changed, ``new``, or nothing for the only one."""
         given = self.data if self.is_bound else self.initial
         return str(given.get("step") or "")
-
-    def tag_groups(self) -> list[Any]:
-        """Return the tags to tick, group by group."""
-        return grouped(self["tags"])
-
-    def store_groups(self) -> list[Any]:
-        """Return the stores to tick, in one group."""
-        return grouped(self["stores"])
 
     def clean(self) -> dict[str, Any]:
         """Ask for what the chosen condition needs."""
@@ -241,29 +232,16 @@ class SaveForm(forms.Form):
     name = forms.CharField(label=_("Name of the plan"), max_length=80)
 
 
-class MoveForm(forms.Form):
+class MoveForm(WhichForm):
     """Customers of a plan, ticked or all that match, and to whom they go."""
 
-    THESE, ALL, ALL_BUT = "these", "all", "all_but"
     OUT = "out"
     """Instead of a receiver: the customers stay with whoever keeps working."""
 
     items = forms.ModelMultipleChoiceField(
         queryset=HandoverItem.objects.none(),
         required=False,
-        error_messages={
-            "invalid_choice": _(
-                "Some of these customers have moved on in the meantime. Look again."
-            )
-        },
-    )
-    which = forms.ChoiceField(
-        choices=[
-            (THESE, _("those ticked")),
-            (ALL, _("all that match")),
-            (ALL_BUT, _("all that match, without those ticked")),
-        ],
-        required=False,
+        error_messages=MOVED_ON,
     )
     receiver = forms.CharField(
         label=_("To whom"), error_messages={"required": _("Choose at least one colleague.")}
@@ -292,5 +270,4 @@ class MoveForm(forms.Form):
 
     def ticked(self) -> set[int]:
         """Return the ids ticked so far, to show them ticked again."""
-        given = self.data.getlist("items") if isinstance(self.data, QueryDict) else []
-        return {pk for pk in map(whole_number, given) if pk}
+        return ticked_in(self, "items")

@@ -15,8 +15,8 @@ from contacts.models import Customer, PoolRule, Staff
 from contacts.models.pools import MOST_OFFERED
 from contacts.pools import receivers_in
 from crm.access import Viewer, pool_of, staff_of
-from crm.forms.handovers import choose_from
-from crm.paging import whole_number
+from crm.forms.handovers import choose_from, ticked_in
+from crm.forms.ticking import MOVED_ON, WhichForm
 from crm.pool_queries import customers_of_pool
 
 MOST_DAYS = 3650
@@ -24,27 +24,13 @@ MOST_HOURS = 24 * 365
 MOST_A_DAY = 1000
 
 
-class AssignForm(forms.Form):
+class AssignForm(WhichForm):
     """Customers of a pool, ticked or all that match, to whom they go, and how they are spread."""
-
-    THESE, ALL, ALL_BUT = "these", "all", "all_but"
 
     customers = forms.ModelMultipleChoiceField(
         queryset=Customer.objects.none(),
         required=False,
-        error_messages={
-            "invalid_choice": _(
-                "Some of these customers have moved on in the meantime. Look again."
-            )
-        },
-    )
-    which = forms.ChoiceField(
-        choices=[
-            (THESE, _("those ticked")),
-            (ALL, _("all that match")),
-            (ALL_BUT, _("all that match, without those ticked")),
-        ],
-        required=False,
+        error_messages=MOVED_ON,
     )
     receivers = forms.ModelMultipleChoiceField(
         label=_("To whom"),
@@ -72,15 +58,13 @@ class AssignForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Somebody has to be chosen."""
         cleaned = super().clean() or self.cleaned_data
-        of_those_ticked = cleaned.get("which") not in {self.ALL, self.ALL_BUT}
-        if of_those_ticked and "customers" in cleaned and not cleaned["customers"]:
+        if not self.is_of_all() and "customers" in cleaned and not cleaned["customers"]:
             self.add_error(None, _("Tick customers, or choose all that match."))
         return cleaned
 
     def ticked(self, name: str) -> set[int]:
         """Return the ids ticked so far, to show them ticked again."""
-        given = self.data.getlist(name) if isinstance(self.data, QueryDict) else []
-        return {pk for pk in map(whole_number, given) if pk}
+        return ticked_in(self, name)
 
 
 def _days(label: Any, hint: Any = "", *, least: int = 0) -> forms.IntegerField:

@@ -29,8 +29,8 @@ from contacts.models import Store, Tag
 from crm.access import Viewer, stores_of
 from crm.audiences import stores_to_post_to
 from crm.forms.attachments import attachments_typed, lists_in
-from crm.forms.campaigns import grouped, tag_choices
 from crm.forms.clocks import LOCAL_TIME
+from crm.forms.ticking import TargetedForm, tag_choices
 
 LIMITS = f"{PostKind.GROUP}:{MAX_TEXT_BYTES}:bytes {PostKind.MOMENT}:{MAX_TEXT}:characters"
 """How long a text may be, as the counter beside it reads it."""
@@ -39,7 +39,7 @@ SEVERAL = ("stores", "tags")
 """Inputs that hold several values."""
 
 
-class PostForm(forms.Form):
+class PostForm(TargetedForm):
     """Where a post goes, what it says, and who sends it to whom.
 
     Only stores within the marketer's scope can be chosen; none chosen means all of them.
@@ -71,21 +71,10 @@ class PostForm(forms.Form):
         self.viewer, self.post = viewer, post
         self.attached = attachments_typed(lists_in(self.data))
         self.fields["text"].required = not self.attached
-        self._offer("kind", [(value, capfirst(label)) for value, label in PostKind.choices])
-        self._offer("tags", tag_choices(Tag.objects.exclude(wecom_id=None)))
+        self.offer("kind", [(value, capfirst(label)) for value, label in PostKind.choices])
+        self.offer("tags", tag_choices(Tag.objects.exclude(wecom_id=None)))
         stores = cast("forms.ModelMultipleChoiceField[Store]", self.fields["stores"])
         stores.queryset = _stores_to_offer(viewer)
-
-    def _offer(self, field: str, choices: list[Any]) -> None:
-        cast("forms.ChoiceField", self.fields[field]).choices = choices
-
-    def tag_groups(self) -> list[Any]:
-        """Return the tags to tick, group by group, as the widget lays them out."""
-        return grouped(self["tags"])
-
-    def store_groups(self) -> list[Any]:
-        """Return the stores to tick, in one group."""
-        return grouped(self["stores"])
 
     def clean_text(self) -> str:
         """Take line ends as WeCom does."""

@@ -14,13 +14,9 @@ from campaigns.enums import SeriesKind
 from campaigns.models import Series
 from contacts.enums import Purpose
 from crm.access import Viewer
-from crm.forms.campaigns import (
-    CampaignForm,
-    content_for,
-    grouped,
-    segment_for,
-)
+from crm.forms.campaigns import CampaignForm, content_for, segment_for
 from crm.forms.clocks import DayField, ZoneField
+from crm.forms.ticking import grouped
 from crm.forms.typed import typed_segment
 
 FREQUENCIES = [

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from campaigns.models import Campaign
 from contacts.enums import Role
-from crm.access import Viewer, campaigns_of, require, viewer_of
+from crm.access import Viewer, campaigns_of, viewer_as
 
 WEEK = 7
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
@@ -34,8 +34,7 @@ class Day:
 @require_GET
 def campaign_calendar(request: HttpRequest) -> HttpResponse:
     """Show the month, or the week, around a day."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     today = timezone.localdate()
     middle = _day(request.GET.get("day"), today)
     by_week = request.GET.get("by") == "week"

@@ -14,7 +14,7 @@ from campaigns.channels import LABELS
 from campaigns.comparison import MOST_COMPARED, ComparedCampaign, compare_campaigns
 from campaigns.models import Campaign
 from contacts.enums import Role
-from crm.access import Viewer, campaigns_of, require, viewer_of
+from crm.access import Viewer, campaigns_of, viewer_as
 from crm.paging import whole_number
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ MEASURES: tuple[tuple["StrPromise", _Count, bool, bool], ...] = (
 @require_GET
 def campaign_compare(request: HttpRequest) -> HttpResponse:
     """Show the same figures of up to four campaigns; one that the viewer may not see is a 404."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     chosen = request.GET.getlist("pk")
     too_many = len(set(chosen)) > MOST_COMPARED
     campaigns = [] if too_many else _campaigns(viewer, chosen)

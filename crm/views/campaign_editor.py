@@ -20,7 +20,7 @@ from campaigns.enums import CampaignState
 from campaigns.models import Campaign
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, campaign_for, require, viewer_of
+from crm.access import Viewer, campaign_for, viewer_as
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.actions.scheduling import schedule as schedule_as
 from crm.forms.campaigns import (
@@ -44,8 +44,7 @@ COUNTING = ("audience", "options", "test")
 @require_http_methods(["GET", "POST"])
 def campaign_new(request: HttpRequest, step: str = "message") -> HttpResponse:
     """Show or keep one step of a new campaign."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     return _edit(request, viewer, None, step)
 
 
@@ -53,8 +52,7 @@ def campaign_new(request: HttpRequest, step: str = "message") -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: HttpRequest, pk: int, step: str = "message") -> HttpResponse:
     """Show or keep one step of changing a campaign that is a draft."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     if campaign.state != CampaignState.DRAFT or campaign.handover_id:
         messages.warning(request, _("Only a draft can be changed."))

@@ -18,7 +18,7 @@ from campaigns.models import Campaign, Experiment, Variant
 from campaigns.models.experiments import LETTERS
 from campaigns.tracking import queries
 from contacts.enums import Role
-from crm.access import Viewer, campaign_for, require, series_of, viewer_of
+from crm.access import Viewer, campaign_for, series_of, viewer_as
 from crm.views.campaign_figures import bars_of, steps_of
 from crm.views.refusals import press
 
@@ -112,8 +112,7 @@ def _measures(figures: VariantFigures, channel: str) -> list[Measure]:
 @require_POST
 def campaign_winner(request: HttpRequest, pk: int) -> HttpResponse:
     """Send the rest of the recipients the words of one variant, now."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     letter = request.POST.get("variant", "").upper()
     if len(letter) != 1 or letter not in LETTERS:

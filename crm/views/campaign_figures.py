@@ -14,7 +14,7 @@ from campaigns.tracking import queries
 from campaigns.tracking.queries import Funnel, FunnelOf, Hour
 from campaigns.tracking.tallies import Dimension
 from contacts.enums import Role
-from crm.access import campaign_for, require, viewer_of
+from crm.access import campaign_for, viewer_as
 from crm.csv_files import csv_response
 
 SHOWN = 100
@@ -43,8 +43,7 @@ class Step:
 @require_GET
 def campaign_figures(request: HttpRequest, pk: int) -> HttpResponse:
     """Show how far the recipients of a campaign got."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     by = _chosen(request)
     found = queries.funnel(campaign)
@@ -71,8 +70,7 @@ def campaign_figures(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def campaign_figures_file(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download the funnels of all guides, stores or batches; what is not told stays empty."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     by = _chosen(request)
     groups = queries.funnels_by(campaign, by)

@@ -1,29 +1,20 @@
-"""Campaigns: the list, a new one, and the page on which one is scheduled, watched and steered."""
+"""Campaigns: the list, and the page on which one is scheduled and watched.
 
-from collections.abc import Callable
-from functools import partial
+Its other buttons: ``campaign_verbs``.
+"""
+
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns.actions.approvals import send_back_campaign
-from campaigns.actions.campaigns import (
-    cancel_campaign,
-    pause_campaign,
-    refresh_campaign,
-    remind_campaign,
-    unschedule_campaign,
-)
-from campaigns.actions.changes import clone_campaign
-from campaigns.actions.unclear import check_unclear, may_go_again, send_again, write_off
+from campaigns.actions.unclear import may_go_again
 from campaigns.approval import may_approve
 from campaigns.channels import LABELS, abilities_of, available_channels, is_direct
 from campaigns.comparison import MOST_COMPARED
@@ -34,9 +25,9 @@ from campaigns.queries import delivery_counts
 from connectors.base import Recovery
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, batches_of, campaign_for, campaigns_of, require, viewer_of
-from crm.actions.scheduling import approve, resume, schedule
-from crm.audiences import audience_of, check_reach
+from crm.access import Viewer, batches_of, campaign_for, campaigns_of, viewer_as
+from crm.actions.scheduling import schedule
+from crm.audiences import audience_of
 from crm.campaign_queries import (
     NOT_GOT,
     explain_batches,
@@ -58,17 +49,12 @@ from crm.forms.schedule import ScheduleForm
 from crm.paging import page_of, search_words, whole_number
 from crm.views.audience_counts import audience_context
 from crm.views.campaign_experiments import results_of
-from crm.views.refusals import moved_on, press
+from crm.views.refusals import moved_on
 
 LIST_SIZE = 25
 RECIPIENTS_SIZE = 25
 BATCHES_SIZE = 50
 WAITED_SHOWN = 20
-DECISIONS: dict[str, tuple[Callable[..., object], Any]] = {
-    "check": (check_unclear, gettext_lazy("The channel is being asked.")),
-    "send-again": (send_again, gettext_lazy("What was unclear is sent again.")),
-    "write-off": (write_off, gettext_lazy("Written off: it counts as failed.")),
-}
 LIVE = (
     CampaignState.SCHEDULED,
     CampaignState.PLANNED,
@@ -81,7 +67,7 @@ LIVE = (
 @require_GET
 def campaign_list(request: HttpRequest) -> HttpResponse:
     """List campaigns, newest first, by state, channel, author and words; how far each one got."""
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     state, channel = request.GET.get("state", ""), request.GET.get("channel", "")
     words, mine = search_words(request.GET.get("q")), bool(request.GET.get("mine"))
     found = campaigns_of(viewer).select_related("segment", "handover__from_staff", "created_by")
@@ -117,7 +103,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def campaign_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one campaign: its way, its progress, and what can be done with it now."""
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     return _show(request, viewer, campaign_for(viewer, pk))
 
 
@@ -226,7 +212,7 @@ def _may_be_asked(channel: str) -> bool:
 @require_GET
 def campaign_batches(request: HttpRequest, pk: int) -> HttpResponse:
     """List the batches of a campaign page by page, of one state if asked."""
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     state = request.GET.get("state", "")
     found = batches_of(viewer).filter(campaign=campaign).select_related("sender")
@@ -246,20 +232,10 @@ def campaign_batches(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_POST
-def campaign_unclear(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Decide about what is unclear: ask the channel, send again, or write off."""
-    if verb not in DECISIONS:
-        raise Http404
-    act, done = DECISIONS[verb]
-    return _press(request, pk, act, str(done))
-
-
-@login_required
 @require_GET
 def campaign_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the live part; when the state has changed since the page, ask for the whole page."""
-    campaign = campaign_for(_marketer(request), pk)
+    campaign = campaign_for(viewer_as(request, Role.MARKETER), pk)
     context = _progress(campaign)
     response = render(request, "crm/parts/_campaign_progress.html", context)
     if request.GET.get("stand", context["stand"]) != context["stand"]:
@@ -273,7 +249,7 @@ def campaign_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def campaign_audience(request: HttpRequest, pk: int) -> HttpResponse:
     """Return whom the campaign would reach if it were planned now."""
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     context = audience_context(audience_of(campaign, viewer), campaign.channel)
     return render(request, "crm/parts/_campaign_audience.html", context)
@@ -283,7 +259,7 @@ def campaign_audience(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     """Let the campaign go out, now or later."""
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     now = timezone.now()
     form = ScheduleForm(now, request.POST)
@@ -303,101 +279,5 @@ def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(_address(campaign))
 
 
-@login_required
-@require_POST
-def campaign_unschedule(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make a scheduled campaign a draft again."""
-    return _press(request, pk, unschedule_campaign, _("A draft again; nothing goes out."))
-
-
-@login_required
-@require_POST
-def campaign_pause(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make no new call for this campaign from now on."""
-    return _press(request, pk, pause_campaign, _("Paused. No further batch is handed over."))
-
-
-@login_required
-@require_POST
-def campaign_resume(request: HttpRequest, pk: int) -> HttpResponse:
-    """Go on where the campaign was paused."""
-    return _press(request, pk, resume, _("Going on."))
-
-
-@login_required
-@require_POST
-def campaign_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send nothing more."""
-    return _press(request, pk, cancel_campaign, _("Cancelled. Nothing more goes out."))
-
-
-@login_required
-@require_POST
-def campaign_approve(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let a campaign that waits for approval go out."""
-    return _press(request, pk, approve, _("Approved. It goes out at its time."))
-
-
-@login_required
-@require_POST
-def campaign_send_back(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make a campaign that waits for approval a draft again, and say why."""
-    act = partial(send_back_campaign, reason=request.POST.get("reason", ""))
-    return _press(request, pk, act, _("Sent back; its maker is told why."))
-
-
-@login_required
-@require_POST
-def campaign_clone(request: HttpRequest, pk: int) -> HttpResponse:
-    """Draft another campaign like this one, and open it in the editor."""
-    viewer = _marketer(request)
-    campaign = campaign_for(viewer, pk)
-    try:
-        check_reach(campaign, viewer)
-        copy = clone_campaign(campaign, actor=viewer.staff, now=timezone.now())
-    except RuleBroken as error:
-        messages.error(request, str(error))
-        return redirect(_address(campaign))
-    return redirect("campaign_edit", pk=copy.pk)
-
-
-@login_required
-@require_POST
-def campaign_remind(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask the senders who have not confirmed once more."""
-    viewer = _marketer(request)
-    campaign = campaign_for(viewer, pk)
-    try:
-        batches = remind_campaign(campaign, actor=viewer.staff, now=timezone.now())
-    except RuleBroken as error:
-        messages.error(request, str(error))
-    else:
-        said = ngettext("Reminded about %(n)s batch.", "Reminded about %(n)s batches.", batches)
-        messages.success(request, said % {"n": batches})
-    return redirect(_address(campaign))
-
-
-@login_required
-@require_POST
-def campaign_refresh(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have the channel asked now what has become of the batches."""
-    campaign = campaign_for(_marketer(request), pk)
-    act = partial(refresh_campaign, campaign, now=timezone.now())
-    return press(request, act, done=_("WeCom is being asked."), back=_address(campaign))
-
-
-def _marketer(request: HttpRequest) -> Viewer:
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
-    return viewer
-
-
 def _address(campaign: Campaign) -> str:
     return reverse("campaign_page", args=[campaign.pk])
-
-
-def _press(request: HttpRequest, pk: int, action: Callable[..., object], done: str) -> HttpResponse:
-    viewer = _marketer(request)
-    campaign = campaign_for(viewer, pk)
-    act = partial(action, campaign, actor=viewer.staff, now=timezone.now())
-    return press(request, act, done=done, back=_address(campaign))

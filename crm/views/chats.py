@@ -15,7 +15,7 @@ from contacts.actions.chat_plans import assign_chats
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Handover
-from crm.access import handover_for, require, viewer_of
+from crm.access import handover_for, viewer_as
 from crm.forms.chats import ChatsForm
 from crm.views.handover_faces import show_face
 from crm.views.refusals import moved_on
@@ -25,8 +25,7 @@ from crm.views.refusals import moved_on
 @require_POST
 def handover_chats_assign(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a colleague be the next owner of group chats, or have one tried again."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     handover = handover_for(viewer, pk)
     form = ChatsForm(viewer, handover, request.POST)
     if not form.is_valid():

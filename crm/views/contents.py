@@ -18,7 +18,7 @@ from campaigns.enums import MediaKind
 from campaigns.models import Content, Folder
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, content_for, library_of, media_of, require, viewer_of
+from crm.access import Viewer, content_for, library_of, media_of, viewer_as, viewer_of
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.forms.attachments import Typed, inputs_of, rows_to_show
 from crm.forms.contents import ContentForm
@@ -60,8 +60,7 @@ def content_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def content_new(request: HttpRequest) -> HttpResponse:
     """Write a message into the library."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     return _write(request, viewer, None)
 
 
@@ -69,8 +68,7 @@ def content_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def content_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Write the next version of a message."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     return _write(request, viewer, content_for(viewer, pk))
 
 
@@ -179,8 +177,7 @@ def _versions(content: Content) -> list[Content]:
 @require_POST
 def content_archive(request: HttpRequest, pk: int) -> HttpResponse:
     """Put a message away."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     content = content_for(viewer, pk)
     act = partial(archive_content, content, actor=viewer.staff, now=timezone.now())
     return press(request, act, done=_("Put away."), back=reverse("content_list"))
@@ -190,8 +187,7 @@ def content_archive(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def content_use(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin a campaign with this message, or take it into the one that is being written."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     content = content_for(viewer, pk)
     draft = draft_of(viewer.staff, None)
     typed = dict(draft.fields) if draft else {}

@@ -37,6 +37,7 @@ from crm.access import (
     segment_for,
     stores_of,
     survivor_for,
+    viewer_as,
     viewer_of,
 )
 from crm.consent_queries import consent_sheet
@@ -189,8 +190,7 @@ def customer_tags(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def customer_tasks(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a task or a promise about the customer, for whoever adds it."""
-    viewer = viewer_of(request)
-    require(viewer, Role.GUIDE, Role.MANAGER)
+    viewer = viewer_as(request, Role.GUIDE, Role.MANAGER)
     customer = customer_for(viewer, pk, Role.GUIDE, Role.MANAGER)
     form = CustomerTaskForm(request.POST)
     if not form.is_valid() or not _add_task(form, customer, viewer):
@@ -256,8 +256,7 @@ def coupon_redeem(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def customer_transfer(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the customer to a colleague; a refusal is shown beside who was chosen."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     customer = customer_for(viewer, pk, Role.MANAGER)
     form = GiveCustomerForm(viewer, customer, request.POST)
     back = reverse("customer_page", args=[pk])

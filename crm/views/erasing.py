@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from contacts.enums import CustomerState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Customer
-from crm.access import Viewer, may_erase, record_to_erase, viewer_of
+from crm.access import Viewer, may_erase, record_to_erase, survivor_to_erase, viewer_of
 from crm.actions.erasing import erase_customer
 from crm.erasures import erasure_outlook, tombstone_of
 from crm.forms.erasing import EraseForm
@@ -27,9 +27,10 @@ def customer_erase(request: HttpRequest, pk: int) -> HttpResponse:
     customer = record_to_erase(viewer, pk)
     if customer.state == CustomerState.ERASED:
         return redirect("customer_page", pk=pk)
-    if customer.state == CustomerState.MERGED:
+    if customer.merged_into:
+        survivor = survivor_to_erase(viewer, customer.merged_into)
         messages.warning(request, _("This record was merged into another: erase that one."))
-        return redirect("customer_erase", pk=customer.merged_into_id)
+        return redirect("customer_erase", pk=survivor.pk)
     if request.method == "GET":
         return _page(request, customer, EraseForm(customer))
     form = EraseForm(customer, request.POST)

@@ -18,7 +18,7 @@ from contacts.actions.exports import note_export
 from contacts.enums import IdentityKind, Role
 from contacts.errors import RuleBroken
 from contacts.models import Customer, Identity
-from crm.access import Viewer, campaign_for, customers_of, members_of, require, viewer_of
+from crm.access import Viewer, campaign_for, customers_of, members_of, viewer_as, viewer_of
 from crm.campaign_queries import recipients_of
 from crm.csv_files import csv_response
 from crm.customer_queries import shown_number
@@ -92,8 +92,7 @@ def _rows(
 @require_POST
 def campaign_export(request: HttpRequest, pk: int) -> StreamingHttpResponse | HttpResponseRedirect:
     """Download the recipients of the filter as CSV, as far as the day's rows last; else none."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     campaign = campaign_for(viewer, pk)
     state, reason = request.GET.get("state", ""), request.GET.get("reason", "")
     a_day = _a_day(viewer)

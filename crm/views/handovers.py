@@ -24,7 +24,7 @@ from contacts.actions.undo import Undoing, undo_handover
 from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Handover
-from crm.access import Viewer, handover_for, handovers_of, require, viewer_of
+from crm.access import handover_for, handovers_of, viewer_as
 from crm.csv_files import csv_response
 from crm.forms.handovers import ReassignForm
 from crm.handover_queries import with_bars
@@ -40,7 +40,7 @@ LIST_SIZE = 25
 @require_GET
 def handover_list(request: HttpRequest) -> HttpResponse:
     """List handovers, newest first, with how far each one got."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     state = request.GET.get("state", "")
     found = handovers_of(viewer).select_related("from_staff", "store")
     if state in HandoverState.values:
@@ -61,7 +61,7 @@ def handover_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def handover_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a handover as its state asks for: plan editor, live progress, or report."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     return show_face(request, viewer, handover_for(viewer, pk))
 
 
@@ -69,7 +69,7 @@ def handover_page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def handover_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the live part of a running handover; once it has ended, ask for the whole page."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     handover = handover_for(viewer, pk)
     context = progress_context(handover)
     response = render(request, "crm/parts/_handover_progress.html", context)
@@ -84,7 +84,7 @@ def handover_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def handover_reassign(request: HttpRequest, pk: int) -> HttpResponse:
     """Offer customers whom nobody took over to other colleagues."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     handover = handover_for(viewer, pk)
     form = ReassignForm(viewer, handover, request.POST)
     if "find" in request.POST:
@@ -130,7 +130,7 @@ def handover_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def handover_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Give customers back: everybody, or those of the ticked items."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     handover = handover_for(viewer, pk)
     items = [number for value in request.POST.getlist("items") if (number := whole_number(value))]
     if "chosen" in request.POST and not items:
@@ -169,7 +169,7 @@ def _said_of(undoing: Undoing) -> str:
 @require_POST
 def handover_refresh(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the channel now how the customers decided."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     handover = handover_for(viewer, pk)
     asked = ask_now(handover, now=timezone.now())
     if asked:
@@ -183,7 +183,7 @@ def handover_refresh(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def handover_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download what became of every customer and every group chat, as CSV."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     handover = handover_for(viewer, pk)
     note_export(
         "handover_items",
@@ -195,18 +195,12 @@ def handover_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     return csv_response(f"handover-{handover.pk}.csv", report_of(handover))
 
 
-def _manager(request: HttpRequest) -> Viewer:
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
-    return viewer
-
-
 def _address(handover: Handover) -> str:
     return reverse("handover_page", args=[handover.pk])
 
 
 def _press(request: HttpRequest, pk: int, action: Callable[..., object], done: str) -> HttpResponse:
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     handover = handover_for(viewer, pk)
     act = partial(action, handover, actor=viewer.staff, now=timezone.now())
     return press(request, act, done=done, back=_address(handover))

@@ -13,7 +13,7 @@ from contacts.enums import HandoverState, Role
 from contacts.errors import RuleBroken
 from contacts.levels import level_loads
 from contacts.models import Store
-from crm.access import Viewer, require, stores_of, viewer_of
+from crm.access import Viewer, stores_of, viewer_as
 from crm.actions.plans import plan_levelling
 from crm.paging import whole_number
 
@@ -22,8 +22,7 @@ from crm.paging import whole_number
 @require_http_methods(["GET", "POST"])
 def level_page(request: HttpRequest) -> HttpResponse:
     """Show how full the guides of a store are; on POST plan a handover for each who is too full."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     stores = stores_of(viewer, Role.MANAGER).order_by("name", "pk")
     given = request.POST.get("store") or request.GET.get("store")
     store = get_object_or_404(stores, pk=whole_number(given) or 0) if given else _own(viewer)

@@ -22,10 +22,9 @@ from crm.access import (
     Viewer,
     loss_for,
     losses_of,
-    require,
     staff_of,
     stores_of,
-    viewer_of,
+    viewer_as,
 )
 from crm.csv_files import csv_response
 from crm.forms.losses import OWNERS_OFFERED, LossFilter, ReasonForm, WinBackForm
@@ -41,7 +40,7 @@ CSV_CHUNK = 2000
 @require_GET
 def loss_list(request: HttpRequest) -> HttpResponse:
     """List the losses of a period, newest first, with what they add up to."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     chosen = LossFilter.read(request.GET, now=timezone.now())
     found = chosen.apply(losses_of(viewer))
     page = _page(viewer, found, whole_number(request.GET.get("after")))
@@ -71,7 +70,7 @@ def _page(viewer: Viewer, found: QuerySet[Loss], after: int | None) -> Page[Loss
 @require_POST
 def loss_report(request: HttpRequest) -> StreamingHttpResponse:
     """Download the losses of the filter as CSV; history says who did, and how many."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     found = LossFilter.read(request.GET, now=timezone.now()).apply(losses_of(viewer))
     note_export("losses", found.count(), actor=viewer.staff, now=timezone.now())
     return csv_response("losses.csv", _report(found))
@@ -115,7 +114,7 @@ def _report(found: QuerySet[Loss]) -> Iterator[tuple[object, ...]]:
 @require_GET
 def loss_rates(request: HttpRequest) -> HttpResponse:
     """Compare guides or stores: losses beside the customers they were connected with."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     chosen = LossFilter.read(request.GET, now=timezone.now())
     by = request.GET.get("by") if request.GET.get("by") in GROUPS else GROUPS[0]
     order = request.GET.get("sort") if request.GET.get("sort") in ORDERS else ORDERS[0]
@@ -128,7 +127,7 @@ def loss_rates(request: HttpRequest) -> HttpResponse:
 @require_GET
 def loss_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one loss, and what can be done about it."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     return _show(request, viewer, loss_for(viewer, pk))
 
 
@@ -136,7 +135,7 @@ def loss_page(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def loss_reason(request: HttpRequest, pk: int) -> HttpResponse:
     """Say why the customer left; on a mistake nothing that was typed is lost."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     loss = loss_for(viewer, pk)
     form = ReasonForm(request.POST)
     if form.is_valid():
@@ -155,7 +154,7 @@ def loss_reason(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def loss_win_back(request: HttpRequest, pk: int) -> HttpResponse:
     """Make winning the customer back somebody's task."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     loss = loss_for(viewer, pk)
     form = WinBackForm(viewer, request.POST)
     if not form.is_valid():
@@ -170,7 +169,7 @@ def loss_win_back(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def loss_write_off(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the customer up."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     loss = loss_for(viewer, pk)
     give_up = partial(write_off, loss, actor=viewer.staff, now=timezone.now())
     return press(request, give_up, done=_("The customer is written off."), back=_address(loss))
@@ -193,12 +192,6 @@ def _show(
         "tasks": loss.customer.tasks.filter(kind="win_back").select_related("staff")[:5],
     }
     return render(request, "crm/loss_page.html", context, status=status)
-
-
-def _manager(request: HttpRequest) -> Viewer:
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
-    return viewer
 
 
 def _address(loss: Loss) -> str:

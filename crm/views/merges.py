@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Customer
-from crm.access import Viewer, customer_for, customers_of, merge_for, require, viewer_of
+from crm.access import Viewer, customer_for, customers_of, merge_for, viewer_as
 from crm.actions.merges import merge_customers, undo_merge
 from crm.merge_preview import preview
 from crm.paging import search_words, whole_number
@@ -30,8 +30,7 @@ def customer_merge(request: HttpRequest, pk: int) -> HttpResponse:
 
     ``q`` looks for it, at first by the customer's own name; ``with`` is the one that was chosen.
     """
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     customer = customer_for(viewer, pk, Role.MANAGER)
     if request.method == "POST":
         return _merge(request, viewer, customer)
@@ -75,8 +74,7 @@ def _merge(request: HttpRequest, viewer: Viewer, customer: Customer) -> HttpResp
 @require_POST
 def customer_unmerge(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a merged record a customer again."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     merge = merge_for(viewer, pk)
     try:
         customer = undo_merge(merge, actor=viewer.staff, now=timezone.now())

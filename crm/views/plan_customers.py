@@ -81,13 +81,12 @@ def _move(viewer: Viewer, handover: Handover, form: MoveForm, given: Any) -> str
 
 
 def _chosen(handover: Handover, form: MoveForm, given: Any) -> QuerySet[HandoverItem]:
-    which = form.cleaned_data["which"]
     ticked: QuerySet[HandoverItem] = form.cleaned_data["items"]
-    if which not in {MoveForm.ALL, MoveForm.ALL_BUT}:
+    if not form.is_of_all():
         return ticked
     chosen = PlanFilter.check({name: given.get(name, "") for name in FILTERS})
     found = items_in(handover, chosen, now=timezone.now())
-    return found.exclude(pk__in=ticked.values("pk")) if which == MoveForm.ALL_BUT else found
+    return found.exclude(pk__in=ticked.values("pk")) if form.spares_ticked() else found
 
 
 def _show(

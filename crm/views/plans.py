@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Handover
-from crm.access import Viewer, handover_for, require, viewer_of
+from crm.access import Viewer, handover_for, viewer_as
 from crm.actions.plans import plan_by_steps, start_plan
 from crm.forms.plans import StartForm, StepForm
 from crm.plan_queries import is_told_afterwards, sample_words
@@ -133,8 +133,7 @@ def handover_start(request: HttpRequest, pk: int) -> HttpResponse:
 
 def manager_of(request: HttpRequest, pk: int) -> tuple[Viewer, Handover]:
     """Return the manager who asks and the handover, or answer 403 or 404."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     return viewer, handover_for(viewer, pk)
 
 

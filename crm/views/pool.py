@@ -32,9 +32,9 @@ from crm.access import (
     customer_to_claim,
     offered_in_pool,
     pool_of,
-    require,
     require_guide,
     stores_of,
+    viewer_as,
     viewer_of,
 )
 from crm.forms.pool import AssignForm
@@ -112,8 +112,7 @@ def _claimed(request: HttpRequest, claim: Callable[[], Customer]) -> HttpRespons
 @require_POST
 def pool_assign(request: HttpRequest) -> HttpResponse:
     """Show who would get how many; once that is confirmed, assign. What matches is looked up here."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     form = AssignForm(viewer, request.POST)
     if not form.is_valid():
         return _manage(request, viewer, form, request.POST, status=400)
@@ -138,13 +137,12 @@ def pool_assign(request: HttpRequest) -> HttpResponse:
 
 
 def _chosen(viewer: Viewer, form: AssignForm, given: Any) -> QuerySet[OwnershipPeriod]:
-    which = form.cleaned_data["which"]
     ticked = [customer.pk for customer in form.cleaned_data["customers"]]
-    if which not in {AssignForm.ALL, AssignForm.ALL_BUT}:
+    if not form.is_of_all():
         return pool_of(viewer).filter(customer__in=ticked)
     chosen = PoolFilter.check({name: given.get(name, "") for name in PoolFilter().as_query()})
     found = chosen.apply(pool_of(viewer), now=timezone.now())
-    return found.exclude(customer__in=ticked) if which == AssignForm.ALL_BUT else found
+    return found.exclude(customer__in=ticked) if form.spares_ticked() else found
 
 
 def _preview(request: HttpRequest, form: AssignForm, shares: list[Share]) -> HttpResponse:

@@ -14,7 +14,7 @@ from contacts.enums import Role
 from contacts.errors import RuleBroken
 from contacts.models import Store
 from contacts.pools import company_rule, rule_of
-from crm.access import Viewer, require, stores_of, viewer_of
+from crm.access import Viewer, stores_of, viewer_as
 from crm.forms.pool import RuleForm
 from crm.paging import whole_number
 
@@ -25,8 +25,7 @@ COMPANY = "company"
 @require_http_methods(["GET", "POST"])
 def pool_rules(request: HttpRequest) -> HttpResponse:
     """Show what goes for one store, or for all without a rule; on POST change it."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     store = _store(viewer, request.POST.get("store") or request.GET.get("store") or "")
     rule = rule_of(store) if store else company_rule()
     form = RuleForm(rule, request.POST if request.method == "POST" else None)
@@ -49,8 +48,7 @@ def pool_rules(request: HttpRequest) -> HttpResponse:
 @require_POST
 def pool_rule_drop(request: HttpRequest) -> HttpResponse:
     """Let the company's rule go for a store again."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     store = _store(viewer, request.POST.get("store") or "")
     if store:
         drop_rule(store, actor=viewer.staff, now=timezone.now())

@@ -17,8 +17,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from campaigns.actions.posts.life import check_post_attachments, schedule_post
 from campaigns.enums import PostKind, PostState
 from campaigns.models import Post
+from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, content_for, post_for
+from crm.access import Viewer, content_for, post_for, viewer_as
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_post_reach
 from crm.forms.attachments import Typed, attachments_typed, inputs_of
@@ -27,7 +28,6 @@ from crm.forms.schedule import ScheduleForm
 from crm.paging import whole_number
 from crm.post_queries import reach_ahead, shown_attachments
 from crm.views.contents import attachment_context
-from crm.views.posts import marketer_of
 
 COUNTED = ("kind", "stores", "tags")
 """What the reach depends on."""
@@ -37,14 +37,14 @@ COUNTED = ("kind", "stores", "tags")
 @require_http_methods(["GET", "POST"])
 def post_new(request: HttpRequest) -> HttpResponse:
     """Write a post: keep it as a draft, or let it go out."""
-    return _edit(request, marketer_of(request), None)
+    return _edit(request, viewer_as(request, Role.MARKETER), None)
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def post_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a post that is a draft."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     post = post_for(viewer, pk)
     if post.state != PostState.DRAFT and request.method == "GET":
         messages.warning(request, _("Only a draft can be changed."))
@@ -56,7 +56,7 @@ def post_edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def post_count(request: HttpRequest) -> HttpResponse:
     """Return whom what is chosen so far would reach; what is wrong elsewhere does not matter."""
-    context = _counted(marketer_of(request), request.GET)
+    context = _counted(viewer_as(request, Role.MARKETER), request.GET)
     return render(request, "crm/parts/_post_reach.html", context)
 
 
@@ -64,7 +64,7 @@ def post_count(request: HttpRequest) -> HttpResponse:
 @require_POST
 def post_preview(request: HttpRequest) -> HttpResponse:
     """Return what is typed so far as the phone shows it; attachments once they could be sent."""
-    marketer_of(request)
+    viewer_as(request, Role.MARKETER)
     typed = request.POST.get("kind")
     kind = PostKind.MOMENT if typed == PostKind.MOMENT else PostKind.GROUP
     attachments, wrong = attachments_typed(_inputs_in(request)), ""

@@ -21,7 +21,7 @@ from campaigns.enums import POST_MOVES, PostKind, PostState, ReactionKind, Targe
 from campaigns.models import Post
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, post_for, posts_of, reactions_to, require, viewer_of
+from crm.access import post_for, posts_of, reactions_to, viewer_as
 from crm.audiences import check_post_reach
 from crm.forms.posts import typed_time
 from crm.forms.schedule import ScheduleForm
@@ -51,7 +51,7 @@ OUT = (PostState.SENDING, PostState.WAITING)
 @require_GET
 def post_list(request: HttpRequest) -> HttpResponse:
     """List posts, newest first, by kind, state, author and words; how far each one got."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     state, kind = request.GET.get("state", ""), request.GET.get("kind", "")
     words, mine = search_words(request.GET.get("q")), bool(request.GET.get("mine"))
     found = posts_of(viewer).select_related("content", "created_by")
@@ -84,7 +84,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def post_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one post: what it says, who sends it, how far it is, and what can be done now."""
-    return _show(request, post_for(marketer_of(request), pk))
+    return _show(request, post_for(viewer_as(request, Role.MARKETER), pk))
 
 
 def _show(
@@ -159,7 +159,7 @@ def _reach(post: Post) -> PostReach:
 @require_GET
 def post_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the live part; when the state has changed since the page, ask for the whole page."""
-    post = post_for(marketer_of(request), pk)
+    post = post_for(viewer_as(request, Role.MARKETER), pk)
     context = _progress(post)
     response = render(request, "crm/parts/_post_progress.html", context)
     if request.GET.get("stand", context["stand"]) != context["stand"]:
@@ -173,7 +173,7 @@ def post_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def post_reactions(request: HttpRequest, pk: int) -> HttpResponse:
     """Show who commented on a moment and who likes it, page by page, of one kind if asked."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     post = post_for(viewer, pk)
     kind = request.GET.get("state", "")
     found = reactions_to(viewer, post)
@@ -198,7 +198,7 @@ def post_reactions(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def post_reach(request: HttpRequest, pk: int) -> HttpResponse:
     """Return whom the post would reach if it were planned now, or has reached so far."""
-    post = post_for(marketer_of(request), pk)
+    post = post_for(viewer_as(request, Role.MARKETER), pk)
     context = {"reach": _reach(post), "is_before": post.planned_at is None}
     return render(request, "crm/parts/_post_reach.html", context)
 
@@ -207,7 +207,7 @@ def post_reach(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def post_schedule(request: HttpRequest, pk: int) -> HttpResponse:
     """Let the post go out, now or later."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     post = post_for(viewer, pk)
     now = timezone.now()
     form = ScheduleForm(now, request.POST)
@@ -244,7 +244,7 @@ def post_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def post_remind(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the owners of chats who have not confirmed once more."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     post = post_for(viewer, pk)
     try:
         shares = remind_post(post, actor=viewer.staff, now=timezone.now())
@@ -260,16 +260,9 @@ def post_remind(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def post_refresh(request: HttpRequest, pk: int) -> HttpResponse:
     """Have WeCom asked now how far the post is."""
-    post = post_for(marketer_of(request), pk)
+    post = post_for(viewer_as(request, Role.MARKETER), pk)
     act = partial(refresh_post, post, now=timezone.now())
     return press(request, act, done=_("WeCom is being asked."), back=_address(post))
-
-
-def marketer_of(request: HttpRequest) -> Viewer:
-    """Return who asks. Raises ``PermissionDenied`` unless they write to customers."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
-    return viewer
 
 
 def _address(post: Post) -> str:
@@ -277,7 +270,7 @@ def _address(post: Post) -> str:
 
 
 def _press(request: HttpRequest, pk: int, action: Callable[..., object], done: str) -> HttpResponse:
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     post = post_for(viewer, pk)
     act = partial(action, post, actor=viewer.staff, now=timezone.now())
     return press(request, act, done=done, back=_address(post))

@@ -20,7 +20,7 @@ from crm.access import (
     reconciliations_of,
     refusal_to_repair,
     require,
-    viewer_of,
+    viewer_as,
 )
 from crm.actions.findings import dismiss_finding, repair_finding
 from crm.actions.reconcile import start_reconciliation
@@ -37,7 +37,7 @@ SHOWN = (FindingState.OPEN, FindingState.REPAIRED, FindingState.DISMISSED)
 @require_GET
 def wecom_check(request: HttpRequest) -> HttpResponse:
     """List what comparisons found, newest first; who sees the company sees the last of them too."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     state = request.GET.get("state", "")
     state = state if state in SHOWN else FindingState.OPEN.value
     kinds = open_by_kind(viewer)
@@ -70,7 +70,7 @@ def wecom_check(request: HttpRequest) -> HttpResponse:
 @require_POST
 def wecom_check_start(request: HttpRequest) -> HttpResponse:
     """Start a comparison now, unless one is under way."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     if not _may_start(viewer):
         require(viewer)
         messages.error(request, _("Only an administrator of the whole company can do this."))
@@ -83,7 +83,7 @@ def wecom_check_start(request: HttpRequest) -> HttpResponse:
 @require_POST
 def finding_repair(request: HttpRequest, pk: int) -> HttpResponse:
     """Put right what the finding says."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     finding = finding_for(viewer, pk)
     back = _back(request)
     if refusal := refusal_to_repair(viewer, finding):
@@ -97,7 +97,7 @@ def finding_repair(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def finding_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     """Say that it is all right as it is, and why."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     finding = finding_for(viewer, pk)
     note = request.POST.get("note", "").replace("\0", "")
     act = partial(dismiss_finding, finding, note=note, actor=viewer.staff, now=timezone.now())
@@ -109,12 +109,6 @@ def _back(request: HttpRequest) -> str:
     kind = request.POST.get("kind", "")
     place = reverse("wecom_check")
     return f"{place}?kind={kind}" if kind in FindingKind.values else place
-
-
-def _manager(request: HttpRequest) -> Viewer:
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
-    return viewer
 
 
 def _may_start(viewer: Viewer) -> bool:

@@ -16,8 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from campaigns.actions.segments import change_segment, create_segment
 from campaigns.models import Segment
 from campaigns.segments import FIELDS, Field, count_customers, within_patience
+from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, described_to, segment_for
+from crm.access import Viewer, described_to, segment_for, viewer_as
 from crm.audiences import check_change_of_rule
 from crm.forms.rule_tree import (
     JOINS,
@@ -32,7 +33,6 @@ from crm.forms.rule_tree import (
 )
 from crm.forms.segments import SegmentForm
 from crm.segment_choices import Choices
-from crm.views.segments import marketer_of
 
 SAMPLE = 10
 
@@ -63,14 +63,14 @@ class Bench:
 @require_http_methods(["GET", "POST"])
 def segment_new(request: HttpRequest) -> HttpResponse:
     """Build a new segment."""
-    return _build(request, marketer_of(request), None)
+    return _build(request, viewer_as(request, Role.MARKETER), None)
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def segment_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a segment; of a static list only its name and sharing."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     return _build(request, viewer, segment_for(viewer, pk))
 
 
@@ -78,7 +78,7 @@ def segment_edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def segment_preview(request: HttpRequest) -> HttpResponse:
     """Return the count and a sample of the rule as far as it is finished."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     context = _counted(viewer, read_tree(request.POST))
     return render(request, "crm/parts/_segment_count.html", context)
 

@@ -15,12 +15,11 @@ from campaigns.actions.segments import change_members, create_list
 from campaigns.models import Segment
 from contacts.enums import Role
 from contacts.errors import RuleBroken
-from crm.access import Viewer, customer_for, segment_for
+from crm.access import Viewer, customer_for, segment_for, viewer_as
 from crm.actions.segment_lists import Reading, find_customers, rows_of_file, rows_pasted
 from crm.forms.segments import MembersForm, NewListForm
 from crm.segment_counts import count_now
 from crm.views.refusals import press
-from crm.views.segments import marketer_of
 
 REPORTED = 500
 """So many rows that were left out are listed; of all it is said how many."""
@@ -30,7 +29,7 @@ REPORTED = 500
 @require_http_methods(["GET", "POST"])
 def segment_list_new(request: HttpRequest) -> HttpResponse:
     """Make a static list; rows that name nobody are reported, the others kept."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     posted = request.method == "POST"
     form = NewListForm(request.POST, request.FILES) if posted else NewListForm()
     reading = _reading(form, viewer) if posted and form.is_valid() else None
@@ -57,7 +56,7 @@ def segment_list_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
     """Put customers on a static list; rows that name nobody are reported, the others kept."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     segment = _list_for(viewer, pk)
     posted = request.method == "POST"
     form = MembersForm(request.POST, request.FILES) if posted else MembersForm()
@@ -73,7 +72,7 @@ def segment_members(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def segment_member_remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one customer whom the person sees off a static list."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     segment = _list_for(viewer, pk)
     number = request.POST.get("customer", "")
     if not (number.isascii() and number.isdigit() and len(number) < 19):

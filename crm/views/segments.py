@@ -19,7 +19,7 @@ from campaigns.models import Segment
 from campaigns.segments import within_patience
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, members_of, require, segment_for, segments_of, viewer_of
+from crm.access import Viewer, members_of, segment_for, segments_of, viewer_as
 from crm.audiences import narrowed
 from crm.forms.segments import FreezeForm
 from crm.paging import page_of, search_words, whole_number
@@ -37,18 +37,11 @@ KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
-def marketer_of(request: HttpRequest) -> Viewer:
-    """Return who is asking; segments are for marketers."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
-    return viewer
-
-
 @login_required
 @require_GET
 def segment_list(request: HttpRequest) -> HttpResponse:
     """List the segments at hand, newest first, by kind, author and words."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     kind, mine = request.GET.get("kind", ""), bool(request.GET.get("mine"))
     words = search_words(request.GET.get("q"))
     found = segments_of(viewer).select_related("created_by")
@@ -77,7 +70,7 @@ def segment_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def segment_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what the segment says, how many it describes and who they are."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     return _show(request, viewer, segment_for(viewer, pk))
 
 
@@ -130,7 +123,7 @@ def _beyond(segment: Segment, viewer: Viewer) -> str:
 @require_POST
 def segment_freeze(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep whom the segment describes now as a static list, as far as the person sees them."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     segment = segment_for(viewer, pk)
     form = FreezeForm(request.POST, auto_id="freeze_%s")
     if form.is_valid():
@@ -154,7 +147,7 @@ def segment_freeze(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def segment_archive(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the segment out of the lists."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     segment = segment_for(viewer, pk)
     act = partial(archive_segment, segment, actor=viewer.staff, now=timezone.now())
     done = _("Archived. Campaigns and rules that name it go on.")
@@ -165,7 +158,7 @@ def segment_archive(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def segment_campaign(request: HttpRequest, pk: int) -> HttpResponse:
     """Begin a campaign to this segment, or let the one that is unfinished go to it."""
-    viewer = marketer_of(request)
+    viewer = viewer_as(request, Role.MARKETER)
     segment = segment_for(viewer, pk)
     if why := _beyond(segment, viewer):
         messages.error(request, why)

@@ -18,7 +18,7 @@ from campaigns.channels import LABELS
 from campaigns.enums import SeriesState
 from campaigns.models import SeriesRun
 from contacts.enums import Role
-from crm.access import Viewer, require, series_for, series_of, viewer_of
+from crm.access import series_for, series_of, viewer_as
 from crm.actions.series import resume
 from crm.paging import page_of, whole_number
 from crm.series_words import when_words
@@ -32,7 +32,7 @@ RUNS_SIZE = 30
 @require_GET
 def series_list(request: HttpRequest) -> HttpResponse:
     """List the series, newest first, by state; how the last run of each went."""
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     state = request.GET.get("state", "")
     newest = SeriesRun.objects.filter(series=OuterRef("pk")).order_by("-run_at")
     found = series_of(viewer).select_related("created_by", "segment")
@@ -56,7 +56,7 @@ def series_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def series_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one series: when it runs, what it says to whom, and what became of its runs."""
-    series = series_for(_marketer(request), pk)
+    series = series_for(viewer_as(request, Role.MARKETER), pk)
     runs = SeriesRun.objects.filter(series=series).select_related("campaign")
     if after := whole_number(request.GET.get("after")):
         anchor = SeriesRun.objects.filter(series=series, pk=after).values("run_at")[:1]
@@ -87,7 +87,7 @@ def series_pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def series_resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Go on with the next run; what fell into the pause is not made up for."""
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     act = partial(resume, series_for(viewer, pk), viewer, now=timezone.now())
     return press(request, act, done=_("Going on."), back=_address(pk))
 
@@ -100,15 +100,9 @@ def series_end(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _press(request: HttpRequest, pk: int, action: Callable[..., object], done: str) -> HttpResponse:
-    viewer = _marketer(request)
+    viewer = viewer_as(request, Role.MARKETER)
     act = partial(action, series_for(viewer, pk), actor=viewer.staff, now=timezone.now())
     return press(request, act, done=done, back=_address(pk))
-
-
-def _marketer(request: HttpRequest) -> Viewer:
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
-    return viewer
 
 
 def _address(pk: int) -> str:

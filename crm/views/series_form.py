@@ -20,7 +20,7 @@ from campaigns.enums import SeriesState
 from campaigns.models import Series, SeriesDraft
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from crm.access import Viewer, require, series_for, viewer_of
+from crm.access import Viewer, series_for, viewer_as
 from crm.forms.series import SeriesForm, typed_series
 from crm.forms.typed import unfolded
 from crm.paging import storable, whole_number
@@ -58,8 +58,7 @@ class SeriesDesk:
 @require_http_methods(["GET", "POST"])
 def series_new(request: HttpRequest) -> HttpResponse:
     """Take in a new series."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     return _form(request, viewer, None)
 
 
@@ -67,8 +66,7 @@ def series_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def series_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a series from its next run on."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     series = series_for(viewer, pk)
     if series.state == SeriesState.ENDED:
         messages.warning(request, _("This series has ended."))

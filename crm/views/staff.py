@@ -32,11 +32,10 @@ from crm.access import (
     Viewer,
     handovers_of,
     refusal_to_depart,
-    require,
     staff_member_for,
     staff_of,
     stores_of,
-    viewer_of,
+    viewer_as,
 )
 from crm.actions.departures import let_go
 from crm.forms.pool import CapacityForm
@@ -54,8 +53,7 @@ AT_WORK = (StaffState.ACTIVE, StaffState.LEAVING, StaffState.SUSPENDED)
 @require_GET
 def staff_list(request: HttpRequest) -> HttpResponse:
     """List the colleagues of the viewer's stores in name order; the departed have their own page."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     departed = request.GET.get("show") == "departed"
     store = whole_number(request.GET.get("store"))
     words = search_words(request.GET.get("q"))
@@ -87,8 +85,7 @@ def _page(found: QuerySet[Staff], viewer: Viewer, after: int | None) -> Page[Sta
 @require_GET
 def staff_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one colleague: who they are, whom they answer for, and their handovers."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     return _staff_page(request, viewer, staff_member_for(viewer, pk), CapacityForm())
 
 
@@ -115,8 +112,7 @@ def _staff_page(
 @login_required
 def staff_depart(request: HttpRequest, pk: int) -> HttpResponse:
     """Say with counts what a departure does; on POST let the person go."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     person = staff_member_for(viewer, pk)
     back = reverse("staff_page", args=[pk])
     if refusal := refusal_to_depart(viewer, person):
@@ -185,8 +181,7 @@ def staff_rehire(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _managed(request: HttpRequest, pk: int) -> tuple[Viewer, Staff]:
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     return viewer, staff_member_for(viewer, pk)
 
 
@@ -201,8 +196,7 @@ def _press(request: HttpRequest, pk: int, action: Callable[..., None], done: str
 @require_GET
 def people_leaving(request: HttpRequest) -> HttpResponse:
     """Show who is leaving and when, who is on leave, and whose customers still wait."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     return render(request, "crm/people_leaving.html", {"people": leaving_of(viewer)})
 
 
@@ -233,8 +227,7 @@ def _let_go(request: HttpRequest, viewer: Viewer, person: Staff) -> HttpResponse
 @require_POST
 def staff_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
     """Plan a leave, a re-balance or, of somebody who has departed, those still in the pool."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     person = staff_member_for(viewer, pk)
     plan = partial(plan_handover, person, actor=viewer.staff, now=timezone.now())
     on_leave = request.POST.get("kind") == HandoverKind.LEAVE
@@ -251,8 +244,7 @@ def staff_hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def staff_capacity(request: HttpRequest, pk: int) -> HttpResponse:
     """Say for how many customers a colleague can answer."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     person = staff_member_for(viewer, pk)
     form = CapacityForm(request.POST)
     if not form.is_valid():
@@ -272,8 +264,7 @@ def staff_capacity(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def store_capacity(request: HttpRequest) -> HttpResponse:
     """Say for how many customers everybody in a store can answer."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     pk = whole_number(request.POST.get("store"))
     store = get_object_or_404(stores_of(viewer, Role.MANAGER), pk=pk)
     back = f"{reverse('staff_list')}?store={store.pk}"

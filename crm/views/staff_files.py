@@ -16,7 +16,7 @@ from contacts.actions.exports import note_export
 from contacts.enums import Role, RowState, StaffFileState
 from contacts.errors import RuleBroken
 from contacts.models import StaffFile
-from crm.access import Viewer, require, staff_file_for, staff_files_of, viewer_of
+from crm.access import staff_file_for, staff_files_of, viewer_as
 from crm.actions.staff_files import COLUMNS, read_staff_file, start_staff_file
 from crm.csv_files import csv_response
 from crm.forms.staff import StaffFileForm
@@ -31,7 +31,7 @@ FILES = 20
 @login_required
 def staff_files(request: HttpRequest) -> HttpResponse:
     """Take a file in and show what it would do; lists the files of before."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     form = StaffFileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         upload = form.cleaned_data["file"]
@@ -51,7 +51,7 @@ def staff_files(request: HttpRequest) -> HttpResponse:
 @require_GET
 def staff_file(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the rows of a file: what each would do or has done, and why not."""
-    file = staff_file_for(_manager(request), pk)
+    file = staff_file_for(viewer_as(request, Role.MANAGER), pk)
     state, after = request.GET.get("state", ""), whole_number(request.GET.get("after"))
     rows = file.rows.select_related("staff__store").order_by("number")
     if state in RowState.values:
@@ -76,7 +76,7 @@ def staff_file(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def staff_file_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Carry the file out."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     file = staff_file_for(viewer, pk)
     act = partial(start_staff_file, file, actor=viewer.staff, now=timezone.now())
     back = reverse("staff_file", args=[pk])
@@ -87,7 +87,7 @@ def staff_file_start(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def staff_file_report(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Download what came of every row, as CSV."""
-    viewer = _manager(request)
+    viewer = viewer_as(request, Role.MANAGER)
     file = staff_file_for(viewer, pk)
     note_export("staff_file", file.rows.count(), actor=viewer.staff, now=timezone.now())
     return csv_response(f"staff-file-{file.pk}.csv", _report(file))
@@ -104,9 +104,3 @@ def _report(file: StaffFile) -> Iterator[tuple[object, ...]]:
             row.get_state_display(),
             channel_words(row.reason),
         )
-
-
-def _manager(request: HttpRequest) -> Viewer:
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
-    return viewer

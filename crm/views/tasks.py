@@ -23,7 +23,7 @@ from contacts.actions.tasks import (
 from contacts.enums import Role, TaskKind, TaskState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Store, Task
-from crm.access import Viewer, handovers_of, require, task_for, task_to_change, viewer_of
+from crm.access import Viewer, handovers_of, task_for, task_to_change, viewer_as, viewer_of
 from crm.forms.tasks import DueForm, GiveForm, TaskForm
 from crm.queries import capped_count
 from crm.task_queries import (
@@ -166,8 +166,7 @@ def task_reschedule(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def task_reassign(request: HttpRequest, pk: int) -> HttpResponse:
     """Give a task to a colleague, or to the managers of its store."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     task = task_to_change(viewer, pk)
     form = GiveForm(viewer, request.POST)
     if not form.is_valid():

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from contacts.enums import Role
-from crm.access import require, viewer_of
+from crm.access import viewer_as
 from crm.forms.customers import quiet_days
 from crm.forms.losses import LossFilter
 from crm.unusual import WINDOW
@@ -20,8 +20,7 @@ MOST = 100
 @require_GET
 def warning_list(request: HttpRequest) -> HttpResponse:
     """Show how many customers of each owner were not contacted for ``days``, and what is unusual."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     now = timezone.now()
     days = quiet_days(request.GET.get("days", "")) or USUAL_DAYS
     context = {

@@ -19,7 +19,7 @@ from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import (
     Viewer,
-    require,
+    viewer_as,
     viewer_of,
     welcome_rule_for,
     welcome_rules_of,
@@ -74,8 +74,7 @@ def welcome_without_files(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def welcome_new(request: HttpRequest) -> HttpResponse:
     """Say what people are greeted with, where nothing is said yet."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     return _write(request, viewer, None)
 
 
@@ -83,8 +82,7 @@ def welcome_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def welcome_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Say something else."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     return _write(request, viewer, welcome_rule_for(viewer, pk, Role.MARKETER))
 
 
@@ -92,8 +90,7 @@ def welcome_edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def welcome_drop(request: HttpRequest, pk: int) -> HttpResponse:
     """Greet by a rule no more."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MARKETER)
+    viewer = viewer_as(request, Role.MARKETER)
     rule = welcome_rule_for(viewer, pk, Role.MARKETER)
     act = partial(drop_welcome, rule, actor=viewer.staff, now=timezone.now())
     return press(request, act, done=_("Put away."), back=reverse("welcome_list"))

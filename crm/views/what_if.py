@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from contacts.enums import Role
-from crm.access import require, staff_member_for, viewer_of
+from crm.access import staff_member_for, viewer_as
 from crm.what_if import what_if
 
 
@@ -15,8 +15,7 @@ from crm.what_if import what_if
 @require_GET
 def staff_what_if(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what would be at stake if this person left today."""
-    viewer = viewer_of(request)
-    require(viewer, Role.MANAGER)
+    viewer = viewer_as(request, Role.MANAGER)
     person = staff_member_for(viewer, pk)
     outlook = what_if(person, now=timezone.now())
     tone = {"low": "success", "medium": "warning", "high": "danger"}[outlook.risk]

@@ -28,6 +28,7 @@ from tests.builders import (
     make_identity,
     make_staff,
 )
+from tests.campaigns.planning import fates, frozen
 
 pytestmark = pytest.mark.django_db
 
@@ -50,19 +51,7 @@ def rules(**values: object) -> None:
 
 
 def plan(now: datetime = NOON, **fields: Any) -> Campaign:
-    campaign = make_campaign("Spring", **fields)
-    with transaction.atomic():
-        freeze_audience(campaign, now=now)
-    Campaign.objects.filter(pk=campaign.pk).update(
-        state=CampaignState.PLANNED, planned_at=now, recipients=0, skipped=0
-    )
-    campaign.refresh_from_db()
-    return campaign
-
-
-def fates(campaign: Campaign) -> list[tuple[str, str]]:
-    rows = Delivery.objects.filter(campaign=campaign).order_by("customer_id")
-    return list(rows.values_list("state", "reason"))
+    return frozen("wecom", now=now, **fields)
 
 
 def skipped(reason: str) -> tuple[str, str]:

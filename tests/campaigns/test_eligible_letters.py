@@ -4,22 +4,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.utils import timezone
 
 from campaigns.actions.letters import Turn
 from campaigns.actions.messaging_rules import change_messaging_rules
 from campaigns.actions.pump import pump_campaign
-from campaigns.audience import freeze_audience, preview_audience
+from campaigns.audience import preview_audience
 from campaigns.channels import direct_connector
 from campaigns.eligibility import note_dead_addresses
-from campaigns.enums import CampaignState
 from campaigns.models import Batch, Campaign, Delivery
-from connectors.base import Answer, Outcome
+from connectors.base import Outcome
 from contacts.actions.consent import mark_addresses_dead, opt_in, opt_out
 from contacts.enums import IdentityKind
 from contacts.models import Customer, Identity
-from tests.builders import make_campaign, make_customers, make_identity, make_staff, merge_customer
+from tests.builders import make_customers, make_identity, make_staff, merge_customer
+from tests.campaigns.planning import Hand, fates, frozen
 from tests.gateways import Gateway
 
 pytestmark = pytest.mark.django_db
@@ -31,20 +30,7 @@ def five() -> list[Customer]:
 
 
 def plan(channel: str = "webhook", **fields: Any) -> Campaign:
-    now = timezone.now()
-    campaign = make_campaign("Spring", channel=channel, text="Hello", **fields)
-    with transaction.atomic():
-        freeze_audience(campaign, now=now)
-    Campaign.objects.filter(pk=campaign.pk).update(
-        state=CampaignState.PLANNED, planned_at=now, recipients=0, skipped=0
-    )
-    campaign.refresh_from_db()
-    return campaign
-
-
-def fates(campaign: Campaign) -> list[tuple[str, str]]:
-    rows = Delivery.objects.filter(campaign=campaign).order_by("customer_id")
-    return list(rows.values_list("state", "reason"))
+    return frozen(channel, text="Hello", **fields)
 
 
 def test_letters_are_cut_into_batches_of_200_in_the_order_of_customers(gateway: Gateway) -> None:
@@ -132,19 +118,12 @@ def test_whoever_has_it_when_merged_while_others_are_drawn_gets_nothing(
     gateway: Gateway, five: list[Customer]
 ) -> None:
     campaign = plan()
-    turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
-    letters = turn._letters()
-    first = next(letters)
-    assert first is not None
-    turn._hear(Answer(first.key, Outcome.TAKEN))
-    turn._write()
+    hand = Hand(campaign)
+    hand.hear(hand.take(), Outcome.TAKEN)
     merge_customer(five[0], five[4])
-    turn._looked_at = 0.0  # half a second later
+    hand.wait()
 
-    for letter in filter(None, letters):
-        turn._hear(Answer(letter.key, Outcome.TAKEN))
-    turn._write()
-    turn._give_back()
+    hand.go_on()
     pump_campaign(campaign.pk)
 
     assert fates(campaign) == [*[("sent", "")] * 4, ("skipped", "duplicate")]

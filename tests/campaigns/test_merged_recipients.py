@@ -30,23 +30,9 @@ from tests.builders import (
     make_segment,
     make_staff,
 )
-from tests.gateways import Gateway, MailServer, open_gateway, open_mail_server
+from tests.gateways import Gateway, MailServer
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def gateway(settings: Any) -> Iterator[Gateway]:
-    with open_gateway() as opened:
-        settings.CAMPAIGN_WEBHOOK_URL = opened.url
-        yield opened
-
-
-@pytest.fixture
-def mails(settings: Any) -> Iterator[MailServer]:
-    with open_mail_server() as opened:
-        settings.EMAIL_URL, settings.MAIL_FROM = opened.url, "Shop <news@shop.example>"
-        yield opened
 
 
 @pytest.fixture

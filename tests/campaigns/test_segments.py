@@ -20,11 +20,12 @@ from campaigns.actions.segments import (
 from campaigns.enums import DeliveryState, EngagementKind
 from campaigns.models import Delivery, Engagement, Segment
 from campaigns.segments import FIELDS, check_rule, count_customers, customers_in
-from contacts.actions.consent import opt_out
-from contacts.enums import Gender, IdentityKind
+from contacts.actions.consent import opt_in, opt_out
+from contacts.enums import FollowEnd, Gender, IdentityKind
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Customer, CustomerTag, Follow, Tag
 from tests.builders import (
+    first_store,
     make_batch,
     make_campaign,
     make_code,
@@ -110,6 +111,22 @@ def test_who_they_are() -> None:
     assert names(asked("attribute", "at_most", {"key": "points", "value": 100})) == ""
     assert names(asked("attribute", "at_least", {"key": "size", "value": 1})) == ""
     assert names(asked("attribute", "known", "size")) == "Qian"
+
+
+def test_attributes_that_are_numbers_or_yes_and_no() -> None:
+    chen, zhao, qian = three()
+    give(chen, attributes={"shoe": 38, "vip": True, "a__b": 7, "due": -3})
+    give(zhao, attributes={"shoe": "38", "vip": False})
+    give(qian, attributes={"shoe": 39.5})
+
+    assert names(asked("attribute", "is", {"key": "shoe", "value": "38"})) == "Chen Zhao"
+    assert names(asked("attribute", "is", {"key": "shoe", "value": "39.50"})) == "Qian"
+    assert names(asked("attribute", "is_not", {"key": "shoe", "value": "38"})) == "Qian"
+    assert names(asked("attribute", "is", {"key": "vip", "value": "true"})) == "Chen"
+    assert names(asked("attribute", "is", {"key": "vip", "value": "False"})) == "Zhao"
+    assert names(asked("attribute", "at_least", {"key": "a__b", "value": 7})) == "Chen"
+    assert names(asked("attribute", "at_most", {"key": "due", "value": 0})) == "Chen"
+    assert names(asked("attribute", "unknown", "vip")) == "Qian"
 
 
 def test_a_birthday_across_the_year_and_on_leap_days() -> None:
@@ -412,6 +429,54 @@ def test_the_database_finds_whom_python_finds(rule: dict[str, Any], db: None) ->
     wanted = {person.pk for person in Customer.objects.all() if holds(rule, person)}
 
     assert set(customers_in(rule).values_list("pk", flat=True)) == wanted
+
+
+def test_how_and_since_when_they_are_connected() -> None:
+    chen, zhao, qian = three()
+    lin, now = make_staff("Lin"), timezone.now()
+    make_follow(lin, chen, add_way=1)
+    make_follow(lin, zhao, add_way=202, ended=FollowEnd.REMOVED_BY_CUSTOMER)
+    make_follow(lin, qian, add_way=99, ended=FollowEnd.TRANSFERRED)
+    Follow.objects.exclude(customer=chen).update(ended_at=now - timedelta(days=3))
+
+    assert names(asked("source", "way", "1")) == "Chen"
+    assert names(asked("source", "way", "202")) == "Zhao"
+    assert names(asked("connected", "removed_within_days", 7)) == "Zhao"
+    assert names(asked("connected", "removed_within_days", 2)) == ""
+    with pytest.raises(RuleBroken):
+        check_rule(asked("source", "way", "99"))
+
+
+def test_owners_and_genders_to_be_left_out() -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    give(make_customer("Chen", owner=lin), gender=Gender.FEMALE)
+    make_customer("Zhao", owner=mei)
+    make_customer("Qian", store=first_store())
+
+    assert names(asked("owner", "not_in", [lin.pk])) == "Zhao Qian"
+    assert names(asked("gender", "is_not", Gender.FEMALE)) == "Zhao Qian"
+
+
+def test_consent_is_asked_for_as_a_message_would_ask() -> None:
+    chen, zhao, qian = three()
+    now = timezone.now()
+    opt_in(chen, source="test", actor=None, now=now, channel="email", purpose="campaign")
+    opt_out(zhao, source="test", actor=None, now=now, channel="email")
+    opt_out(qian, source="test", actor=None, now=now)
+
+    assert names(asked("consent", "agreed", "email:campaign")) == "Chen"
+    assert names(asked("consent", "agreed", "sms:campaign")) == ""
+    assert names(asked("consent", "refused", "email:care")) == "Zhao Qian"
+    assert names(asked("consent", "refused", "sms:care")) == "Qian"
+    assert names(asked("consent", "unsaid", "sms:campaign")) == "Chen Zhao"
+
+    later = now + timedelta(minutes=1)
+    opt_out(chen, source="test", actor=None, now=later)
+    opt_in(zhao, source="test", actor=None, now=later, channel="email", purpose="care")
+
+    assert names(asked("consent", "agreed", "email:campaign")) == ""
+    assert names(asked("consent", "agreed", "email:care")) == "Zhao"
+    assert names(asked("consent", "refused", "email:campaign")) == "Chen Zhao Qian"
 
 
 def test_every_operator_has_a_name_of_its_own() -> None:

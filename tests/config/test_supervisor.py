@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from config.places import ROOT, find_places
-from config.processes import born, end_group
+from config.processes import GIVEN_WAY, born, end_group
 from config.supervisor import Supervisor
 from config.wheels import CannotStart
 
@@ -127,6 +127,22 @@ def test_everything_ends_within_five_seconds_and_leaves_nothing(up, data_dir):
     assert time.monotonic() - began < 5
     assert not any(born(pid) for pid in pids)
     assert not list((data_dir / "run").iterdir())
+
+
+@pytest.mark.faults
+def test_bulk_workers_leave_the_processors_to_pages_and_greetings(up, data_dir):
+    with up() as running:
+        running.says("serving on")
+        pids = children(data_dir)
+        first = {pids["web"], pids["worker-realtime"], pids["postgres"]}
+        last = {pids["worker-bulk"], pids["worker-bulk-2"]}
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+
+        deadline = time.monotonic() + PATIENCE
+        while {os.getpriority(os.PRIO_PROCESS, pid) for pid in last} != {ours + GIVEN_WAY}:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in first} == {ours}
 
 
 @pytest.mark.faults

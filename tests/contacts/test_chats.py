@@ -24,7 +24,6 @@ from contacts.actions.handovers import (
     start_handover,
 )
 from contacts.actions.sharing import Strategy
-from contacts.actions.staff import left_the_channel
 from contacts.actions.undo import can_be_undone, undo_handover
 from contacts.enums import HandoverKind, HandoverState, ItemState, NoticeKind, Role, StaffState
 from contacts.errors import MovedOn, RuleBroken, broken_constraint
@@ -71,14 +70,6 @@ def seed_chats(shop: Shop, owner: Staff, *ids: str, errcode: int = 0) -> None:
     )
 
 
-def leave(shop: Shop, wei: Staff) -> Handover:
-    shop.control.depart(wei.wecom_userid or "")
-    left_the_channel(wei, now=timezone.now())
-    handover = depart_staff(wei.pk, actor=None, now=timezone.now())
-    assert handover
-    return handover
-
-
 def start(handover: Handover, *receivers: Staff) -> None:
     now = timezone.now()
     propose_receivers(handover, receivers, strategy=Strategy.EVENLY, actor=None, now=now)
@@ -96,7 +87,7 @@ def broken() -> list[str]:
 @pytest.mark.parametrize("number", [1, 99, 100, 101, 250, 300])
 def test_the_chats_of_a_leaver_go_to_a_colleague(shop: Shop, number: int) -> None:
     wei, lin = giver_with_chats(shop, number)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     assert GroupChat.objects.filter(owner=None).count() == number
     assert chat_counts(handover) == {ItemState.PLANNED: number}
 
@@ -113,7 +104,7 @@ def test_the_chats_of_a_leaver_go_to_a_colleague(shop: Shop, number: int) -> Non
 
 def test_not_more_than_300_a_day(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 301)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
 
     move(handover)
@@ -133,7 +124,7 @@ def test_the_day_of_a_colleague_counts_over_all_handovers(shop: Shop) -> None:
     given = make_handover(make_staff("Sun"))
     for _chat in range(MOST_A_DAY - 1):
         make_chat_item(given, to_staff=lin, state=ItemState.ACCEPTED, at=timezone.now())
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
 
     assert [
@@ -147,7 +138,7 @@ def test_the_day_of_a_colleague_counts_over_all_handovers(shop: Shop) -> None:
 
 def test_somebody_who_had_only_chats_leaves_a_handover_too(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 2, customers=0)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     assert handover.size == 0
 
     start(handover, lin)
@@ -174,7 +165,7 @@ def test_a_handover_is_not_over_before_its_chats_are() -> None:
 
 def test_a_worker_that_died_in_the_call_is_followed_by_another(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 3)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     move(handover)  # WeCom has moved them …
     now = timezone.now()
@@ -193,7 +184,7 @@ def test_a_worker_that_died_in_the_call_is_followed_by_another(shop: Shop) -> No
 
 def test_a_worker_that_died_leaves_the_last_of_the_day_to_another(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 300)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     now = timezone.now()
     ChatItem.objects.update(state=ItemState.REQUESTED, state_at=now, lease_until=now)
@@ -206,7 +197,7 @@ def test_a_worker_that_died_leaves_the_last_of_the_day_to_another(shop: Shop) ->
 @pytest.mark.parametrize("how", ["close", "truncate", "html", "unavailable"])
 def test_a_lost_answer_is_asked_for_again(shop: Shop, how: str) -> None:
     wei, lin = giver_with_chats(shop, 3)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     shop.control.faults(
         lose=[{"path": "externalcontact/groupchat/transfer", "how": how, "times": 1}]
@@ -224,7 +215,7 @@ def test_a_lost_answer_is_asked_for_again(shop: Shop, how: str) -> None:
 
 def test_chats_of_a_lost_answer_take_their_room_of_the_day(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 400)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     path = "externalcontact/groupchat/transfer"
     shop.control.faults(lose=[{"path": path, "how": "close", "times": 1}])
@@ -250,7 +241,7 @@ def test_what_wecom_will_not_move_fails_with_words_and_can_be_given_again(
 ) -> None:
     wei, lin = giver_with_chats(shop, 2)
     seed_chats(shop, wei, "wrChat001", errcode=errcode)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     move(handover)
 
@@ -277,7 +268,7 @@ def test_the_managers_are_told_once_a_day_of_chats_that_could_not_be_moved(shop:
     wei, lin = giver_with_chats(shop, 3)
     seed_chats(shop, wei, "wrChat001", errcode=90503)
     seed_chats(shop, wei, "wrChat002", errcode=90501)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
 
     move(handover)
@@ -292,7 +283,7 @@ def test_the_managers_are_told_once_a_day_of_chats_that_could_not_be_moved(shop:
 def test_what_has_been_moved_already_counts_as_done(shop: Shop, errcode: int) -> None:
     wei, lin = giver_with_chats(shop, 2)
     seed_chats(shop, wei, "wrChat001", errcode=errcode)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
 
     move(handover)
@@ -304,7 +295,7 @@ def test_what_has_been_moved_already_counts_as_done(shop: Shop, errcode: int) ->
 def test_what_wecom_puts_off_is_asked_for_later_and_not_for_ever(shop: Shop, errcode: int) -> None:
     wei, lin = giver_with_chats(shop, 2)
     seed_chats(shop, wei, "wrChat001", errcode=errcode)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
 
     move(handover)
@@ -347,7 +338,7 @@ def test_a_chat_that_somebody_else_owns_by_now_is_left_to_them(shop: Shop) -> No
     mei = make_staff("Mei")
     shop.open(mei)
     shop.control.change_chat("wrChat001", owner=mei.wecom_userid)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
 
     move(handover)
@@ -364,7 +355,7 @@ def test_chats_are_asked_for_again_when_wecom_was_busy(
 ) -> None:
     """Of "system busy" nobody knows whether it had an effect."""
     wei, lin = giver_with_chats(shop, 1)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     path = "externalcontact/groupchat/transfer"
     shop.control.faults(fail=[{"path": path, "errcode": errcode, "times": 1}])
@@ -381,7 +372,7 @@ def test_chats_of_a_receiver_who_is_away_are_dealt_to_the_others(shop: Shop) -> 
     wei, lin = giver_with_chats(shop, 4, customers=2)
     mei = make_staff("Mei")
     shop.open(mei)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin, mei)
     Staff.objects.filter(pk=lin.pk).update(state=StaffState.SUSPENDED)
 
@@ -392,7 +383,7 @@ def test_chats_of_a_receiver_who_is_away_are_dealt_to_the_others(shop: Shop) -> 
 
 def test_chats_that_nobody_of_the_plan_can_own_do_not_keep_it_open(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 2)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     Staff.objects.filter(pk=lin.pk).update(state=StaffState.SUSPENDED)
 
@@ -404,7 +395,7 @@ def test_chats_that_nobody_of_the_plan_can_own_do_not_keep_it_open(shop: Shop) -
 
 def test_a_receiver_who_departs_during_the_call_leaves_the_chats_behind(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 1)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     now = timezone.now()
     ChatItem.objects.update(state=ItemState.REQUESTED, state_at=now, lease_until=now)
@@ -528,7 +519,7 @@ def test_a_plan_of_a_leave_makes_way_for_the_departure(shop: Shop) -> None:
         wei, kind=HandoverKind.LEAVE, actor=None, now=timezone.now(), with_chats=True
     )
 
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
 
     assert chat_counts(planned) == {ItemState.CANCELLED: 2}
     assert chat_counts(handover) == {ItemState.PLANNED: 2}
@@ -572,7 +563,7 @@ def test_an_undo_before_the_request_withdraws_all_chats(shop: Shop) -> None:
 
 def test_chats_of_somebody_who_has_left_stay_with_their_new_owners(shop: Shop) -> None:
     wei, lin = giver_with_chats(shop, 2, customers=0)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     move(handover)
 

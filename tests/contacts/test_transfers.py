@@ -61,15 +61,6 @@ def now() -> datetime:
     return timezone.now()
 
 
-def leave(shop: Shop, wei: Staff) -> Handover:
-    """Wei leaves WeCom and the company."""
-    shop.control.depart(wei.wecom_userid or "")
-    left_the_channel(wei, now=timezone.now())
-    handover = depart_staff(wei.pk, actor=None, now=timezone.now())
-    assert handover
-    return handover
-
-
 def hand_over(handover: Handover, *receivers: Staff) -> None:
     now = timezone.now()
     propose_receivers(handover, receivers, strategy=Strategy.EVENLY, actor=None, now=now)
@@ -95,7 +86,7 @@ def test_a_receiver_is_asked_in_requests_of_at_most_100(
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(number, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
 
     hand_over(handover, lin)
 
@@ -109,7 +100,7 @@ def test_customers_who_say_nothing_are_taken_over_after_a_day(shop: Shop) -> Non
     wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
     customers = make_customers(5, owner=wei, followed=True)
     shop.open(wei, lin, mei)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin, mei)
     check(handover)
     assert states_of(handover) == {ItemState.WAITING: 5}
@@ -129,7 +120,7 @@ def test_refused_customers_return_to_the_pool_and_are_offered_to_somebody_else(s
     customers = make_customers(6, owner=wei, followed=True)
     refusing = address_of(customers[2])
     shop.open(wei, lin, mei, moods={refusing: "refuse"})
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     shop.control.advance(DAY + 60)
     check(handover)
@@ -159,7 +150,7 @@ def test_a_full_receiver_gives_the_customers_back(shop: Shop) -> None:
     make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
     shop.control.faults(takeover_full=[lin.wecom_userid])
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     shop.control.advance(DAY + 60)
     check(handover)
@@ -172,7 +163,7 @@ def test_a_lost_answer_is_asked_again_and_nobody_is_asked_twice(shop: Shop) -> N
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(120, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     path = "externalcontact/resigned/transfer_customer"
     shop.control.faults(lose=[{"path": path, "times": 1}])
 
@@ -188,7 +179,7 @@ def test_a_request_whose_worker_died_is_made_by_the_next(shop: Shop, now: dateti
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     propose_receivers(handover, [lin], strategy=Strategy.EVENLY, actor=None, now=now)
     start_handover(handover, actor=None, now=now)
     HandoverRequest.objects.update(
@@ -254,7 +245,7 @@ def test_a_refusal_told_by_callback_settles_the_item_at_once(shop: Shop) -> None
     wei, lin = make_staff("Wei"), make_staff("Lin")
     customers = make_customers(2, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     address = address_of(customers[0])
 
@@ -275,7 +266,7 @@ def test_whoever_removed_the_receiver_before_wecom_was_asked_is_lost(shop: Shop)
     wei, lin = make_staff("Wei"), make_staff("Lin")
     customers = make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     shop.control.advance(DAY + 60)
     for customer in customers[:2]:
@@ -364,7 +355,7 @@ def test_a_leaver_of_whom_nothing_is_known_on_the_job_is_settled_all_the_same(sh
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     shop.control.advance(DAY + 60)
     path = "externalcontact/transfer_result"
@@ -379,7 +370,7 @@ def test_a_leaver_who_comes_back_meanwhile_changes_nothing_for_the_customers(sho
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     rehire_staff(wei, actor=None, now=timezone.now())
     shop.control.advance(DAY + 60)
@@ -438,7 +429,7 @@ def test_only_an_answer_ends_the_waiting(shop: Shop, errcode: int, state: str) -
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(2, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     shop.control.faults(fail=[{"path": "*", "errcode": errcode, "every": 1}])
 
@@ -451,7 +442,7 @@ def test_one_receiver_whom_wecom_refuses_hides_nobody_after_her(shop: Shop) -> N
     wei, lin, mei = make_staff("Wei"), make_staff("Lin"), make_staff("Mei")
     make_customers(4, owner=wei, followed=True)
     shop.open(wei, lin, mei)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin, mei)
     shop.control.advance(DAY + 60)
     shop.control.faults(
@@ -474,7 +465,7 @@ def test_whom_a_departed_receiver_got_is_in_the_plan_of_her_own_departure(shop: 
     hers = make_customers(2, owner=lin, followed=True)
     coming = make_customers(4, owner=wei, followed=True)
     shop.open(wei, lin, mei)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     hand_over(handover, lin)
     after_lin = lay_off(lin)
     assert after_lin.size == 2
@@ -501,7 +492,7 @@ def test_whoever_lost_their_address_meanwhile_fails_visibly(shop: Shop) -> None:
     wei, lin = make_staff("Wei"), make_staff("Lin")
     customers = make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     Identity.objects.filter(customer=customers[0]).delete()
 
@@ -518,7 +509,7 @@ def test_nobody_is_asked_on_behalf_of_a_receiver_who_has_departed(shop: Shop) ->
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     start(handover, lin)
     depart_staff(lin.pk, actor=None, now=timezone.now())
 
@@ -552,7 +543,7 @@ def test_whoever_was_taken_over_before_the_answer_was_lost_is_not_given_back(sho
     wei, lin = make_staff("Wei"), make_staff("Lin")
     make_customers(3, owner=wei, followed=True)
     shop.open(wei, lin)
-    handover = leave(shop, wei)
+    handover = shop.leave(wei)
     path = "externalcontact/resigned/transfer_customer"
     shop.control.faults(lose=[{"path": path, "times": 1}])
     hand_over(handover, lin)

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-@pytest.fixture
-def marketer(client: Client) -> Client:
-    return sign_in(client, make_staff("Yan", role=Role.MARKETER))
-
-
 def scheduled(name: str, *moment: int, **fields: Any) -> None:
     at = datetime(*moment, tzinfo=SHANGHAI)  # type: ignore[misc, arg-type]
     make_campaign(name, state=CampaignState.SCHEDULED, send_at=at, **fields)

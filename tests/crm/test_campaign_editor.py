@@ -36,16 +36,6 @@ MESSAGE = {"name": "Spring coats", "text": "{guide} has the new coats.", "channe
 NEW = "/campaigns/new/"
 
 
-@pytest.fixture
-def yan() -> Staff:
-    return make_staff("Yan", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, yan: Staff) -> Client:
-    return sign_in(client, yan)
-
-
 def version(client: Client, address: str = NEW) -> int:
     """The version of the draft that a page opened now shows."""
     number: int = client.get(address).context["version"]

@@ -38,11 +38,6 @@ SOON = timezone.now() + timedelta(hours=1)
 
 
 @pytest.fixture
-def yan() -> Staff:
-    return make_staff("Yan", role=Role.MARKETER)
-
-
-@pytest.fixture
 def wu() -> Staff:
     """A marketer of a store with three customers of its own."""
     wu = make_staff("Wu", role=Role.MARKETER, scope=Scope.STORE)

@@ -22,16 +22,6 @@ pytestmark = pytest.mark.django_db
 COMPARE = "/campaigns/compare/"
 
 
-@pytest.fixture
-def yan() -> Staff:
-    return make_staff("Yan", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, yan: Staff) -> Client:
-    return sign_in(client, yan)
-
-
 def sent(name: str, *, read: int, people: int = 4) -> Campaign:
     campaign = make_campaign(name, channel="email", state=CampaignState.DONE, recipients=people)
     customers = make_customers(people, owner=make_staff(f"Guide of {name}"))

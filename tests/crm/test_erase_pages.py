@@ -125,6 +125,41 @@ def test_out_of_reach_is_a_404(client: Client, chen: Customer) -> None:
     assert client.post(erasing(chen), {"name": "Chen Jing"}).status_code == 404
 
 
+def local_administrator(name: str) -> Staff:
+    """An administrator of one store only."""
+    return make_staff("Wu", role=Role.ADMINISTRATOR, scope=Scope.STORE, store=make_store(name))
+
+
+def test_records_merged_in_from_other_stores_are_erased_along(client: Client) -> None:
+    wu = local_administrator("Xidan")
+    chen = make_customer("Chen Jing", store=wu.store)
+    twin = make_customer(
+        "Chen J", store=make_store("Xujiahui"), state=CustomerState.MERGED, merged_into=chen
+    )
+    sign_in(client, wu)
+
+    assert "1 record that was merged into this one" in client.get(erasing(chen)).text
+    client.post(erasing(chen), {"name": "Chen Jing"})
+
+    twin.refresh_from_db()
+    assert (twin.name, twin.state) == ("", CustomerState.ERASED)
+
+
+def test_who_does_not_reach_the_other_record_is_told_who_does(client: Client) -> None:
+    wu = local_administrator("Xidan")
+    chen = make_customer("Chen Jing", store=make_store("Xujiahui"))
+    twin = make_customer("Chen J", store=wu.store, state=CustomerState.MERGED, merged_into=chen)
+    sign_in(client, wu)
+
+    answers = [client.get(erasing(twin)), client.post(erasing(twin), {"name": "Chen J"})]
+
+    for answer in answers:
+        assert answer.status_code == 403
+        assert "merged into a customer of Xujiahui" in answer.text
+        assert "Chen Jing" not in answer.text
+    assert not Customer.objects.filter(state=CustomerState.ERASED).exists()
+
+
 def test_lists_and_searches_do_not_show_them(browser: Client, chen: Customer) -> None:
     browser.post(erasing(chen), {"name": "Chen Jing"})
 

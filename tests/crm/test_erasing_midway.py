@@ -5,22 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.utils import timezone
 
 from campaigns.actions.batches import claim_batch, look_up_batch, send_batch
-from campaigns.actions.letters import Turn
 from campaigns.actions.parts import LOOK_EVERY
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.results import check_batch
 from campaigns.actions.unclear import look_up_letters
-from campaigns.audience import freeze_audience
-from campaigns.channels import direct_connector
 from campaigns.enums import BatchState, CampaignState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, Engagement
 from campaigns.tracking.receipts import note_receipts
-from connectors.base import Answer, Outcome, Receipt, ReceiptKind
-from contacts.enums import IdentityKind
+from connectors.base import Outcome, Receipt, ReceiptKind
 from contacts.models import ConsentEntry, Customer, Interaction, Staff
 from crm.actions.erasing import erase_customer
 from crm.actions.sweeping import do_what_is_due
@@ -28,24 +23,15 @@ from crm.invariants import check_rules
 from tests.builders import (
     make_batch,
     make_campaign,
-    make_customer,
     make_customers,
-    make_identity,
     make_staff,
 )
-from tests.gateways import Gateway, open_gateway
+from tests.campaigns.planning import Hand, fates, frozen
+from tests.gateways import Gateway
 from tests.sandboxed import Shop, address_of, open_shop
+from tests.sent_letters import MAIL, key_of, sent_to
 
 pytestmark = pytest.mark.django_db
-
-MAIL = "chen@mail.example"
-
-
-@pytest.fixture
-def gateway(settings: Any) -> Iterator[Gateway]:
-    with open_gateway() as opened:
-        settings.CAMPAIGN_WEBHOOK_URL = opened.url
-        yield opened
 
 
 @pytest.fixture
@@ -69,24 +55,7 @@ def owner_of(customer: Customer) -> Staff:
 
 
 def plan(channel: str = "webhook") -> Campaign:
-    now = timezone.now()
-    campaign = make_campaign("Spring", channel=channel, text="Hello")
-    with transaction.atomic():
-        freeze_audience(campaign, now=now)
-    rows = Delivery.objects.filter(campaign=campaign)
-    Campaign.objects.filter(pk=campaign.pk).update(
-        state=CampaignState.PLANNED,
-        planned_at=now,
-        recipients=rows.exclude(batch=None).count(),
-        skipped=rows.filter(batch=None).count(),
-    )
-    campaign.refresh_from_db()
-    return campaign
-
-
-def fates(campaign: Campaign) -> list[tuple[str, str]]:
-    rows = Delivery.objects.filter(campaign=campaign).order_by("customer_id")
-    return list(rows.values_list("state", "reason"))
+    return frozen(channel, text="Hello")
 
 
 def address_in(campaign: Campaign, customer: Customer) -> str:
@@ -138,20 +107,13 @@ def test_whoever_is_erased_while_others_are_drawn_gets_nothing(
     gateway: Gateway, five: list[Customer]
 ) -> None:
     campaign = plan()
-    turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
-    letters = turn._letters()
-    first = next(letters)
-    assert first is not None
-    turn._hear(Answer(first.key, Outcome.TAKEN))
-    turn._write()
+    hand = Hand(campaign)
+    hand.hear(hand.take(), Outcome.TAKEN)
     erase(five[4])
     assert fates(campaign)[4] == ("queued", "")  # nobody knows what the worker has in hand
-    turn._looked_at = 0.0  # half a second later
+    hand.wait()
 
-    for letter in filter(None, letters):
-        turn._hear(Answer(letter.key, Outcome.TAKEN))
-    turn._write()
-    turn._give_back()
+    hand.go_on()
     pump_campaign(campaign.pk)
 
     assert fates(campaign) == [*[("sent", "")] * 4, ("skipped", "gone")]
@@ -162,18 +124,12 @@ def test_a_letter_in_flight_is_written_down_without_its_address(
     gateway: Gateway, five: list[Customer]
 ) -> None:
     campaign = plan()
-    turn = Turn(campaign, direct_connector("webhook"), end=float("inf"))
-    letters = turn._letters()
-    first = next(letters)
-    assert first is not None
+    hand = Hand(campaign)
+    first = hand.take()
     erase(five[0])
 
-    turn._hear(Answer(first.key, Outcome.REFUSED, is_address=True))
-    turn._write()
-    for letter in filter(None, letters):
-        turn._hear(Answer(letter.key, Outcome.TAKEN))
-    turn._write()
-    turn._give_back()
+    hand.hear(first, Outcome.REFUSED, is_address=True)
+    hand.go_on()
 
     assert fates(campaign)[0] == ("failed", "invalid")
     assert address_in(campaign, five[0]) == ""
@@ -263,13 +219,9 @@ def test_a_batch_ends_once_all_others_are_known(shop: Shop, five: list[Customer]
 @pytest.mark.parametrize("kind", list(ReceiptKind))
 def test_what_is_told_afterwards_writes_nothing_of_them(kind: ReceiptKind, settings: Any) -> None:
     settings.EMAIL_URL, settings.MAIL_FROM = "smtp://127.0.0.1:9", "Shop <news@shop.example>"
-    chen = make_customer("Chen")
-    make_identity(chen, MAIL, kind=IdentityKind.EMAIL)
-    campaign = make_campaign(channel="email", state=CampaignState.DONE)
-    make_batch(campaign, [chen], delivery_state=DeliveryState.SENT)
-    Delivery.objects.update(address=MAIL)
-    erase(chen)
-    key = f"liuke-{campaign.pk}-{chen.pk}"
+    letter = sent_to()
+    key = key_of(letter)
+    erase(Customer.objects.get())
 
     for receipt in (Receipt(kind, key=key, address=MAIL, text="Chen"), Receipt(kind, address=MAIL)):
         note_receipts("email", [receipt], now=timezone.now())

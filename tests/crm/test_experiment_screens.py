@@ -44,16 +44,6 @@ HAND = Trial(
 )
 
 
-@pytest.fixture
-def yan() -> Staff:
-    return make_staff("Yan", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, yan: Staff) -> Client:
-    return sign_in(client, yan)
-
-
 def type_in(client: Client, step: str, go: str = "next", *, at: str = NEW, **fields: Any) -> Any:
     seen = client.get(at).context["version"]
     return client.post(f"{at}{step}/", {"version": seen, "go": go, "window": ""} | fields)

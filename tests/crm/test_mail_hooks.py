@@ -13,21 +13,25 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.enums import CampaignState, DeliveryState
+from campaigns.enums import DeliveryState
 from campaigns.models import Delivery
 from connectors.base import Letter
 from connectors.smtp.mails import Mailer
-from contacts.enums import CallbackState, IdentityKind
-from contacts.models import Callback, ConsentEntry, Identity
-from crm.actions.sweeping import do_what_is_due
-from tests.builders import make_batch, make_campaign, make_customer, make_identity
+from contacts.models import Callback, ConsentEntry
+from tests.sent_letters import (
+    MAIL,
+    WHERE_ENDED,
+    fate,
+    is_dead,
+    key_of,
+    nothing_changed,
+    sent_to,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 
-MAIL = "chen@mail.example"
 SECRET = "key-of-mailgun"
-WHERE_ENDED = {"complained": "email", "unsubscribed": ""}
-"""The channel in which each ends messages; empty means all of them."""
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -47,32 +51,7 @@ def _providers(settings: Any) -> None:
 
 @pytest.fixture
 def letter() -> Delivery:
-    """A letter that has gone out to Chen."""
-    chen = make_customer("Chen")
-    make_identity(chen, MAIL, kind=IdentityKind.EMAIL)
-    campaign = make_campaign(channel="email", state=CampaignState.DONE)
-    make_batch(campaign, [chen], delivery_state=DeliveryState.SENT)
-    Delivery.objects.update(address=MAIL)
-    return Delivery.objects.get()
-
-
-def key_of(letter: Delivery) -> str:
-    return f"liuke-{letter.campaign_id}-{letter.customer_id}"
-
-
-def fate(letter: Delivery) -> tuple[str, str]:
-    letter.refresh_from_db()
-    return letter.state, letter.reason
-
-
-def work() -> None:
-    do_what_is_due(now=timezone.now())
-    assert not Callback.objects.exclude(state=CallbackState.DONE).exists()
-
-
-def nothing_changed(letter: Delivery) -> bool:
-    work_left = Callback.objects.exists() or ConsentEntry.objects.exists()
-    return fate(letter) == ("sent", "") and not work_left
+    return sent_to()
 
 
 def seconds_ago(**ago: float) -> str:
@@ -145,7 +124,7 @@ def test_sendgrid_tells_of_a_letter(
     work()
 
     assert fate(letter) == end
-    dead = Identity.objects.get(kind=IdentityKind.EMAIL).dead_at is not None
+    dead = is_dead()
     assert dead == (end[1] == "bounced")
 
 

@@ -12,6 +12,7 @@ from tests.builders import (
     NOON,
     make_coupon,
     make_customer,
+    make_customers,
     make_follow,
     make_handover,
     make_identity,
@@ -22,6 +23,7 @@ from tests.builders import (
     make_store,
     make_tag,
     make_task,
+    queries_for,
     sign_in,
 )
 
@@ -106,6 +108,20 @@ def test_the_address_of_the_merged_record_leads_to_whoever_stays(
     assert (answer.status_code, answer["Location"]) == (302, page(kept))
     sign_in(client, make_staff("Mei"))
     assert client.get(page(gone)).status_code == 404
+
+
+def test_the_page_takes_the_same_queries_for_1_and_300_merged_records(
+    manager: Client, kept: Customer, gone: Customer
+) -> None:
+    merge(manager, kept, gone)
+    one = queries_for(manager, page(kept))
+
+    others = make_customers(299, owner=kept.owner)
+    for other in others:
+        merge_customers(other, into=kept, actor=kept.owner, now=NOON)
+
+    assert len(manager.get(page(kept)).context["merges"]) == 300
+    assert queries_for(manager, page(kept)) == one <= 32
 
 
 def test_search_finds_whoever_stays_by_the_number_of_the_other(

@@ -10,7 +10,6 @@ from campaigns.attachments import media_url
 from campaigns.enums import MediaKind, PostKind
 from campaigns.models import Content, MediaFile, Post
 from contacts.enums import Role
-from contacts.models import Staff
 from crm.forms.attachments import inputs_of
 from tests.builders import (
     PIXEL,
@@ -26,16 +25,6 @@ from tests.builders import (
 pytestmark = pytest.mark.django_db
 
 LINK = {"kind": "link", "title": "Our coats", "url": "https://shop.example/coats"}
-
-
-@pytest.fixture
-def tao() -> Staff:
-    return make_staff("Tao", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, tao: Staff) -> Client:
-    return sign_in(client, tao)
 
 
 def typed(*attachments: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -11,24 +11,27 @@ from django.test import Client
 from django.utils import timezone
 
 from campaigns.channels import direct_connector
-from campaigns.enums import CampaignState, DeliveryState
 from campaigns.models import Delivery
 from config import env
 from connectors.base import Letter
 from connectors.smtp import sns as far_sns
 from connectors.smtp.mails import Mailer
-from contacts.enums import CallbackState, IdentityKind
-from contacts.models import Callback, ConsentEntry, Identity
-from crm.actions.sweeping import do_what_is_due
-from tests.builders import make_batch, make_campaign, make_customer, make_identity
+from contacts.models import Callback, ConsentEntry
+from tests.sent_letters import (
+    MAIL,
+    WHERE_ENDED,
+    fate,
+    is_dead,
+    key_of,
+    nothing_changed,
+    sent_to,
+    work,
+)
 from tests.sns import HOME, OTHER_KEY, TOPIC, Sns, call, certificate, open_sns
 
 pytestmark = pytest.mark.django_db
 
-MAIL = "chen@mail.example"
 PASSWORD = "a-long-random-wörd"
-WHERE_ENDED = {"complained": "email", "unsubscribed": ""}
-"""The channel in which each ends messages; empty means all of them."""
 
 
 @pytest.fixture(autouse=True)
@@ -49,36 +52,7 @@ def sns(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
 
 @pytest.fixture
 def letter() -> Delivery:
-    """A letter that has gone out to Chen."""
-    chen = make_customer("Chen")
-    make_identity(chen, MAIL, kind=IdentityKind.EMAIL)
-    campaign = make_campaign(channel="email", state=CampaignState.DONE)
-    make_batch(campaign, [chen], delivery_state=DeliveryState.SENT)
-    Delivery.objects.update(address=MAIL)
-    return Delivery.objects.get()
-
-
-def key_of(letter: Delivery) -> str:
-    return f"liuke-{letter.campaign_id}-{letter.customer_id}"
-
-
-def fate(letter: Delivery) -> tuple[str, str]:
-    letter.refresh_from_db()
-    return letter.state, letter.reason
-
-
-def work() -> None:
-    do_what_is_due(now=timezone.now())
-    assert not Callback.objects.exclude(state=CallbackState.DONE).exists()
-
-
-def is_dead() -> bool:
-    return Identity.objects.get(kind=IdentityKind.EMAIL).dead_at is not None
-
-
-def nothing_changed(letter: Delivery) -> bool:
-    work_left = Callback.objects.exists() or ConsentEntry.objects.exists()
-    return fate(letter) == ("sent", "") and not work_left
+    return sent_to()
 
 
 # --- Postmark -----------------------------------------------------------------------------------

@@ -27,16 +27,6 @@ SOUND: dict[str, Any] = {**TYPED}
 HTMX = {"HX-Request": "true"}
 
 
-@pytest.fixture
-def yan() -> Staff:
-    return make_staff("Yan", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, yan: Staff) -> Client:
-    return sign_in(client, yan)
-
-
 def edit_of(series: Series) -> str:
     return f"{LIST}{series.pk}/edit/"
 

@@ -53,16 +53,6 @@ TYPED = {
 }
 
 
-@pytest.fixture
-def yan() -> Staff:
-    return make_staff("Yan", role=Role.MARKETER)
-
-
-@pytest.fixture
-def marketer(client: Client, yan: Staff) -> Client:
-    return sign_in(client, yan)
-
-
 def press(client: Client, series: Series, verb: str) -> Any:
     return client.post(f"{LIST}{series.pk}/{verb}/")
 

@@ -17,7 +17,6 @@ from campaigns.models import Batch, Campaign, Delivery
 from campaigns.tracking.receipts import note_receipts
 from campaigns.tracking.tokens import TokenUse, maker
 from connectors.base import Receipt, ReceiptKind
-from contacts.enums import Role
 from contacts.models import Customer, HistoryEntry
 from crm.actions.sweeping import do_what_is_due
 from tests.builders import (
@@ -27,16 +26,10 @@ from tests.builders import (
     make_customers,
     make_staff,
     merge_customer,
-    sign_in,
 )
 from tests.gateways import Gateway
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("gateway")]
-
-
-@pytest.fixture
-def marketer(client: Client) -> Client:
-    return sign_in(client, make_staff("Yan", role=Role.MARKETER))
 
 
 @pytest.fixture

@@ -41,6 +41,6 @@ class MessagingRulesShape(serializers.ModelSerializer[MessagingRules]):
         model = MessagingRules
         fields = (
             "cap_messages", "cap_days", "channel_caps", "quiet_from", "quiet_to",
-            "consent_required", "skip_over_quota",
+            "consent_required", "skip_over_quota", "approval_above",
         )  # fmt: skip
         read_only_fields = fields

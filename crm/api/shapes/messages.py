@@ -86,6 +86,10 @@ class MessagePreviewShape(serializers.Serializer[Preview]):
     unfilled = serializers.ListField(
         child=serializers.CharField(), help_text="Placeholders that the channel cannot fill."
     )
+    unknown = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What looks like a placeholder and is none: it goes out as it was typed.",
+    )
 
 
 class QuickReplyShape(serializers.ModelSerializer[QuickReply]):
@@ -128,7 +132,7 @@ class CampaignShape(serializers.ModelSerializer[Campaign]):
         model = Campaign
         fields: tuple[str, ...] = (
             "id", "name", "channel", "purpose", "skip_if_in_another", "content", "segment", "handover", "state", "state_at",
-            "send_at", "send_until", "local_time", "zone", "scheduled_by", "asked_recipients",
+            "send_at", "send_until", "track_clicks", "track_opens", "conversion_days", "local_time", "zone", "scheduled_by", "asked_recipients",
             "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields

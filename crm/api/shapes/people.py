@@ -189,7 +189,7 @@ class CustomerShape(serializers.ModelSerializer[Customer]):
     class Meta:
         model = Customer
         fields = (
-            "id", "name", "gender", "birthday", "city", "note", "time_zone", "store", "owner", "identities",
+            "id", "name", "gender", "birthday", "city", "note", "time_zone", "attributes", "store", "owner", "identities",
             "tags", "spent", "last_order_at", "last_interaction_at", "opted_out_at", "state",
             "created_at",
         )  # fmt: skip

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns.actions.campaigns import (
+    Tracking,
     cancel_campaign,
     create_campaign,
     pause_campaign,
@@ -20,11 +21,16 @@ from campaigns.actions.campaigns import (
 from campaigns.actions.changes import change_campaign
 from campaigns.actions.contents import create_content
 from campaigns.actions.segments import create_segment
+from campaigns.actions.trial_sends import send_trial
 from campaigns.actions.unclear import check_unclear, send_again, write_off
 from campaigns.actions.wordings import Wording
-from campaigns.channels import LABELS
+from campaigns.attachments import check_for_channel
+from campaigns.channels import LABELS, abilities_of
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.models import Batch, Campaign, Content, Delivery, Segment
+from campaigns.models import Batch, Campaign, Content, Delivery, Segment, Variant
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS
+from campaigns.models.experiments import LETTERS
+from campaigns.previews import Preview, preview_for, words_of
 from campaigns.queries import AudiencePreview
 from contacts.enums import Purpose, Role
 from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require, segments_of
@@ -39,10 +45,11 @@ from crm.api.shapes.messages import (
     CampaignProgressShape,
     CampaignShape,
     DeliveryShape,
+    MessagePreviewShape,
     PreviewShape,
     RemindedShape,
 )
-from crm.api.views.messages import MESSAGE_LENGTH
+from crm.api.views.messages import MESSAGE_LENGTH, customer_named
 from crm.api.views.segments import RuleField
 from crm.audiences import (
     audience_of,
@@ -61,6 +68,17 @@ class CampaignFilters(django_filters.FilterSet):
 
     state = django_filters.ChoiceFilter(choices=CampaignState.choices)
     segment = IdFilter()
+    channel = django_filters.ChoiceFilter(choices=[*LABELS.items()])
+    created_by = IdFilter()
+    search = django_filters.CharFilter(
+        field_name="name", lookup_expr="icontains", max_length=80, label="Part of the name."
+    )
+    send_from = django_filters.IsoDateTimeFilter(
+        field_name="send_at", lookup_expr="gte", label="Goes out at this moment or later."
+    )
+    send_before = django_filters.IsoDateTimeFilter(
+        field_name="send_at", lookup_expr="lt", label="Goes out before this moment."
+    )
 
 
 class Campaigns(Listing, Verb):
@@ -91,6 +109,11 @@ class Campaigns(Listing, Verb):
         subject = serializers.CharField(max_length=200, default="", allow_blank=True)
         html = serializers.CharField(max_length=HTML_LENGTH, default="", allow_blank=True)
         send_until = MomentField(required=False)
+        track_clicks = serializers.BooleanField(default=True)
+        track_opens = serializers.BooleanField(default=True)
+        conversion_days = serializers.IntegerField(
+            min_value=0, max_value=MOST_CONVERSION_DAYS, default=USUAL_CONVERSION_DAYS
+        )
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """One of each pair."""
@@ -120,6 +143,11 @@ class Campaigns(Listing, Verb):
             skip_if_in_another=data["skip_if_in_another"],
             wording=Wording(subject=data["subject"], html=data["html"]),
             send_until=data.get("send_until"),
+            tracking=Tracking(
+                track_clicks=data["track_clicks"],
+                track_opens=data["track_opens"],
+                conversion_days=data["conversion_days"],
+            ),
             actor=self.actor,
             now=self.now,
         )
@@ -155,6 +183,11 @@ class CampaignChange(StrictInput):
     subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
     html = serializers.CharField(max_length=HTML_LENGTH, required=False, allow_blank=True)
     send_until = MomentField(required=False, allow_null=True)
+    track_clicks = serializers.BooleanField(required=False)
+    track_opens = serializers.BooleanField(required=False)
+    conversion_days = serializers.IntegerField(
+        min_value=0, max_value=MOST_CONVERSION_DAYS, required=False
+    )
 
 
 class CampaignPage(Reading):
@@ -270,6 +303,49 @@ class Cancel(CampaignVerb):
         """Send nothing more, and withdraw what staff have not confirmed yet."""
         cancel_campaign(self.campaign(pk), actor=self.actor, now=self.now)
         return self.row(pk)
+
+
+class TestSend(Verb):
+    """Send a campaign to yourself."""
+
+    resource = "campaigns"
+    shape = MessagePreviewShape
+    calls_outside = True
+
+    class Input(StrictInput):
+        """As which customer gets it, and in which wording; without, nobody's and the first."""
+
+        example: ClassVar = {"variant": "a"}
+
+        customer = IdField(required=False)
+        variant = serializers.ChoiceField(
+            choices=[letter.lower() for letter in LETTERS], required=False
+        )
+
+    def act(self, data: dict[str, Any], pk: int) -> Preview:
+        """Send it to your own address in the channel, at most twenty an hour; nobody is counted.
+
+        Of a campaign that is planned it is the words that it goes out with.
+        """
+        require(self.viewer, Role.MARKETER)
+        campaign = campaign_for(self.viewer, pk)
+        words = words_of(campaign, self._variant(campaign, data))
+        abilities = abilities_of(campaign.channel)
+        check_for_channel(words.attachments, abilities)
+        preview = preview_for(
+            customer_named(self.viewer, data), words, personal=abilities.personal_text, is_test=True
+        )
+        send_trial(preview, channel=campaign.channel, to=self.actor, now=self.now)
+        return preview
+
+    def _variant(self, campaign: Campaign, data: dict[str, Any]) -> Variant | None:
+        if "variant" not in data:
+            return campaign.variants.order_by("number").first()
+        number = LETTERS.lower().index(data["variant"])
+        variant: Variant | None = campaign.variants.filter(number=number).first()
+        if variant is None:
+            raise ValidationError({"variant": [_("This campaign has no such wording.")]})
+        return variant
 
 
 class Remind(CampaignVerb):

@@ -6,7 +6,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.actions.messaging_rules import MOST_DAYS, MOST_MESSAGES, change_messaging_rules
+from campaigns.actions.messaging_rules import (
+    MOST_DAYS,
+    MOST_MESSAGES,
+    MOST_RECIPIENTS,
+    change_messaging_rules,
+)
 from campaigns.channels import LABELS
 from campaigns.models import MessagingRules
 from campaigns.restraint import company_rules
@@ -105,6 +110,13 @@ class RulesInput(StrictInput):
         help_text="As `email:campaign`: channel and purpose.",
     )
     skip_over_quota = serializers.BooleanField(required=False)
+    approval_above = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST_RECIPIENTS,
+        required=False,
+        allow_null=True,
+        help_text="Campaigns to more recipients wait for somebody's approval; 0: all, null: none.",
+    )
 
 
 class Rules(Reading):

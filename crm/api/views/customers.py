@@ -17,7 +17,13 @@ from contacts.models import Customer, Follow, Identity, Staff, Store, Tag, TagGr
 from crm.access import customer_for, customers_of, require, staff_of, stores_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
-from crm.api.inputs import BirthdayField, IdentityInput, TimeZoneField, address_from
+from crm.api.inputs import (
+    AttributesField,
+    BirthdayField,
+    IdentityInput,
+    TimeZoneField,
+    address_from,
+)
 from crm.api.shapes.people import (
     CustomerShape,
     FollowShape,
@@ -73,6 +79,10 @@ class DetailsInput(StrictInput):
     city = serializers.CharField(max_length=80, required=False, allow_blank=True)
     note = serializers.CharField(max_length=4000, required=False, allow_blank=True)
     time_zone = TimeZoneField(required=False, allow_blank=True)
+    attributes = AttributesField(
+        required=False,
+        help_text="Whatever else is known: texts, numbers, yes or no; segments ask for them. `null` takes one away.",
+    )
 
 
 class Customers(Listing, Verb):
@@ -153,7 +163,7 @@ class CustomerPage(Reading):
         return shown(customers_of(self.viewer)).get(pk=customer_for(self.viewer, pk).pk)
 
     def patch(self, request: Request, pk: int) -> Response:
-        """Change what is written about a customer: name, gender, birthday, city, note."""
+        """Change what is written about a customer; of the attributes, those that are named."""
         require(self.viewer, Role.GUIDE, Role.MANAGER)
         checked = DetailsInput(data=request.data)
         checked.is_valid(raise_exception=True)

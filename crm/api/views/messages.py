@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from campaigns.actions.contents import (
@@ -20,7 +21,7 @@ from campaigns.previews import Preview, Words, preview_for
 from contacts.enums import Role
 from contacts.errors import RuleBroken
 from contacts.models import Customer
-from crm.access import content_for, contents_of, customers_of, require
+from crm.access import Viewer, content_for, contents_of, customers_of, require
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.shapes.messages import ContentShape, MessagePreviewShape
 
@@ -130,6 +131,14 @@ class ArchiveContent(ContentVerb):
         return content
 
 
+def customer_named(viewer: Viewer, data: dict[str, Any]) -> Customer | None:
+    """Return the ``customer`` of a request, if it names one. Raises ``ValidationError``."""
+    if "customer" not in data:
+        return None
+    found = customers_of(viewer, Role.MARKETER).select_related("owner", "store")
+    return pick(found, [data["customer"]], "customer")[0]
+
+
 class PreviewInput(StrictInput):
     """For which channel and customer; without a customer nothing personal is filled in."""
 
@@ -164,14 +173,11 @@ class PreviewContent(ContentVerb):
         abilities = abilities_of(words.channel)
         check_for_channel(words.attachments, abilities)
         return preview_for(
-            self._customer(data), words, personal=abilities.personal_text, is_test=is_test
+            customer_named(self.viewer, data),
+            words,
+            personal=abilities.personal_text,
+            is_test=is_test,
         )
-
-    def _customer(self, data: dict[str, Any]) -> Customer | None:
-        if "customer" not in data:
-            return None
-        found = customers_of(self.viewer, Role.MARKETER).select_related("owner", "store")
-        return pick(found, [data["customer"]], "customer")[0]
 
 
 class SendTest(PreviewContent):
@@ -183,6 +189,6 @@ class SendTest(PreviewContent):
         """Send it to your own address in the channel; at most twenty an hour."""
         preview = self.preview(data, pk, is_test=True)
         if data["channel"] == "email":
-            raise RuleBroken("An e-mail has a subject: test it in the campaign editor.")
+            raise RuleBroken(_("An e-mail has a subject: send its campaign to yourself."))
         send_trial(preview, channel=data["channel"], to=self.actor, now=self.now)
         return preview

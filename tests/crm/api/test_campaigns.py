@@ -67,6 +67,44 @@ def test_a_campaign_may_bring_its_own_text_and_rule(client):
     assert (campaign.content.text, campaign.segment.name) == ("Hi", "Spring")
 
 
+def test_what_is_tracked_is_said_as_in_the_editor(client):
+    wanted = {
+        "name": "Spring", "text": "Hi", "rule": EVERYBODY, "channel": "echo",
+        "track_clicks": False, "conversion_days": 30,
+    }  # fmt: skip
+
+    drafted = client.post("/api/v1/campaigns", wanted).json()
+    url = f"/api/v1/campaigns/{drafted['id']}"
+    changed = client.patch(url, {"track_opens": False, "conversion_days": 0}).json()
+    wrong = client.patch(url, {"conversion_days": 91})
+
+    kept = ("track_clicks", "track_opens", "conversion_days")
+    assert [drafted[name] for name in kept] == [False, True, 30]
+    assert [changed[name] for name in kept] == [False, False, 0]
+    assert wrong.status_code == 400
+
+
+def test_campaigns_are_narrowed_down_as_in_the_list_and_the_calendar(client, tao):
+    other = make_staff("Wu", role=Role.MARKETER)
+    noon = timezone.now().replace(microsecond=0)
+    spring = make_campaign("Spring coats", channel="echo", created_by=tao)
+    hats = make_campaign("Hats", created_by=other)
+    Campaign.objects.filter(pk=spring.pk).update(send_at=noon)
+    Campaign.objects.filter(pk=hats.pk).update(send_at=noon + timedelta(days=1))
+
+    def found(**query: object) -> list[int]:
+        rows = client.get("/api/v1/campaigns", query).json()["results"]
+        return [row["id"] for row in rows]
+
+    day_after = (noon + timedelta(days=1)).isoformat()
+    assert found(channel="echo") == [spring.pk]
+    assert found(created_by=other.pk) == [hats.pk]
+    assert found(search="COATS") == [spring.pk]
+    assert found(send_from=noon.isoformat(), send_before=day_after) == [spring.pk]
+    assert found(send_from=day_after) == [hats.pk]
+    assert client.get("/api/v1/campaigns", {"channel": "pigeon"}).status_code == 400
+
+
 @pytest.mark.parametrize("body", [
     {"name": "Spring"},
     {"name": "Spring", "text": "Hi"},
@@ -295,3 +333,39 @@ def test_a_contact_code_needs_people_who_work_here(api, wrong):
     assert answer.status_code == 400
     assert not ContactCode.objects.exists()
     assert not Content.objects.exists()
+
+
+def test_what_is_counted_of_a_campaign_is_chosen_and_changed(client):
+    segment = make_segment(rule=EVERYBODY)
+    counted = {"track_clicks": False, "track_opens": True, "conversion_days": 30}
+    made = {"name": "Spring", "text": "New", "channel": "echo", "segment": segment.pk}
+
+    body = client.post("/api/v1/campaigns", made | counted).json()
+    assert {name: body[name] for name in counted} == counted
+    usual = client.post("/api/v1/campaigns", made).json()
+    assert (usual["track_clicks"], usual["conversion_days"]) == (True, 7)
+
+    changed = client.patch(f"/api/v1/campaigns/{body['id']}", {"conversion_days": 0}).json()
+    assert (changed["track_clicks"], changed["conversion_days"]) == (False, 0)
+    too_long = client.patch(f"/api/v1/campaigns/{body['id']}", {"conversion_days": 91})
+    assert too_long.status_code == 400
+
+
+def test_a_campaign_is_sent_to_oneself(client, tao):
+    chen = make_customer("Chen")
+    segment = make_segment(rule=EVERYBODY)
+    made = {"name": "Spring", "text": "Dear {customer}, {nickname}", "channel": "echo"}
+    pk = client.post("/api/v1/campaigns", made | {"segment": segment.pk}).json()["id"]
+    address = f"/api/v1/campaigns/{pk}/test-send"
+
+    sent = client.post(address, {"customer": chen.pk})
+    assert sent.status_code == 200
+    assert sent.json()["text"] == "Dear Chen, {nickname}"
+    assert sent.json()["unknown"] == ["nickname"]
+    assert not Batch.objects.exists()
+
+    assert client.post(address, {"variant": "b"}).status_code == 400
+    halves = [{"share": 50, "text": "First"}, {"share": 50, "text": "Second"}]
+    assert client.post(f"/api/v1/campaigns/{pk}/split", {"variants": halves}).status_code == 200
+    assert client.post(address, {}).json()["text"] == "First"
+    assert client.post(address, {"variant": "b"}).json()["text"] == "Second"

@@ -3,16 +3,11 @@
 import pytest
 
 from contacts.actions.departures import depart_staff
-from contacts.enums import ItemState, Role
-from contacts.models import Handover, Staff
+from contacts.enums import ItemState
+from contacts.models import Handover
 from tests.builders import NOON, make_chat, make_customers, make_staff, make_store
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def hua() -> Staff:
-    return make_staff("Hua", role=Role.MANAGER)
 
 
 def plan_with_chats(number: int) -> Handover:

@@ -68,6 +68,7 @@ def test_messaging_rules_are_read_and_changed(api, ada):
         "quiet_to": "09:00",
         "consent_required": ["email:campaign"],
         "skip_over_quota": True,
+        "approval_above": 500,
     }
 
     assert client.get("/api/v1/messaging-rules").json()["cap_messages"] is None
@@ -75,6 +76,7 @@ def test_messaging_rules_are_read_and_changed(api, ada):
 
     assert changed == client.get("/api/v1/messaging-rules").json()
     assert (changed["cap_messages"], changed["cap_days"], changed["quiet_to"]) == (3, 7, "09:00:00")
+    assert changed["approval_above"] == MessagingRules.objects.get().approval_above == 500
     assert HistoryEntry.objects.get().action == "messaging_rules.changed"
 
 

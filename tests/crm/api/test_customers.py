@@ -168,7 +168,7 @@ def test_a_bad_change_changes_nothing(api, lin, change):
 
 
 KEYS = {
-    "id", "name", "gender", "birthday", "city", "note", "time_zone", "store", "owner", "identities", "tags",
+    "id", "name", "gender", "birthday", "city", "note", "time_zone", "attributes", "store", "owner", "identities", "tags",
     "last_interaction_at", "last_order_at", "spent", "opted_out_at", "state", "created_at",
 }  # fmt: skip
 
@@ -264,3 +264,41 @@ def test_somebody_elses_follow_of_my_customer_is_seen(api, lin):
     rows = api(lin).get("/api/v1/follows").json()["results"]
 
     assert [row["id"] for row in rows] == [follow.pk]
+
+
+def test_custom_attributes_are_learnt_changed_and_taken_away(api, lin):
+    client = api(lin)
+    known = {"size": "M", "shoe": 38, "vip": True}
+
+    body = add(client, PHONE, name="Chen", attributes=known).json()
+    assert body["attributes"] == known
+
+    again = add(client, PHONE, attributes={"size": "L", "points": 12.5}).json()
+    assert again["attributes"] == known | {"points": 12.5}
+
+    changes = {"attributes": {"size": "L", "vip": None, "never": None}}
+    changed = client.patch(f"/api/v1/customers/{body['id']}", changes).json()
+    assert changed["attributes"] == {"size": "L", "shoe": 38, "points": 12.5}
+    entry = HistoryEntry.objects.filter(action="customer.edited").latest("pk")
+    assert entry.data == {"fields": ["attributes"]}
+
+
+@pytest.mark.parametrize("attributes", [
+    {"": "x"}, {"1": "x"}, {"a" * 41: "x"}, {"a\0": "x"}, {"size": ["M"]}, {"size": {"x": 1}},
+    {"size": "x" * 101}, {"size": ""}, {"size": "a\0b"}, {"points": 10**12}, {"points": 0.00001},
+    {f"k{n}": 1 for n in range(101)}, ["size"], "size",
+])  # fmt: skip
+def test_attributes_that_could_not_be_asked_for_are_refused(api, lin, attributes):
+    assert add(api(lin), PHONE, attributes=attributes).status_code == 400
+    assert not Customer.objects.exists()
+
+
+def test_a_customer_holds_only_so_many_attributes(api, lin):
+    client = api(lin)
+    pk = add(client, PHONE, attributes={f"k{n}": n for n in range(100)}).json()["id"]
+
+    one_more = {"attributes": {"more": 1}}
+    assert client.patch(f"/api/v1/customers/{pk}", one_more).status_code == 400
+    assert add(client, PHONE, **one_more).status_code == 400
+    swapped = {"attributes": {"k0": None, "more": 1}}
+    assert client.patch(f"/api/v1/customers/{pk}", swapped).status_code == 200

@@ -87,6 +87,18 @@ def test_a_merged_record_names_the_one_to_erase(api, wu, chen):
     assert str(chen.pk) in answer.json()["detail"]
 
 
+def test_records_merged_in_from_other_stores_are_erased_along(api, chen):
+    wu = make_staff("Wu", role=Role.ADMINISTRATOR, scope=Scope.STORE, store=chen.store)
+    elsewhere = make_store("Xidan")
+    twin = make_customer("Chen J", store=elsewhere, state=CustomerState.MERGED, merged_into=chen)
+
+    assert erase(api(wu), twin).status_code == 404
+    assert erase(api(wu), chen).status_code == 200
+
+    twin.refresh_from_db()
+    assert (twin.name, twin.state) == ("", CustomerState.ERASED)
+
+
 def test_an_upsert_does_not_bring_them_back(api, wu, chen):
     erase(api(wu), chen)
 

@@ -153,6 +153,7 @@ MATRIX = {
     "GET campaign-statistics-variants": (404, 404, 404, 404, 200, 200),
     "GET campaign-statistics-stores": (404, 404, 404, 404, 200, 200),
     "POST campaign-schedule": (403, 403, 403, 403, 200, 200),
+    "POST campaign-test-send": (403, 403, 403, 403, 400, 400),
     "POST campaign-pause": (403, 403, 403, 403, 409, 409),
     "POST campaign-resume": (403, 403, 403, 403, 409, 409),
     "POST campaign-cancel": (403, 403, 403, 403, 200, 200),

@@ -23,11 +23,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def hua():
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
 def client(api, hua):
     return api(hua)
 

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def hua():
-    return make_staff("Hua", role=Role.MANAGER)
-
-
-@pytest.fixture
 def apart(hua):
     lin, mei = make_staff("Lin"), make_staff("Mei")
     chen = make_customer("Chen", owner=lin)

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from contacts.actions.ownership import move_ownership
-from contacts.enums import CustomerState, IdentityKind, OwnershipReason, Role, TaskKind, TaskState
+from contacts.enums import CustomerState, IdentityKind, OwnershipReason, TaskKind, TaskState
 from contacts.models import Task
 from crm.enums import OrderState
 from crm.models import Order
@@ -30,11 +30,6 @@ PHONE = "+8613812345678"
 @pytest.fixture
 def lin():
     return make_staff("Lin")
-
-
-@pytest.fixture
-def hua():
-    return make_staff("Hua", role=Role.MANAGER)
 
 
 def ids(answer):
