@@ -309,9 +309,7 @@ class Line:
 
     def _finish(self, answer: Answer) -> None:
         self.stage = Stage.FREE
-        if (
-            self._is_leaving or self._out
-        ):  # what is left of a mail would be the next one's beginning
+        if self._is_leaving or self._out:  # what is left of a mail would begin the next one
             self.close(politely=False)
         self._done(answer)
 
