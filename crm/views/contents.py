@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.actions.contents import archive_content, create_content, revise_content
 from campaigns.actions.drafts import draft_of, keep_draft
+from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.enums import MediaKind
 from campaigns.models import Content, Folder
 from contacts.enums import Role
@@ -127,6 +128,7 @@ def _form_page(
         "form": form,
         "refusal": refusal,
         "folders": ContentForm.folders(),
+        "limits": [(LABELS[name], abilities_of(name).text_bytes) for name in available_channels()],
         **attachment_context(viewer, typed),
     }
     return render(request, "crm/content_form.html", context, status=status)

@@ -7,7 +7,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.translation import override
 
+from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, CampaignDraft, Content, MediaFile
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry
@@ -64,6 +66,25 @@ def test_somebody_who_comes_second_keeps_what_they_typed(client, tao):
 
     assert answer.status_code == 409
     assert "My own words" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "SIZE of LIMIT bytes"), ("zh-hans", "SIZE / LIMIT 字节")]
+)
+def test_bytes_are_counted_against_what_each_channel_takes(
+    client, tao, settings, language, words
+):
+    settings.EMAIL_URL = "smtp://mail.example.com"
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+
+    page = sign_in(client, tao).get(reverse("content_new")).content.decode()
+
+    assert "js/byte-counter" in page
+    for channel in available_channels():
+        limit = abilities_of(channel).text_bytes
+        counted = f'data-bytes-for="id_text" data-bytes-limit="{limit}" data-bytes-words="{words}"'
+        with override(language):
+            assert f"{counted}><span>{LABELS[channel]}</span>" in page
 
 
 def test_what_is_wrong_is_said_and_nothing_typed_is_lost(client, tao):
