@@ -146,6 +146,36 @@ def test_administrators_are_offered_what_they_may_write(client):
     assert reverse("content_edit", args=[content.pk]) in page
 
 
+def test_a_message_is_shown_as_a_customer_gets_it(client, tao):
+    make_customer("Chen <b>", owner=make_staff("Lin"))
+    make_customer("Zhao")
+    content = make_content("Hello {customer|friend}, it is {guide}", folder="Autumn")
+    address = reverse("content_page", args=[content.pk])
+    sign_in(client, tao)
+
+    page = client.get(address, {"who": "chen", "channel": "echo"}).text
+    part = client.get(address, {"who": "zhao", "channel": "echo", "preview": "1"}).text
+    of_many = client.get(address, {"who": "chen", "channel": "wecom", "preview": "1"}).text
+
+    assert "Hello Chen &lt;b&gt;, it is Lin" in page
+    assert "Hello Zhao, it is" in part
+    assert "<html" not in part
+    assert "Hello friend, it is Lin" in of_many
+
+
+def test_a_message_is_shown_as_customers_within_reach_get_it_only(client):
+    here, far = make_store("Here"), make_store("Far")
+    hua = make_staff("Hua", role=Role.MANAGER, scope=Scope.STORE, store=here)
+    make_customer("Chen", store=far)
+    content = make_content("Hello {customer|friend}", folder="Autumn")
+    address = reverse("content_page", args=[content.pk])
+
+    part = sign_in(client, hua).get(address, {"who": "chen", "channel": "echo", "preview": "1"})
+
+    assert "Hello friend" in part.text
+    assert "Chen" not in part.text
+
+
 def test_managers_read_the_library_and_change_nothing(client):
     content = make_content(folder="Autumn")
     sign_in(client, make_staff("Hua", role=Role.MANAGER))
