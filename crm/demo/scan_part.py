@@ -73,9 +73,7 @@ def _let_scan(stage: Stage, control: SandboxControl, hundred: int) -> None:
     stage.wait(_is_quiet, at_most=PATIENCE)
     code, spread = stage.company.code, _spread(hundred)
     control.scan(newcomers(hundred), state=code.state, spread=spread)
-    stage.terminal.say(
-        f"contact code: {PEOPLE} people scan “{code.name}” within {spread} seconds"
-    )
+    stage.terminal.say(f"contact code: {PEOPLE} people scan “{code.name}” within {spread} seconds")
     in_time = PATIENCE + timedelta(seconds=spread)
     stage.wait(lambda: _is_greeted(hundred), at_most=in_time)
 

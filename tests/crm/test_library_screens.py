@@ -71,9 +71,7 @@ def test_somebody_who_comes_second_keeps_what_they_typed(client, tao):
 @pytest.mark.parametrize(
     ("language", "words"), [("en", "SIZE of LIMIT bytes"), ("zh-hans", "SIZE / LIMIT 字节")]
 )
-def test_bytes_are_counted_against_what_each_channel_takes(
-    client, tao, settings, language, words
-):
+def test_bytes_are_counted_against_what_each_channel_takes(client, tao, settings, language, words):
     settings.EMAIL_URL = "smtp://mail.example.com"
     client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
 
