@@ -123,6 +123,7 @@ def with_folder(
 def test_a_campaign_goes_out_through_a_folder_that_nobody_else_knows(
     place: Path, redis: Redis
 ) -> None:
+    make_staff("Ada", role=Role.ADMINISTRATOR)
     make_staff("Yan", role=Role.MARKETER, phone="+8613900000001")
     for number, name in enumerate(("Chen", "Zhao")):
         make_identity(make_customer(name), f"+861380000000{number}", kind=IdentityKind.PHONE)
