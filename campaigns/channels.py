@@ -4,8 +4,7 @@ import threading
 
 from django.conf import settings
 from django.utils.functional import lazy
-from django.utils.translation import get_language, gettext_lazy, gettext_noop
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop
 
 from campaigns.enums import PostKind
 from connectors.base import AFTERWARDS, Abilities, ChannelMisconfigured, Connector, DirectConnector
@@ -14,12 +13,13 @@ from connectors.wecom.client import WeComClient
 from connectors.wecom.connector import WeComConnector
 from connectors.wecom.posts import WeComGroups, WeComMoments
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 from contacts.wecom import wecom
 
 
 def _label(channel: Channel) -> str:
     """The name of a channel in the language of the page: its own word, else the catalogue's."""
-    return channel.label_in.get(get_language() or "") or _(channel.label)
+    return channel.label_in.get(get_language() or "") or gettext(channel.label)
 
 
 _label_lazy = lazy(_label, str)

@@ -127,12 +127,17 @@ class Line:
     gone: str
     result: str
 
+    @property
+    def is_alike(self) -> bool:
+        """Whether both records say the same, and so will the result."""
+        return self.kept == self.gone == self.result
+
 
 _LINES: tuple[tuple[str | Promise, Callable[[Face], str]], ...] = (
     (_("Name"), lambda face: face.name),
     (_("Owner"), lambda face: face.owner or str(_("in the pool"))),
     (_("Store"), lambda face: face.store),
-    (_("Phone"), lambda face: listed(face.phones)),
+    (_("Phone"), lambda face: "\n".join(face.phones)),
     (_("Known in"), lambda face: listed(face.addresses)),
     (_("Connected in chat with"), lambda face: listed(face.guides)),
     (_("Tags"), lambda face: listed(tag.name for tag in face.tags)),
@@ -154,10 +159,11 @@ def _counted(number: int) -> str:
 
 
 def preview(gone: Customer, kept: Customer, viewer: Viewer) -> list[Line]:
-    """Set two records beside each other and beside what they will be as one."""
+    """Set two records beside each other and what they will be as one; leave out what neither has."""
     faces = face_of(kept, viewer), face_of(gone, viewer)
     result = joined(faces[1], faces[0])
-    return [Line(label, *(said(face) for face in (*faces, result))) for label, said in _LINES]
+    lines = [Line(label, *(said(face) for face in (*faces, result))) for label, said in _LINES]
+    return [line for line in lines if line.kept or line.gone or line.result]
 
 
 def merges_into(customer: Customer) -> QuerySet[Merge, Any]:
