@@ -17,7 +17,7 @@ from contacts.models import Coupon, Customer, Follow, Interaction, Merge, Tag
 from crm.access import Viewer
 from crm.customer_queries import orders_about, shown_number
 from crm.queries import COUNT_CAP, capped_count
-from crm.templatetags.liuke import listed, money
+from crm.templatetags.liuke import capped, listed, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +146,12 @@ _LINES: tuple[tuple[str | Promise, Callable[[Face], str]], ...] = (
     (_("City"), lambda face: face.city),
     (_("Note"), lambda face: face.note),
     (_("Spent in all"), lambda face: money(face.spent)),
-    (_("Orders"), lambda face: _counted(face.orders)),
-    (_("Coupons"), lambda face: _counted(face.coupons)),
-    (_("Interactions"), lambda face: _counted(face.talks)),
-    (_("Open tasks"), lambda face: _counted(len(face.tasks))),
+    (_("Orders"), lambda face: capped(face.orders)),
+    (_("Coupons"), lambda face: capped(face.coupons)),
+    (_("Interactions"), lambda face: capped(face.talks)),
+    (_("Open tasks"), lambda face: capped(len(face.tasks))),
     (_("Messages"), lambda face: str(_("wants none")) if face.refuses else ""),
 )
-
-
-def _counted(number: int) -> str:
-    return f"{COUNT_CAP}+" if number > COUNT_CAP else str(number)
 
 
 def preview(gone: Customer, kept: Customer, viewer: Viewer) -> list[Line]:

@@ -29,8 +29,9 @@ LEASE = timedelta(seconds=10)
 """Renewed while letters are drawn. Where keys are honoured it may run out during a call: whoever
 takes over sends the same keys."""
 
-LONG_LEASE = timedelta(seconds=120)
-"""For channels where a letter may be under way for a minute and more."""
+LONG_LEASE = timedelta(seconds=150)
+"""For channels where a letter may be under way for minutes: a mail server has one to answer to the
+mail before it, and one to answer to its own."""
 
 AT_A_TIME = 10
 SMALL_AT_A_TIME = 5

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from contacts.enums import CustomerState, IdentityKind, InteractionKind, Role, TaskKind
-from contacts.models import Customer, Merge, Staff, Tag
+from contacts.models import Customer, Interaction, Merge, Staff, Tag
 from crm.access import viewer_for
 from crm.actions.merges import merge_customers, undo_merge
 from crm.merge_preview import face_of, joined
@@ -273,6 +273,17 @@ def test_without_htmx_and_with_nonsense_the_page_answers(manager: Client, kept: 
     assert manager.get(page(kept, "merge/?with=abc")).status_code == 200
     assert manager.post(page(kept, "merge/"), {"with": "abc"}).status_code == 404
     assert manager.post(page(kept, "merge/")).status_code == 404
+
+
+def test_large_figures_stand_in_threes(
+    manager: Client, kept: Customer, gone: Customer, lin: Staff
+) -> None:
+    Interaction.objects.bulk_create(
+        Interaction(customer=kept, staff=lin, kind=InteractionKind.CALL, happened_at=NOON)
+        for _one in range(1001)
+    )
+
+    assert "1,000+" in manager.get(page(kept, f"merge/?with={gone.pk}")).text
 
 
 def test_the_preview_is_what_it_becomes(hua: Staff, lin: Staff) -> None:

@@ -5,8 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0023_nothing_of_the_erased"),
-        ("contacts", "0026_erasures_hold"),
+        ("campaigns", "0024_reactions_by_address"),
     ]
 
     operations = [
