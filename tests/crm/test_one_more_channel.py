@@ -49,7 +49,7 @@ class FaxChannel:
                     tray.write(f"{self._head}|{letter.address}|{letter.text}\\n" * self._copies)
                 yield Answer(letter.key, Outcome.TAKEN, reference=letter.key)
 
-    def look_up(self, letter, *, since, until):
+    def look_up(self, letter, *, since, until, known):
         raise NotImplementedError
 
     def close(self):
