@@ -21,10 +21,10 @@ from campaigns.actions.segments import (
 from campaigns.channels import LABELS
 from campaigns.models import Segment
 from campaigns.queries import audience_preview
-from campaigns.segments import FIELDS, count_customers, customers_in
+from campaigns.segments import FIELDS, count_customers, customers_in, within_patience
 from contacts.enums import Purpose, Role
 from contacts.models import Customer
-from crm.access import customers_of, require, segment_for, segments_of
+from crm.access import customers_of, described_to, require, segment_for, segments_of
 from crm.api.base import ApiView, IdsField, Listing, Reading, StrictInput, Verb
 from crm.api.shapes.people import CustomerShape
 from crm.api.shapes.segments import FieldShape, SegmentPreviewShape, SegmentShape
@@ -32,6 +32,7 @@ from crm.audiences import check_change_of_rule, narrowed
 
 MOST_MEMBERS = 10_000
 SAMPLE = 10
+AUDIENCE_PATIENCE_MS = 10_000
 
 
 class RuleField(serializers.JSONField):
@@ -137,17 +138,26 @@ class Preview(Verb):
     def act(self, data: dict[str, Any]) -> dict[str, Any]:
         """Count whom a rule describes and a campaign of yours would reach now, and whom not and why.
 
-        `customers` is an estimate where counting takes too long: `is_exact` says so.
+        `customers` is an estimate where counting takes too long: `is_exact` says so. The sample
+        or the audience is null where it takes too long, and `missing` names it.
         """
         require(self.viewer, Role.MARKETER)
         rule = narrowed(data.pop("rule"), self.viewer)
         found = customers_in(rule, now=self.now)
         count = count_customers(found)
+        people = described_to(self.viewer, rule).order_by("-pk")[:SAMPLE]
+        parts = {
+            "sample": within_patience(lambda: list(people)),
+            "audience": within_patience(
+                lambda: audience_preview(rule, **data), milliseconds=AUDIENCE_PATIENCE_MS
+            ),
+        }
+        missing = [name for name, part in parts.items() if part is None]
         return {
             "customers": count.customers,
             "is_exact": count.is_exact,
-            "sample": list(found.order_by("-pk").values_list("pk", flat=True)[:SAMPLE]),
-            "audience": audience_preview(rule, **data),
+            "missing": missing,
+            **parts,
         }
 
 

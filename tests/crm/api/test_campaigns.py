@@ -146,9 +146,10 @@ def test_an_audience_is_previewed(client):
 
     answer = client.post("/api/v1/segments/preview", {"rule": rule})
 
-    tagged = CustomerTag.objects.order_by("-customer").values_list("customer", flat=True)
+    tagged = CustomerTag.objects.order_by("-customer").select_related("customer")
     assert answer.json() == {
-        "customers": 3, "is_exact": True, "sample": list(tagged),
+        "customers": 3, "is_exact": True, "missing": [],
+        "sample": [{"id": row.customer.pk, "name": row.customer.name} for row in tagged],
         "reachable": 2, "batches": 1, "senders": 1, "skipped": {"no_address": 1},
         "over_quota": 0, "later": 0,
     }  # fmt: skip
