@@ -8,6 +8,7 @@ from campaigns.attachments import media_url
 from campaigns.models import (
     Batch,
     Campaign,
+    ChannelPace,
     Content,
     Delivery,
     MediaFile,
@@ -226,6 +227,13 @@ class BatchErrorShape(serializers.Serializer[Any]):
         return {"error": error, "batches": batches}
 
 
+class RestShape(serializers.Serializer[ChannelPace]):
+    """The channel takes nothing for a while, after trouble; sending goes on by itself."""
+
+    until = serializers.DateTimeField(source="rest_until")
+    why = serializers.CharField(help_text="What the channel said, in English.")
+
+
 class CampaignProgressShape(serializers.Serializer[Watched]):
     """Where the recipients stand; ``states`` always adds up to ``total``."""
 
@@ -246,3 +254,6 @@ class CampaignProgressShape(serializers.Serializer[Watched]):
         many=True, help_text="Why batches were refused, the most frequent first; at most five."
     )
     pace = PaceShape()
+    rest = RestShape(
+        allow_null=True, help_text="Until when the channel rests, and why; null if it does not."
+    )

@@ -6,9 +6,18 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from campaigns.enums import DeliveryState
-from campaigns.models import Batch, Campaign, Content, Segment, WelcomeRule
+from campaigns.models import (
+    Batch,
+    Campaign,
+    ChannelPace,
+    Content,
+    Delivery,
+    Segment,
+    WelcomeRule,
+)
 from contacts.enums import Role, Scope
 from contacts.models import ContactCode, CustomerTag
 from tests.builders import (
@@ -162,7 +171,7 @@ def test_progress_adds_up(client, tao):
 
     assert body == {
         "total": 0, "states": {}, "reasons": [], "batch_states": {}, "batches": [], "refused": [],
-        "pace": {"handed": 0, "per_minute": 0, "left": 0, "seconds_left": None},
+        "pace": {"handed": 0, "per_minute": 0, "left": 0, "seconds_left": None}, "rest": None,
     }  # fmt: skip
 
 
@@ -183,6 +192,25 @@ def test_progress_tells_pace_and_what_was_refused(client, tao):
         {"error": "40096", "batches": 2}, {"error": "40058", "batches": 1},
     ]  # fmt: skip
     assert body["pace"] == {"handed": 1, "per_minute": 1, "left": 2, "seconds_left": 120}
+
+
+@pytest.mark.parametrize(("state", "told"), [("sending", True), ("done", False)])
+def test_progress_says_until_when_the_channel_rests_and_why(client, tao, state, told):
+    campaign = make_campaign(created_by=tao, channel="echo", state=state)
+    until = timezone.now() + timedelta(minutes=3)
+    ChannelPace.objects.create(channel="echo", rest_until=until, why="The server is busy.")
+    ChannelPace.objects.create(channel="sms", rest_until=until + timedelta(1), why="Not ours.")
+
+    def rest():
+        return client.get(f"/api/v1/campaigns/{campaign.pk}/progress").json()["rest"]
+
+    if not told:
+        assert rest() is None
+        return
+    assert rest()["why"] == "The server is busy."
+    assert parse_datetime(rest()["until"]) == until
+    ChannelPace.objects.filter(channel="echo").update(rest_until=timezone.now())
+    assert rest() is None
 
 
 def many_batches(campaign, number, **fields):
