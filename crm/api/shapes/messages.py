@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from campaigns.attachments import media_url
@@ -15,6 +16,7 @@ from campaigns.models import (
     QuickReply,
     WelcomeRule,
 )
+from campaigns.models.experiments import LETTERS
 from campaigns.previews import Preview
 from campaigns.queries import BATCHES_SHOWN, AudiencePreview, BatchCell
 from crm.api.shapes.people import StaffRef, StoreRef
@@ -151,15 +153,28 @@ class RemindedShape(CampaignShape):
         read_only_fields = fields
 
 
+@extend_schema_field({"type": ["string", "null"], "enum": [*LETTERS.lower(), None]})
+class LetterField(serializers.IntegerField):
+    """One of the wordings that are compared, as the letter that people see."""
+
+    def __init__(self) -> None:
+        super().__init__(read_only=True, allow_null=True)
+
+    def to_representation(self, value: int) -> str:  # type: ignore[override]  # numbers are ours
+        """Name it."""
+        return LETTERS[value].lower()
+
+
 class BatchShape(serializers.ModelSerializer[Batch]):
     """At most 200 recipients, sent in one call in the name of one sender."""
 
     sender = StaffRef(read_only=True, allow_null=True)
+    variant = LetterField()
 
     class Meta:
         model = Batch
         fields = (
-            "id", "campaign", "seq", "sender", "size", "state", "error", "reminders",
+            "id", "campaign", "seq", "sender", "variant", "size", "state", "error", "reminders",
             "handed_at", "confirmed_at", "done_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -171,10 +186,13 @@ class DeliveryShape(serializers.ModelSerializer[Delivery]):
     campaign = serializers.IntegerField(source="campaign_id", read_only=True)
     customer = serializers.IntegerField(source="customer_id", read_only=True)
     batch = serializers.IntegerField(source="batch_id", read_only=True, allow_null=True)
+    variant = LetterField()
 
     class Meta:
         model = Delivery
-        fields = ("campaign", "customer", "batch", "state", "reason", "reference", "sent_at")
+        fields = (
+            "campaign", "customer", "batch", "variant", "state", "reason", "reference", "sent_at",
+        )  # fmt: skip
         read_only_fields = fields
 
 

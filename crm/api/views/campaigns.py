@@ -3,8 +3,10 @@
 from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -398,11 +400,25 @@ class WriteOff(CampaignVerb):
         return self.row(pk)
 
 
+@extend_schema_field({"type": "string", "enum": [*LETTERS.lower()]})
+class VariantFilter(django_filters.ChoiceFilter):
+    """``?variant=a``: one of the wordings that are compared."""
+
+    def __init__(self) -> None:
+        letters = LETTERS.lower()
+        super().__init__(choices=[(letter, letter) for letter in letters])
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Look for the number that the letter stands for."""
+        return qs.filter(variant=LETTERS.lower().index(value)) if value else qs
+
+
 class BatchFilters(django_filters.FilterSet):
     """How batches can be narrowed down."""
 
     campaign = IdFilter()
     sender = IdFilter()
+    variant = VariantFilter()
     state = django_filters.ChoiceFilter(choices=BatchState.choices)
 
 
@@ -424,8 +440,18 @@ class DeliveryFilters(django_filters.FilterSet):
     campaign = IdFilter()
     customer = IdFilter()
     batch = IdFilter()
+    sender = IdFilter(field_name="batch__sender", label="Who sends it.")
+    store = IdFilter(
+        method="of_store", label="The store of who sends it; where nobody does, the customer's."
+    )
+    variant = VariantFilter()
     state = django_filters.ChoiceFilter(choices=DeliveryState.choices)
     reason = django_filters.ChoiceFilter(choices=[c for c in DeliveryReason.choices if c[0]])
+
+    def of_store(self, rows: QuerySet[Delivery], _name: str, value: int) -> QuerySet[Delivery]:
+        """Say whose it is as the figures by store do."""
+        sent = Q(batch__sender__store=value)
+        return rows.filter(sent | Q(batch__sender=None, customer__store=value))
 
 
 class Deliveries(Listing):

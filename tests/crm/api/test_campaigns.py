@@ -253,6 +253,85 @@ def test_batches_of_a_campaign_are_gone_through_once_each_by_state(client, tao):
     assert seen == sorted(wanted, reverse=True)
 
 
+def a_split_campaign(tao):
+    """Two wordings: Lin of the first store sends the one, Mei of Xidan the other; nobody a third."""
+    lin, mei = make_staff("Lin"), make_staff("Mei", store=make_store("Xidan"))
+    campaign = make_campaign(created_by=tao, state="sending")
+    first, second, none, skipped = make_customers(4, owner=lin)
+    parts = [
+        make_batch(campaign, [first], sender=lin, variant=0),
+        make_batch(campaign, [second], sender=mei, variant=1),
+        make_batch(campaign, [none]),
+    ]
+    for part in parts:
+        part.deliveries.update(variant=part.variant)
+    Delivery.objects.create(
+        campaign=campaign, customer=skipped, state="skipped", reason="no_address"
+    )
+    return campaign, lin, mei, [first, second, none, skipped], parts
+
+
+def test_deliveries_are_narrowed_by_variant_store_and_sender(client, tao):
+    campaign, lin, mei, customers, _parts = a_split_campaign(tao)
+    first, second, none, skipped = (customer.pk for customer in customers)
+
+    def found(**query):
+        answer = client.get("/api/v1/deliveries", {"campaign": campaign.pk, **query})
+        assert answer.status_code == 200
+        return [row["customer"] for row in reversed(answer.json()["results"])]
+
+    assert found(variant="a") == [first]
+    assert found(variant="b") == [second]
+    assert found(variant="c") == []
+    assert found(sender=lin.pk) == [first]
+    assert found(sender=mei.pk, variant="b") == [second]
+    assert found(sender=mei.pk, variant="a") == []
+    assert found(store=mei.store_id) == [second]
+    assert found(store=lin.store_id) == [first, none, skipped]
+    rows = client.get("/api/v1/deliveries", {"variant": "b"}).json()["results"]
+    assert [row["variant"] for row in rows] == ["b"]
+    for wrong in ({"variant": "z"}, {"variant": "0"}, {"store": "x"}, {"sender": 0}):
+        assert client.get("/api/v1/deliveries", wrong).status_code == 400
+
+
+def test_batches_are_narrowed_by_variant(client, tao):
+    campaign, _lin, _mei, _customers, parts = a_split_campaign(tao)
+
+    def found(**query):
+        rows = client.get("/api/v1/batches", {"campaign": campaign.pk, **query}).json()["results"]
+        return [(row["id"], row["variant"]) for row in rows]
+
+    assert found(variant="b") == [(parts[1].pk, "b")]
+    assert found() == [(parts[2].pk, None), (parts[1].pk, "b"), (parts[0].pk, "a")]
+    assert client.get("/api/v1/batches", {"variant": "z"}).status_code == 400
+
+
+@pytest.mark.parametrize("query", ["variant=a", "store={store}", "sender={sender}"])
+def test_narrowed_deliveries_are_gone_through_once_each_with_as_many_queries(client, tao, query):
+    campaign = make_campaign(created_by=tao, state="sending")
+    url = f"/api/v1/deliveries?campaign={campaign.pk}&page_size=4&" + query.format(
+        store=tao.store_id, sender=tao.pk
+    )
+    client.get(url)
+    asked, wanted = [], set()
+    for number in (2, 7):
+        customers = make_customers(number, owner=tao)
+        wanted |= {customer.pk for customer in customers}
+        make_batch(campaign, customers, sender=tao, variant=0).deliveries.update(variant=0)
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get(url).json()
+        asked.append(len(queries))
+
+    seen = []
+    while True:
+        seen += [row["customer"] for row in page["results"]]
+        if not page["next"]:
+            break
+        page = client.get(page["next"]).json()
+    assert asked[0] == asked[1]
+    assert seen == sorted(wanted, reverse=True)
+
+
 @pytest.mark.parametrize("part", ["batches", "guides"])
 def test_the_parts_of_the_figures_are_gone_through_once_each(client, tao, part):
     campaign = make_campaign(state="done", created_by=tao, recipients=9)
