@@ -160,15 +160,14 @@ class Campaigns(Listing, Verb):
         return create_content(name=data["name"], text=data["text"], actor=self.actor, now=self.now)
 
     def _segment(self, data: dict[str, Any]) -> Segment:
-        name = data["name"]
         if "segment" in data:
             kept = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
             if is_within_reach(kept.rule, self.viewer):
                 return kept
             rule = narrowed(kept.rule, self.viewer)
-            name = free_segment_name(name, now=self.now)
         else:
             rule = narrowed(data["rule"], self.viewer)
+        name = free_segment_name(data["name"], now=self.now)
         return create_segment(name=name, rule=rule, actor=self.actor, now=self.now)
 
 
