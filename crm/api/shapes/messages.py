@@ -124,19 +124,24 @@ class PreviewShape(serializers.Serializer[AudiencePreview]):
 
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
-    """One message to everybody in a segment. Figures and text are fixed when it is planned.
+    """One message to everybody in a segment. Figures, text and attachments are fixed when it is
+    planned.
 
     An announcement has the customers of a `handover` in place of a segment.
     """
 
     created_by = StaffRef(read_only=True, allow_null=True)
+    text = serializers.CharField(source="words", read_only=True)
+    attachments = serializers.ListField(
+        source="enclosed", child=serializers.DictField(), read_only=True
+    )
 
     class Meta:
         model = Campaign
         fields: tuple[str, ...] = (
             "id", "name", "channel", "purpose", "skip_if_in_another", "content", "segment", "handover", "state", "state_at",
             "send_at", "send_until", "track_clicks", "track_opens", "conversion_days", "local_time", "zone", "scheduled_by", "asked_recipients",
-            "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html", "created_by", "created_at",
+            "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "attachments", "html", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 

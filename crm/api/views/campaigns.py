@@ -51,7 +51,7 @@ from crm.api.shapes.messages import (
     PreviewShape,
     RemindedShape,
 )
-from crm.api.views.messages import MESSAGE_LENGTH, customer_named
+from crm.api.views.messages import MESSAGE_LENGTH, AttachmentsField, customer_named
 from crm.api.views.segments import RuleField
 from crm.audiences import (
     audience_of,
@@ -63,6 +63,8 @@ from crm.audiences import (
 from crm.campaign_watch import Watched, watch
 
 HTML_LENGTH = 100_000
+WRITTEN = frozenset({"text", "attachments"})
+"""What is written in place of naming a content."""
 
 
 class CampaignFilters(django_filters.FilterSet):
@@ -92,7 +94,11 @@ class Campaigns(Listing, Verb):
     success = 201
 
     class Input(StrictInput):
-        """What is said (`content` or `text`), to whom (`segment` or `rule`), through what."""
+        """What is said, to whom (`segment` or `rule`), through what.
+
+        Give either `content`, or `text` and `attachments` or one of them; attachments are written
+        as those of contents.
+        """
 
         example: ClassVar = {
             "name": "Spring",
@@ -103,6 +109,7 @@ class Campaigns(Listing, Verb):
         name = serializers.CharField(max_length=120)
         content = IdField(required=False)
         text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
+        attachments = AttachmentsField(required=False)
         segment = IdField(required=False)
         rule = RuleField(required=False)
         channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
@@ -119,7 +126,7 @@ class Campaigns(Listing, Verb):
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """One of each pair."""
-            if ("content" in attrs) == ("text" in attrs):
+            if ("content" in attrs) == bool(attrs.keys() & WRITTEN):
                 raise ValidationError({"content": [_("Give either content or text.")]})
             if ("segment" in attrs) == ("rule" in attrs):
                 raise ValidationError({"segment": [_("Give either segment or rule.")]})
@@ -127,13 +134,14 @@ class Campaigns(Listing, Verb):
 
     def rows(self) -> QuerySet[Campaign]:
         """Return the campaigns the person sees."""
-        return campaigns_of(self.viewer).select_related("created_by")
+        return campaigns_of(self.viewer).select_related("created_by", "content")
 
     def act(self, data: dict[str, Any]) -> Campaign:
         """Draft a campaign.
 
-        A `text` or `rule` is kept as a content or segment of the campaign's name. It never
-        reaches beyond your own scope: of a wider segment a narrowed copy is used.
+        A `text` with its `attachments`, or a `rule`, is kept as a content or segment of the
+        campaign's name. It never reaches beyond your own scope: of a wider segment a narrowed copy
+        is used.
         """
         require(self.viewer, Role.MARKETER)
         return create_campaign(
@@ -157,7 +165,13 @@ class Campaigns(Listing, Verb):
     def _content(self, data: dict[str, Any]) -> Content:
         if "content" in data:
             return pick(Content.objects.all(), [data["content"]], "content")[0]
-        return create_content(name=data["name"], text=data["text"], actor=self.actor, now=self.now)
+        return create_content(
+            name=data["name"],
+            text=data.get("text", ""),
+            attachments=data.get("attachments", []),
+            actor=self.actor,
+            now=self.now,
+        )
 
     def _segment(self, data: dict[str, Any]) -> Segment:
         if "segment" in data:
@@ -172,12 +186,14 @@ class Campaigns(Listing, Verb):
 
 
 class CampaignChange(StrictInput):
-    """What is to be different."""
+    """What is to be different: of the message either `content`, or its `text` or `attachments`."""
 
     example: ClassVar = {"name": "Spring, again"}
 
     name = serializers.CharField(max_length=120, required=False)
     content = IdField(required=False)
+    text = serializers.CharField(max_length=MESSAGE_LENGTH, allow_blank=True, required=False)
+    attachments = AttachmentsField(required=False)
     segment = IdField(required=False)
     purpose = serializers.ChoiceField(choices=Purpose.choices, required=False)
     skip_if_in_another = serializers.BooleanField(required=False)
@@ -189,6 +205,12 @@ class CampaignChange(StrictInput):
     conversion_days = serializers.IntegerField(
         min_value=0, max_value=MOST_CONVERSION_DAYS, required=False
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Not both."""
+        if "content" in attrs and attrs.keys() & WRITTEN:
+            raise ValidationError({"content": [_("Give either content or text.")]})
+        return attrs
 
 
 class CampaignPage(Reading):
@@ -215,8 +237,25 @@ class CampaignPage(Reading):
         if "segment" in data:
             data["segment"] = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
             check_segment_reach(data["segment"], self.viewer)
-        change_campaign(campaign, data, actor=self.actor, now=self.now)
+        with transaction.atomic():
+            if data.keys() & WRITTEN:
+                data["content"] = self._written(campaign, data)
+            change_campaign(campaign, data, actor=self.actor, now=self.now)
         return Response(self.show(self.row(pk)))
+
+    def _written(self, campaign: Campaign, data: dict[str, Any]) -> Content | None:
+        """Return the message with the words and attachments that are given; the rest stays."""
+        kept = campaign.content
+        text, attachments = data.pop("text", None), data.pop("attachments", None)
+        if kept is None:
+            return None  # an announcement, which is refused
+        return create_content(
+            name=data.get("name", campaign.name),
+            text=kept.text if text is None else text,
+            attachments=kept.attachments if attachments is None else attachments,
+            actor=self.actor,
+            now=self.now,
+        )
 
 
 class Audience(Reading):

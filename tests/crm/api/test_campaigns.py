@@ -19,7 +19,7 @@ from campaigns.models import (
     WelcomeRule,
 )
 from contacts.enums import Role, Scope
-from contacts.models import ContactCode, CustomerTag
+from contacts.models import ContactCode, CustomerTag, HistoryEntry
 from tests.builders import (
     first_store,
     make_batch,
@@ -28,6 +28,7 @@ from tests.builders import (
     make_customer,
     make_customers,
     make_departed,
+    make_media,
     make_segment,
     make_staff,
     make_store,
@@ -74,6 +75,101 @@ def test_a_campaign_may_bring_its_own_text_and_rule(client):
     assert campaign.content
     assert campaign.segment
     assert (campaign.content.text, campaign.segment.name) == ("Hi", "Spring")
+
+
+def test_a_campaign_may_bring_its_own_attachments(client):
+    rows = [{"kind": "image", "media": make_media().pk}]
+    link = {"kind": "link", "title": "Coats", "url": "https://shop.example/coats"}
+    body = {"name": "Spring", "rule": EVERYBODY, "channel": "wecom"}
+
+    only = client.post("/api/v1/campaigns", body | {"attachments": rows})
+    both = client.post("/api/v1/campaigns", body | {"text": "Hi", "attachments": [*rows, link]})
+
+    assert (only.status_code, both.status_code) == (201, 201)
+    assert (only.json()["text"], only.json()["attachments"]) == ("", rows)
+    url = f"/api/v1/campaigns/{both.json()['id']}"
+    kept = client.get(url).json()
+    assert (kept["text"], kept["attachments"]) == ("Hi", [*rows, link])
+    worded = client.patch(url, {"text": "Hello"}).json()
+    assert (worded["text"], worded["attachments"]) == ("Hello", [*rows, link])
+    bare = client.patch(url, {"attachments": [link]}).json()
+    assert (bare["text"], bare["attachments"]) == ("Hello", [link])
+    listed = client.get("/api/v1/campaigns").json()["results"]
+    assert [row["attachments"] for row in listed] == [[link], rows]
+
+
+@pytest.mark.parametrize(
+    ("attachments", "words"),
+    [
+        ([{"kind": "image", "media": 999}], "gone or of another kind"),
+        ([{"kind": "pigeon"}], "no such kind"),
+        ([{"kind": "image", "url": "https://example.com/a.png"}], "wants the file itself"),
+    ],
+)
+def test_attachments_of_a_campaign_are_checked_as_those_of_contents(client, attachments, words):
+    body = {"name": "Spring", "text": "Hi", "rule": EVERYBODY}
+    kept = client.post("/api/v1/campaigns", body).json()
+
+    made = client.post("/api/v1/campaigns", body | {"name": "Hats", "attachments": attachments})
+    changed = client.patch(f"/api/v1/campaigns/{kept['id']}", {"attachments": attachments})
+
+    assert (made.status_code, changed.status_code) == (400, 400)
+    assert words in made.json()["detail"]
+    assert words in changed.json()["detail"]
+    assert Campaign.objects.count() == Content.objects.count() == 1
+    assert client.get(f"/api/v1/campaigns/{kept['id']}").json() == kept
+
+
+@pytest.mark.parametrize("written", [{"text": "Hello"}, {"attachments": []}])
+def test_a_content_and_what_is_written_are_refused_together(client, written):
+    content = make_content("Hi")
+    kept = make_campaign(content=content)
+    both = {"content": content.pk, **written}
+
+    made = client.post("/api/v1/campaigns", {"name": "Spring", "rule": EVERYBODY, **both})
+    changed = client.patch(f"/api/v1/campaigns/{kept.pk}", both)
+
+    for answer in (made, changed):
+        assert answer.status_code == 400
+        assert answer.json()["errors"] == {"content": ["Give either content or text."]}
+
+
+def test_a_second_campaign_of_one_name_brings_its_own_rule_too(client):
+    body = {"name": "Spring", "text": "Hi", "rule": EVERYBODY}
+
+    answers = [client.post("/api/v1/campaigns", body) for _time in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    first, second = Segment.objects.order_by("pk").values_list("name", flat=True)
+    assert first == "Spring"
+    assert second.startswith("Spring 2")
+
+
+@pytest.mark.parametrize("state", ["planned", "sending", "waiting", "paused", "done", "cancelled"])
+def test_a_campaign_that_runs_is_not_changed(client, tao, state):
+    campaign = make_campaign("Spring", state=state, created_by=tao, content=make_content("Hi"))
+    if state == "cancelled":
+        Campaign.objects.filter(pk=campaign.pk).update(planned_at=timezone.now())
+    make_batch(campaign, make_customers(1, owner=tao))
+    url, other = f"/api/v1/campaigns/{campaign.pk}", make_content("Other")
+    before, contents = client.get(url).json(), Content.objects.count()
+    history = HistoryEntry.objects.count()
+
+    for change in (
+        {"name": "Autumn"},
+        {"text": "Hello"},
+        {"attachments": []},
+        {"content": other.pk},
+        {"segment": make_segment().pk},
+        {"send_until": (timezone.now() + timedelta(days=3)).isoformat()},
+    ):
+        answer = client.patch(url, change)
+        assert answer.status_code == 409, change
+        assert answer.json()["fresh"] == before
+
+    assert client.get(url).json() == before
+    assert Content.objects.count() == contents
+    assert HistoryEntry.objects.count() == history
 
 
 def test_what_is_tracked_is_said_as_in_the_editor(client):
