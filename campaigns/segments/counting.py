@@ -14,7 +14,7 @@ from contacts.models import Customer
 PATIENCE_MS = 1_500
 Answer = TypeVar("Answer")
 
-_PATIENCE = "SELECT set_config('statement_timeout', %s, true)"
+_ALLOW = "SELECT set_config('statement_timeout', %s, true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,24 @@ def within_patience(ask: Callable[[], Answer], *, milliseconds: int = PATIENCE_M
 
     What else the transaction does has the time that it had before.
     """
+    before = _time_allowed() if connection.in_atomic_block else None
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            before = cursor.fetchone()[0]
-            cursor.execute(_PATIENCE, [f"{milliseconds:d}"])
+            cursor.execute(_ALLOW, [f"{milliseconds:d}"])
             answer = ask()
-            cursor.execute(_PATIENCE, [before])
+            if before is not None:
+                cursor.execute(_ALLOW, [before])
             return answer
     except OperationalError as error:
         if "statement timeout" not in str(error):
             raise
     return None
+
+
+def _time_allowed() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        return str(cursor.fetchone()[0])
 
 
 def _guess(found: QuerySet[Customer]) -> int:
