@@ -155,14 +155,15 @@ def test_a_campaign_that_runs_is_not_changed(client, tao, state):
     before, contents = client.get(url).json(), Content.objects.count()
     history = HistoryEntry.objects.count()
 
-    for change in (
+    changes: list[dict[str, object]] = [
         {"name": "Autumn"},
         {"text": "Hello"},
         {"attachments": []},
         {"content": other.pk},
         {"segment": make_segment().pk},
         {"send_until": (timezone.now() + timedelta(days=3)).isoformat()},
-    ):
+    ]
+    for change in changes:
         answer = client.patch(url, change)
         assert answer.status_code == 409, change
         assert answer.json()["fresh"] == before
