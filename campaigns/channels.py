@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from campaigns.enums import PostKind
@@ -17,6 +16,7 @@ from connectors.wecom.client import WeComClient
 from connectors.wecom.connector import WeComConnector
 from connectors.wecom.posts import WeComGroups, WeComMoments
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 from contacts.wecom import wecom
 
 LABELS = {

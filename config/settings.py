@@ -222,6 +222,8 @@ CELERY_TASK_ROUTES = {
     "campaigns.tasks.send_welcome": {"queue": "realtime"},
     "campaigns.tasks.*": {"queue": "bulk"},
     "contacts.tasks.*": {"queue": "bulk"},
+    "crm.tasks.announce_handover": {"queue": "bulk"},
+    "crm.tasks.run_series": {"queue": "bulk"},
     "crm.tasks.plan_campaign": {"queue": "bulk"},
     "crm.tasks.learn_customer": {"queue": "bulk"},
     "crm.tasks.sync_wecom": {"queue": "bulk"},

@@ -168,6 +168,7 @@ class Turn:
             if key in self._spoilt:
                 continue
             letter = self._writer.letter(person, self._claimed[batch_id].variant)
+            letter.may_go = self._may_still_go
             if again := self._exchange(iter([letter])):
                 self._spoilt[key] = again
         if len(self._spoilt) > MOST_SPOILT:
@@ -207,6 +208,7 @@ class Turn:
                 self._told.append((batch_id, person.customer_id, Answer(key, Outcome.REFUSED)))
                 continue
             claimed.open += 1
+            letter.may_go = self._may_still_go
             self._drawn[letter.key] = (batch_id, person)
             yield letter
 
@@ -253,6 +255,16 @@ class Turn:
         if refused:
             for one in self._claimed.values():
                 one.left[:] = [person for person in one.left if person.customer_id not in refused]
+
+    def _may_still_go(self, key: str) -> bool:
+        """Whether a letter that was drawn may leave now, after the far side has kept it waiting."""
+        found = self._drawn.get(key)
+        if found is None or self._judged_at is None:
+            return False
+        if not self._lease.renew(self._claimed, now=timezone.now()):
+            return False
+        since = self._judged_at - SLOWEST_REFUSAL
+        return not who_refused(self.campaign, [found[1].customer_id], since=since)
 
     # --- hearing ----------------------------------------------------------------------------
 
@@ -320,9 +332,9 @@ class Turn:
         self._settle(list(self._claimed))
 
 
-_OURS = frozenset({Turn._hear.__code__, Turn._letters.__code__})
+_OURS = frozenset({Turn._hear.__code__, Turn._letters.__code__, Turn._may_still_go.__code__})
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether it happened while a letter was drawn or an answer kept, and not in the connector."""
+    """Whether it happened while a letter was drawn or its answer kept, not in the connector."""
     return any(frame.f_code in _OURS for frame, _line in walk_tb(error.__traceback__))

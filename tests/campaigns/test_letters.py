@@ -14,7 +14,7 @@ from campaigns.actions import campaigns as act
 from campaigns.actions.batches import expire_leases, look_up_batch
 from campaigns.actions.due import campaigns_to_send
 from campaigns.actions.letter_lease import LEASE, LONG_LEASE
-from campaigns.actions.letters import Turn
+from campaigns.actions.letters import LOOK_AT, Turn
 from campaigns.actions.missed import end_missed
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.tallies import fold_tallies
@@ -25,6 +25,8 @@ from campaigns.enums import BatchState, CampaignState, DeliveryReason
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.queries import delivery_counts
 from connectors.base import Answer, Outcome
+from connectors.smtp.channel import CHECK_EVERY
+from connectors.smtp.line import END_SECONDS
 from contacts.actions.consent import opt_out
 from contacts.enums import IdentityKind
 from contacts.errors import RuleBroken
@@ -387,6 +389,13 @@ def test_who_opts_out_while_unclear_is_not_sent_to_again(gateway: Gateway) -> No
     assert fresh(campaign).state == CampaignState.DONE
 
 
+def test_slowest_mail_server_answers_within_the_lease() -> None:
+    """A letter waits for the answer to the mail before it, then for its own."""
+    each = timedelta(seconds=END_SECONDS + CHECK_EVERY)
+
+    assert 2 * each + timedelta(seconds=LOOK_AT) < LONG_LEASE
+
+
 def test_a_turn_that_breaks_off_sends_no_mail_twice(mails: MailServer) -> None:
     customers = people(120, IdentityKind.EMAIL)
     campaign = plan("email", wording=Wording(subject="Spring"))
@@ -504,6 +513,23 @@ def test_a_dead_workers_mails_are_unclear_as_far_as_they_were_drawn(mails: MailS
     assert Batch.objects.get().state == BatchState.UNCLEAR
     assert fresh(campaign).state == CampaignState.WAITING
     assert len(mails.mails) == 40
+
+
+def test_a_mail_that_was_drawn_leaves_late_only_if_it_still_may(mails: MailServer) -> None:
+    customers = people(5, IdentityKind.EMAIL)
+    campaign = plan("email", wording=Wording(subject="Spring"))
+    turn = Turn(campaign, direct_connector("email"), end=float("inf"))
+    letters = turn._letters()
+    first, second = [letter for letter in (next(letters), next(letters)) if letter]
+    assert first.may_go
+    assert second.may_go
+
+    opt_out(customers[0], source="test", now=timezone.now())
+
+    assert not first.may_go(first.key)
+    assert second.may_go(second.key)
+    act.pause_campaign(campaign, actor=None, now=timezone.now())
+    assert not second.may_go(second.key)
 
 
 def unclear_mails(mails: MailServer) -> Campaign:

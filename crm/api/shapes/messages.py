@@ -82,6 +82,9 @@ class MediaShape(serializers.ModelSerializer[MediaFile]):
 class MessagePreviewShape(serializers.Serializer[Preview]):
     """A message as one customer gets it."""
 
+    customer = serializers.IntegerField(
+        source="customer.pk", default=None, allow_null=True, help_text="Whose words are filled in."
+    )
     text = serializers.CharField()
     attachments = serializers.ListField(child=serializers.DictField())
     size = serializers.IntegerField(help_text="Bytes of the text.")

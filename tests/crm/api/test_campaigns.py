@@ -1,6 +1,6 @@
 """Campaigns, messages, segments and contact codes through the API."""
 
-from datetime import timedelta
+from datetime import UTC, time, timedelta
 
 import pytest
 from django.db import connection
@@ -8,6 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from campaigns.actions.messaging_rules import change_messaging_rules
+from campaigns.actions.series import run_series
 from campaigns.enums import DeliveryState
 from campaigns.models import (
     Batch,
@@ -19,8 +21,9 @@ from campaigns.models import (
     WelcomeRule,
 )
 from contacts.enums import Role, Scope
-from contacts.models import ContactCode, CustomerTag, HistoryEntry
+from contacts.models import ContactCode, Customer, CustomerTag, HistoryEntry
 from tests.builders import (
+    NOON,
     first_store,
     make_batch,
     make_campaign,
@@ -30,6 +33,7 @@ from tests.builders import (
     make_departed,
     make_media,
     make_segment,
+    make_series,
     make_staff,
     make_store,
     make_tag,
@@ -574,3 +578,74 @@ def test_a_campaign_is_sent_to_oneself(client, tao):
     assert client.post(f"/api/v1/campaigns/{pk}/split", {"variants": halves}).status_code == 200
     assert client.post(address, {}).json()["text"] == "First"
     assert client.post(address, {"variant": "b"}).json()["text"] == "Second"
+
+
+@pytest.mark.parametrize("rule", ["read", "click", "reply"])
+def test_a_winner_that_the_channel_cannot_tell_is_refused(client, rule):
+    campaign = make_campaign()
+    variants = [{"share": 50, "text": "One"}, {"share": 50, "text": "Two"}]
+    split = {"variants": variants, "test_share": 20, "winner_after_hours": 24}
+    url = f"/api/v1/campaigns/{campaign.pk}/split"
+
+    answer = client.post(url, split | {"winner_rule": rule})
+
+    assert answer.status_code == 400
+    assert "Let the one that is most bought win, or choose by hand." in answer.json()["detail"]
+    assert client.post(url, split | {"winner_rule": "conversion"}).status_code == 200
+
+
+@pytest.fixture
+def noon():
+    """Noon in Shanghai of the day after tomorrow: early morning in Paris, where two live."""
+    make_customers(4, owner=make_staff("Lin"), followed=True)
+    two = list(Customer.objects.order_by("pk").values_list("pk", flat=True)[:2])
+    Customer.objects.filter(pk__in=two).update(time_zone="Europe/Paris")
+    now = timezone.now()
+    change_messaging_rules({"quiet_from": time(21), "quiet_to": time(9)}, actor=None, now=now)
+    return (now + timedelta(days=2)).astimezone(UTC).replace(hour=4, minute=0, second=0)
+
+
+@pytest.mark.parametrize("by_the_clock", [True, False])
+@pytest.mark.parametrize(("hours", "too_late"), [(2, 2), (6, 0)])
+def test_a_preview_judges_quiet_hours_by_the_time_that_is_given(
+    client, noon, hours, too_late, by_the_clock
+):
+    body = {"rule": EVERYBODY, "send_until": (noon + timedelta(hours=hours)).isoformat()}
+    if by_the_clock:
+        body |= {"local_time": f"{noon:%Y-%m-%d}T12:00", "zone": "Asia/Shanghai"}
+    else:
+        body["send_at"] = noon.isoformat()
+
+    seen = client.post("/api/v1/segments/preview", body).json()
+
+    assert seen["skipped"] == ({"quiet_hours": too_late} if too_late else {})
+    assert (seen["reachable"], seen["later"]) == (4 - too_late, 2 - too_late)
+
+
+@pytest.mark.parametrize(
+    ("times", "field"),
+    [
+        ({"send_at": "2030-01-01T10:00Z", "send_until": "2030-01-01T10:00Z"}, "send_until"),
+        ({"send_until": "2020-01-01T10:00Z"}, "send_until"),
+        ({"local_time": "2030-01-01T10:00"}, "zone"),
+        ({"send_at": "2030-01-01T10:00Z", "local_time": "2030-01-01T10:00", "zone": "UTC"}, "send_at"),
+    ],
+)  # fmt: skip
+def test_times_of_a_preview_that_do_not_go_together_are_refused(client, times, field):
+    answer = client.post("/api/v1/segments/preview", {"rule": EVERYBODY} | times)
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [field]
+
+
+def test_why_a_run_was_refused_is_said_in_the_language_of_the_request(client, tao):
+    series = make_series(created_by=tao, segment=make_segment({"all": [{"field": "gone"}]}))
+    run_series(series.pk, now=NOON + timedelta(days=7))
+    url = f"/api/v1/series/{series.pk}/runs"
+
+    said = [
+        client.get(url, headers={"Accept-Language": language}).json()["results"][0]["why"]
+        for language in ("en", "zh-hans")
+    ]
+
+    assert said == ["A segment cannot ask for “gone None”.", "客群不支持条件“gone None”。"]
