@@ -25,6 +25,7 @@ from campaigns.enums import (
 )
 from campaigns.experiments import check_winner_is_told
 from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Segment, Variant
+from campaigns.queries import states_of
 from campaigns.tasks import check_campaign, send_batches
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tallies import begin_counting
@@ -377,7 +378,8 @@ def advance_campaign(campaign_id: int, *, now: datetime) -> None:
             if campaign.state == CampaignState.SENDING:
                 _move(campaign, CampaignState.WAITING, actor=None, now=now)
         else:
-            _move(campaign, CampaignState.DONE, actor=None, now=now, closed_at=now)
+            said = {"states": {state.value: n for state, n in states_of(campaign).items()}}
+            _move(campaign, CampaignState.DONE, actor=None, now=now, said=said, closed_at=now)
     except MovedOn:
         return  # another worker has just walked the same arrow
 

@@ -87,7 +87,9 @@ def _write(request: HttpRequest, viewer: Viewer, content: Content | None) -> Htt
         try:
             typed = after_button(go, typed, request, viewer, now=now)
         except RuleBroken as error:
-            return _form_page(request, viewer, content, form, typed, refusal=str(error), status=400)
+            return _form_page(
+                request, viewer, content, form, typed, attaching=str(error), status=400
+            )
         return _form_page(request, viewer, content, form, typed)
     form = ContentForm(request.POST)
     if not form.is_valid():
@@ -125,12 +127,14 @@ def _form_page(
     typed: Typed,
     *,
     refusal: str = "",
+    attaching: str = "",
     status: int = 200,
 ) -> HttpResponse:
     context = {
         "content": content,
         "form": form,
         "refusal": refusal,
+        "attaching": attaching,
         "folders": ContentForm.folders(),
         "limits": [(LABELS[name], abilities_of(name).text_bytes) for name in available_channels()],
         **attachment_context(viewer, typed),

@@ -137,7 +137,7 @@ def live_until(campaign: Campaign, bad: int) -> None:
     for letter in turn._letters():
         if letter is None:
             continue
-        if turn._batch_of[letter.key][0] == bad:
+        if turn._drawn[letter.key][0] == bad:
             return
         turn._hear(Answer(letter.key, Outcome.TAKEN))
     turn._write()

@@ -269,6 +269,26 @@ def test_an_attachment_is_kept_in_the_draft_and_goes_with_the_campaign(client, t
     assert campaign.content.attachments == [{"kind": "image", "media": media.pk}]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("setup.exe", b"MZ" + bytes(200)), ("five.pdf", b"%PDF-")]
+)
+def test_a_file_that_is_refused_is_said_beside_its_field(client, tao, redis, name, content):
+    sign_in(client, tao)
+
+    answer = client.post(editor(), typed(go="attach-new", new_file=a_file(name, content)))
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    field = page.index('id="new-file"')
+    said = page.index("This is no file that can be sent.")
+    assert field < said < page.index('value="attach-link"')
+    assert 'aria-describedby="attaching"' in page[field:said]
+    assert page.count("This is no file that can be sent.") == 1
+    assert "The file is empty" not in page
+    assert "Hello {customer|friend} of {store}" in page
+    assert not MediaFile.objects.exists()
+
+
 def test_an_attachment_that_the_channel_does_not_take_is_said_on_the_step(client, tao, redis):
     sign_in(client, tao)
     rows = {"att_kind": "mini_program", "att_title": "Shop", "att_app_id": "wx1", "att_page": "p"}

@@ -21,10 +21,10 @@ from campaigns.actions.segments import (
 from campaigns.channels import LABELS
 from campaigns.models import Segment
 from campaigns.queries import Period, audience_preview
-from campaigns.segments import FIELDS, count_customers, customers_in
+from campaigns.segments import FIELDS, count_customers, customers_in, within_patience
 from contacts.enums import Purpose, Role
 from contacts.models import Customer
-from crm.access import customers_of, require, segment_for, segments_of
+from crm.access import customers_of, described_to, require, segment_for, segments_of
 from crm.api.base import ApiView, IdsField, Listing, Reading, StrictInput, Verb
 from crm.api.clocks import TimeInput, wall_of
 from crm.api.inputs import MomentField
@@ -34,6 +34,7 @@ from crm.audiences import check_change_of_rule, narrowed
 
 MOST_MEMBERS = 10_000
 SAMPLE = 10
+AUDIENCE_PATIENCE_MS = 10_000
 
 
 class RuleField(serializers.JSONField):
@@ -143,17 +144,28 @@ class Preview(Verb):
         """Count whom a rule describes and a campaign of yours would reach now, and whom not and why.
 
         Of quiet hours count those at the time that is given: `later` are reached when theirs end,
-        and whoever's outlast `send_until` is left out. `customers` is an estimate where counting takes too long: `is_exact` says so.
+        and whoever's outlast `send_until` is left out. `customers` is an estimate where counting
+        takes too long: `is_exact` says so. The sample or the audience is null where it takes too
+        long, and `missing` names it.
         """
         require(self.viewer, Role.MARKETER)
         rule, period = narrowed(data.pop("rule"), self.viewer), self._period(data)
         found = customers_in(rule, now=self.now)
         count = count_customers(found)
+        people = described_to(self.viewer, rule).order_by("-pk")[:SAMPLE]
+        parts = {
+            "sample": within_patience(lambda: list(people)),
+            "audience": within_patience(
+                lambda: audience_preview(rule, period=period, **data),
+                milliseconds=AUDIENCE_PATIENCE_MS,
+            ),
+        }
+        missing = [name for name, part in parts.items() if part is None]
         return {
             "customers": count.customers,
             "is_exact": count.is_exact,
-            "sample": list(found.order_by("-pk").values_list("pk", flat=True)[:SAMPLE]),
-            "audience": audience_preview(rule, period=period, **data),
+            "missing": missing,
+            **parts,
         }
 
     def _period(self, data: dict[str, Any]) -> Period:
