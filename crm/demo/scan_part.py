@@ -80,7 +80,7 @@ def _let_scan(stage: Stage, control: SandboxControl, hundred: int) -> None:
 
 def _spread(hundred: int) -> int:
     """In how many seconds this hundred scan: twice those of the one before, up to a limit."""
-    return SPREAD * min(2 ** (hundred - 1), SLOWEST)
+    return SPREAD * min(1 << (hundred - 1), SLOWEST)
 
 
 def _latest(control: SandboxControl) -> int:
