@@ -4,7 +4,7 @@ A connector knows the channel's wire format and nothing of our models or setting
 is passed in. All of a channel hides behind ``Connector``.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -200,7 +200,9 @@ class Letter:
     ``key`` is the same on every attempt at the same recipient, at most 64 ASCII characters, and
     is what an answer names. ``unsubscribe_url``, where there is one, ends all further messages
     with one POST and without a login (RFC 8058). ``mark`` is a word that nobody else can make for
-    this key: what comes back by itself and brings it speaks of this letter.
+    this key: what comes back by itself and brings it speaks of this letter. ``may_go``, where it is
+    set, says of a key whether its letter may still leave: a channel whose far side keeps a letter
+    waiting asks before it lets it go, and else answers *busy*.
     """
 
     key: str
@@ -211,6 +213,7 @@ class Letter:
     unsubscribe_url: str = ""
     mark: str = ""
     attachments: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    may_go: Callable[[str], bool] | None = None
 
 
 class Outcome(StrEnum):
@@ -234,7 +237,7 @@ class Answer:
     """What became of one letter.
 
     ``reference`` is the channel's own id of it. ``why`` is for people, and carries neither
-    address nor text. ``is_address`` is set when it is the address that is refused, so no later
+    address nor text. ``at`` is when the channel took it, if one was asked for it. ``is_address`` is set when it is the address that is refused, so no later
     message will get there either. ``is_channel`` is set when it is not this letter but the whole
     channel that is busy or broken: everybody had better wait ``retry_after`` seconds.
     """
@@ -246,6 +249,7 @@ class Answer:
     retry_after: float = 0.0
     is_address: bool = False
     is_channel: bool = False
+    at: datetime | None = None
 
 
 class ReceiptKind(StrEnum):
@@ -299,11 +303,14 @@ class DirectConnector(Protocol):
         Never raises for what the channel does.
         """
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Ask the channel whether it got the letter between the two times.
 
-        ``None`` means that it did not. Only for channels whose recovery is ``ASKABLE``.
-        Raises ``ChannelBusy`` when it cannot be asked now.
+        ``known`` are references that belong to other letters. ``None`` means that the channel does
+        not have it; *unclear*, that it has something that may be it. Only for channels whose
+        recovery is ``ASKABLE``. Raises ``ChannelBusy`` when it cannot be asked now.
         """
 
     def close(self) -> None:

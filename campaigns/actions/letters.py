@@ -153,6 +153,7 @@ class Turn:
             claimed.left.pop()
             claimed.open += 1
             letter = writer.letter(person, claimed.variant)
+            letter.may_go = self._may_still_go
             self._batch_of[letter.key] = (batch_id, person.customer_id)
             yield letter
 
@@ -195,6 +196,16 @@ class Turn:
         if refused:
             for one in self._claimed.values():
                 one.left[:] = [person for person in one.left if person.customer_id not in refused]
+
+    def _may_still_go(self, key: str) -> bool:
+        """Whether a letter that was drawn may leave now, after the far side has kept it waiting."""
+        found = self._batch_of.get(key)
+        if found is None or self._judged_at is None:
+            return False
+        if not self._lease.renew(self._claimed, now=timezone.now()):
+            return False
+        since = self._judged_at - SLOWEST_REFUSAL
+        return not who_refused(self.campaign, [found[1]], since=since)
 
     # --- hearing ----------------------------------------------------------------------------
 

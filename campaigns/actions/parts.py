@@ -35,6 +35,9 @@ LOOK_EVERY = timedelta(minutes=2)
 IN_HAND = timedelta(minutes=10)
 """How long one worker may take to look before another tries."""
 
+KNOWN = timedelta(hours=1)
+"""What was handed over so long before a part is not taken for it; more than clocks differ by."""
+
 TOO_YOUNG = timedelta(seconds=61)
 """The channel refuses to speak of what it got less than a minute ago (WeCom errcode 41063)."""
 
@@ -164,7 +167,7 @@ class Look:
 def look_for(part: Part, connector: Connector, parcel: Parcel, *, now: datetime) -> Look:
     """Ask the channel whether it has an unclear part; it is missing after ``LOOKS`` looks."""
     since = part.claimed_at or now
-    known = _rows(part).filter(handed_at__gte=since - LEASE).exclude(reference="")
+    known = _rows(part).filter(handed_at__gte=since - KNOWN).exclude(reference="")
     try:
         found = connector.look_up(
             parcel,

@@ -1,6 +1,7 @@
 """Following a batch to its end: has its sender confirmed, and what became of each recipient."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,7 +53,8 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
     """Ask the channel what became of a batch that is due; returns whether this worker asked.
 
     A batch of a cancelled campaign is withdrawn first, and then asked about once more: its
-    sender may have been faster.
+    sender may have been faster. Not every channel says afterwards who had it before, so it is also
+    asked before, where that is not too early.
     """
     claimed = Batch.objects.filter(
         pk=batch_id, state=BatchState.HANDED, next_attempt_at__lte=now
@@ -90,8 +92,13 @@ def _withdraw_if_cancelled(batch: Batch, connector: Connector, *, now: datetime)
     """Withdraw what a cancelled campaign still has out; returns whether the batch can be asked about."""
     if batch.campaign.state != CampaignState.CANCELLED or batch.withdrawn_at:
         return True
-    connector.cancel(batch.reference)
     old_enough = (batch.handed_at or now) + TOO_YOUNG
+    if old_enough <= now:
+        with suppress(ChannelBusy, ChannelRefused, ChannelUnclear):
+            progress = connector.progress(parcel_of(batch), reference=batch.reference)
+            _write_fates(batch, list(progress.results))
+            batch.confirmed_at = batch.confirmed_at or progress.confirmed_at
+    connector.cancel(batch.reference)
     Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
         withdrawn_at=now, next_attempt_at=max(now, old_enough)
     )

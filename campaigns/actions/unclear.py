@@ -4,12 +4,15 @@ A channel of letters that can be asked is asked by itself; of others, and whenev
 better, a person decides. Each decision is one guarded update and stands in the history.
 """
 
+import time
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from campaigns.actions.campaigns import advance_campaign, begin_sending
 from campaigns.actions.letter_lease import LOOK_EVERY
@@ -20,14 +23,32 @@ from campaigns.letters import Writer
 from campaigns.models import Batch, Campaign, Delivery
 from campaigns.recipients import recipients_in
 from campaigns.tasks import check_campaign, send_batches
-from connectors.base import ChannelBusy, Outcome, Recovery
+from connectors.base import (
+    Answer,
+    ChannelBusy,
+    DirectConnector,
+    Letter,
+    Outcome,
+    Recovery,
+)
 from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.errors import RuleBroken
-from contacts.models import Staff
+from contacts.models import Customer, Staff
 
 LOOKS = 2
 """The channel is asked this often before "it has nothing" is believed."""
+
+MOST_LOOKS = 5
+"""The channel is asked this often whether what may be a letter turns out to be another one."""
+
+ASKS = 4
+ASK_AGAIN = 1.0
+"""So often, and after so many seconds, a letter is asked about in one look before it ends."""
+
+OTHER_WORDS = gettext_noop(
+    "The channel has a message of other words to this address; it may be this one."
+)
 
 OPEN = (
     CampaignState.PLANNED,
@@ -40,7 +61,8 @@ OPEN = (
 def look_up_letters(batch: Batch, *, now: datetime) -> None:
     """Ask the channel about each unclear letter of a batch that this worker has claimed to ask.
 
-    One that it has counts as sent; one that it has not after ``LOOKS`` looks is queued again.
+    One that it has counts as sent; one that it has not after ``LOOKS`` looks is queued again. One
+    that it may have stays unclear, until that turns out to be another one or a person decides.
     Nobody can ask about the letter of somebody who was erased since: it stays unclear, until a
     person writes it off.
     """
@@ -50,13 +72,15 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
         return
     writer = Writer(batch.campaign)
     since = (batch.campaign.planned_at or now) - timedelta(minutes=1)
-    found, missing, forgotten = {}, [], []
+    known = _references_of_others(batch, since=since)
+    missing, barred, may_be_there = [], [], False
     for person in recipients_in([batch.pk], DeliveryState.UNCLEAR, coupons=writer.names_coupons):
         if not person.address:
-            forgotten.append(person.customer_id)
+            barred.append(person.customer_id)
             continue
+        letter = writer.letter(person, batch.variant)
         try:
-            answer = connector.look_up(writer.letter(person, batch.variant), since=since, until=now)
+            answer = _ask(connector, letter, since=since, until=now, known=known)
         except ChannelBusy as busy:
             wait = max(LOOK_EVERY, timedelta(seconds=busy.retry_after))
             Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
@@ -64,24 +88,64 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
             )
             return
         if answer and answer.outcome is Outcome.TAKEN:
-            found[person.customer_id] = answer.reference
+            _note_found(batch, person.customer_id, answer, now=now)
+        elif answer:
+            barred.append(person.customer_id)
+            may_be_there = True
         else:
             missing.append(person.customer_id)
-    _note_found(batch, found, now=now)
-    if missing and batch.looks + 1 < LOOKS:
-        Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(
-            looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY
-        )
+    looks = batch.looks + 1
+    unclear = Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR)
+    if missing and looks < LOOKS:
+        unclear.update(looks=looks, next_attempt_at=now + LOOK_EVERY)
         return
-    _queue_again(batch.campaign, [batch.pk], now=now, barred=forgotten)
-    Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR).update(next_attempt_at=None)
+    _queue_again(batch.campaign, [batch.pk], now=now, barred=barred)
+    look_again = may_be_there and looks < MOST_LOOKS
+    unclear.update(
+        looks=looks,
+        error=OTHER_WORDS if may_be_there else "",
+        next_attempt_at=now + LOOK_EVERY if look_again else None,
+    )
 
 
-def _note_found(batch: Batch, found: dict[int, str], *, now: datetime) -> None:
-    for customer_id, reference in found.items():
-        Delivery.objects.filter(
-            campaign=batch.campaign_id, customer=customer_id, state=DeliveryState.UNCLEAR
-        ).update(state=DeliveryState.SENT, reference=reference, sent_at=now)
+def _ask(
+    connector: DirectConnector, letter: Letter, *, since: datetime, until: datetime, known: set[str]
+) -> Answer | None:
+    """Ask some times: of a channel that is busy now and then, 200 questions hardly ever all pass."""
+    for _attempt in range(ASKS - 1):
+        with suppress(ChannelBusy):
+            return connector.look_up(letter, since=since, until=until, known=known)
+        time.sleep(ASK_AGAIN)
+    return connector.look_up(letter, since=since, until=until, known=known)
+
+
+def _references_of_others(batch: Batch, *, since: datetime) -> set[str]:
+    """What the channel has named other letters to these people."""
+    unclear = Delivery.objects.filter(batch=batch, state=DeliveryState.UNCLEAR)
+    people = list(unclear.values_list("customer", flat=True))
+    gone = Customer.objects.filter(merged_into__in=people).values_list("pk", flat=True)
+    under_way = Campaign.objects.filter(
+        Q(closed_at=None) | Q(closed_at__gte=since),
+        channel=batch.campaign.channel,
+        planned_at__isnull=False,
+    )
+    theirs = Delivery.objects.filter(
+        campaign__in=list(under_way.values_list("pk", flat=True)),
+        customer__in=[*people, *gone],
+        sent_at__gte=since,
+    )
+    return set(theirs.exclude(reference="").values_list("reference", flat=True))
+
+
+def _note_found(batch: Batch, customer_id: int, answer: Answer, *, now: datetime) -> None:
+    """Write down at once that it was sent, when the channel took it: a look may take minutes."""
+    Delivery.objects.filter(
+        campaign=batch.campaign_id, customer=customer_id, state=DeliveryState.UNCLEAR
+    ).update(
+        state=DeliveryState.SENT,
+        reference=answer.reference,
+        sent_at=min(answer.at or now, now),
+    )
 
 
 def check_unclear(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:

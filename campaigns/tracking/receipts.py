@@ -24,6 +24,7 @@ _REFUSALS = {ReceiptKind.COMPLAINED: note_complaint, ReceiptKind.UNSUBSCRIBED: n
 _KEY = re.compile(r"liuke-(\d{1,18})-(\d{1,18})(?:\.[\w-]*)?", re.ASCII)
 """A key, with or without the mark that stands behind it in a Message-ID."""
 
+# An answer that names nothing but an address belongs to the last message that surely got there.
 _FIND = """
 SELECT told.place, found.campaign_id, found.customer_id, found.address, person.customer_id
 FROM unnest(%(places)s::int[], %(campaigns)s::bigint[], %(customers)s::bigint[],
@@ -52,7 +53,7 @@ LEFT JOIN LATERAL (
      WHERE told.reference = '' AND told.campaign_id IS NULL
        AND delivery.customer_id = person.customer_id AND campaign.channel = %(channel)s
        AND delivery.state NOT IN ('queued', 'skipped', 'cancelled')
-     ORDER BY delivery.campaign_id DESC LIMIT 1)
+     ORDER BY delivery.state IN ('unclear', 'failed'), delivery.campaign_id DESC LIMIT 1)
     LIMIT 1
 ) AS found ON true
 """

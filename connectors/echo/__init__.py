@@ -1,7 +1,7 @@
 """Echo: a channel that takes every letter and sends none, for trying things out."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from connectors.base import AFTERWARDS, Abilities, Answer, Letter, Outcome, Recovery
@@ -36,7 +36,9 @@ class EchoConnector:
         finally:
             logger.info("echo took %d letters", taken)
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Say that it has it: it would take it again and send none either way."""
         return Answer(letter.key, Outcome.TAKEN, reference=letter.key)
 

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
@@ -96,7 +96,9 @@ class Aliyun:
             return Answer(key, Outcome.UNCLEAR, why="Aliyun's answer says nothing")
         return judge(key, reply, keyed=False)
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Ask for the messages to this number on that day, and find ours by ``OutId``."""
         for day in sorted({since.astimezone(CHINA).date(), until.astimezone(CHINA).date()}):
             query = {
@@ -107,7 +109,7 @@ class Aliyun:
             }
             for row in self._ask(query):
                 if row.get("OutId") == letter.key:
-                    return Answer(letter.key, Outcome.TAKEN)
+                    return Answer(letter.key, Outcome.TAKEN, at=_moment(row.get("SendDate")))
         return None
 
     def _ask(self, query: dict[str, str]) -> Iterable[dict[str, Any]]:
@@ -160,6 +162,14 @@ class Aliyun:
 
 def _form(query: dict[str, str]) -> str:
     return "&".join(f"{quote(name, safe='')}={quote(query[name], safe='')}" for name in query)
+
+
+def _moment(value: object) -> datetime | None:
+    """Read a time such as 2026-03-02 12:00:00, as clocks in China show it."""
+    try:
+        return datetime.fromisoformat(str(value)).replace(tzinfo=CHINA)
+    except ValueError:
+        return None
 
 
 def _number(address: str) -> str:

@@ -1,6 +1,6 @@
 """The SMS channel: one call a letter, in the format that ``SMS_URL`` names."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
@@ -56,9 +56,11 @@ class SmsChannel:
         for call, reply in self._burst.run(calls):
             yield form.answer(call.keys[0], reply)
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Ask the provider, where it can be asked."""
-        return self._format.look_up(letter, since=since, until=until)
+        return self._format.look_up(letter, since=since, until=until, known=known)
 
     def close(self) -> None:
         """Close the connections."""

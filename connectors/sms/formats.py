@@ -1,6 +1,6 @@
 """How a provider of SMS wants to be called, and what its answers mean."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote
@@ -21,7 +21,9 @@ class Format(Protocol):
     def answer(self, key: str, reply: Reply) -> Answer:
         """Say what became of the letter."""
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Ask for it, if the recovery is ``ASKABLE``. Raises ``ChannelBusy``."""
 
 

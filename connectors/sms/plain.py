@@ -5,6 +5,7 @@
 """
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from urllib.parse import SplitResult
 
@@ -40,6 +41,8 @@ class Plain:
             return Answer(key, Outcome.REFUSED, why="the gateway refused it")
         return judge(key, reply, keyed=True)
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Nothing to ask: the same key may go again."""
         raise NotImplementedError

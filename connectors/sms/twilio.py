@@ -8,7 +8,7 @@ Twilio can be asked, by number and time, whether it has one.
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -88,8 +88,13 @@ class Twilio:
             return Answer(key, Outcome.BUSY, why=why, retry_after=wait, is_channel=True)
         return judge(key, reply, keyed=False)
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
-        """Look for a message to this number, of these words, created between the two times."""
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
+        """Look for a message to this number, of these words, created between the two times.
+
+        One of other words may be it: names in them may have changed since.
+        """
         params: dict[str, Any] = {
             "To": letter.address,
             "DateSent>": (since - timedelta(days=1)).date().isoformat(),
@@ -102,13 +107,18 @@ class Twilio:
                 rows = reply.json().get("messages")
         except (httpx.HTTPError, ValueError, AttributeError) as error:
             raise ChannelBusy("Twilio cannot be asked now", retry_after=60) from error
+        answer = None
         for row in rows if isinstance(rows, list) else ():
             if not isinstance(row, dict):
                 continue
             made = _moment(row.get("date_created"))
-            if row.get("body") == letter.text and made and since <= made <= until:
-                return Answer(letter.key, Outcome.TAKEN, reference=as_reference(row.get("sid")))
-        return None
+            reference = as_reference(row.get("sid"))
+            if not made or not since <= made <= until or reference in known:
+                continue
+            if row.get("body") == letter.text:
+                return Answer(letter.key, Outcome.TAKEN, reference=reference, at=made)
+            answer = Answer(letter.key, Outcome.UNCLEAR)
+        return answer
 
 
 def _code_in(reply: Reply) -> int:

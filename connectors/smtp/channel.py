@@ -82,7 +82,9 @@ class MailChannel:
             loop.close()
             self._rested_at = time.monotonic()
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """A mail server cannot be asked."""
         raise NotImplementedError
 
@@ -218,6 +220,10 @@ class _Loop:
     def _after(self, line: Line) -> Iterator[Answer]:
         answers, line.answers = line.answers, []
         yield from answers
+        if line.stage is Stage.READY and not line.may_go:
+            line.leave_out()
+            yield from line.answers
+            line.answers = []
         if line.stage is Stage.READY:
             letter = (yield from self._next()) if line.pipelines else None
             line.go_on(letter, self._channel._mailer.mail(letter) if letter else b"")

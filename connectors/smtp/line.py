@@ -19,6 +19,9 @@ REPLY_SECONDS = 30.0
 END_SECONDS = 60.0
 """RFC 5321 would have us wait ten minutes for the answer to a mail; nobody's lease does."""
 
+LONG = 0.5
+"""Seconds after which a letter that waits for its turn may not be wanted any more."""
+
 GO_AHEAD = 354
 FAREWELL = 421
 REST_SECONDS = 10.0
@@ -77,6 +80,7 @@ class Line:
         self._before: Letter | None = None  # its mail has left, with the envelope of the next
         self._steps: list[tuple[Step, bytes]] = []
         self._deadline = 0.0
+        self._begun_at = 0.0
         self._after_dot = 0
         self._dirty = False
 
@@ -95,6 +99,20 @@ class Line:
         envelope = self._address(letter, mail)
         self._send(envelope if self.pipelines else self._steps[0][1], REPLY_SECONDS)
 
+    @property
+    def may_go(self) -> bool:
+        """Whether the letter under way may still leave, which is asked of one that had to wait."""
+        letter = self._letter
+        if letter is None or letter.may_go is None or time.monotonic() - self._begun_at < LONG:
+            return True
+        return letter.may_go(letter.key)
+
+    def leave_out(self) -> None:
+        """Give the server no mail although it waits for one: hanging up is the one way."""
+        self.close(politely=False)
+        why = "the mail server kept it waiting until it was not wanted any more"
+        self._done(Answer(self._key, Outcome.BUSY, why=why))
+
     def go_on(self, letter: Letter | None, mail: bytes) -> None:
         """Send the mail that the server waits for, and the envelope of the next letter if any."""
         waited_for = self._mail + b".\r\n"
@@ -109,7 +127,7 @@ class Line:
 
     def _address(self, letter: Letter, mail: bytes) -> bytes:
         """Make it the letter under way, and return what is asked before its mail."""
-        self._letter, self._mail = letter, mail
+        self._letter, self._mail, self._begun_at = letter, mail, time.monotonic()
         self._steps = [(Step.RESET, b"RSET\r\n")] if self._dirty else []
         self._steps += [
             (Step.FROM, self._from),

@@ -6,7 +6,7 @@ honours our keys: what it has got once it acknowledges again and does not send a
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,7 +70,9 @@ class WebhookChannel:
             else:
                 yield from _judge_many(call.keys, reply)
 
-    def look_up(self, letter: Letter, *, since: datetime, until: datetime) -> Answer | None:
+    def look_up(
+        self, letter: Letter, *, since: datetime, until: datetime, known: Collection[str]
+    ) -> Answer | None:
         """Nothing to ask: the same key may go again."""
         raise NotImplementedError
 

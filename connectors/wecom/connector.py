@@ -98,19 +98,26 @@ class WeComConnector:
     ) -> Handed | None:
         """Look for a message of the right time and words that went to these very customers.
 
-        The words alone would not do: a sender may have several parcels with the same words.
+        The words alone would not do: a sender may have several parcels with the same words. One of
+        other words may be it, since names in them may have changed: then it is unclear.
         """
         wanted = set(parcel.addresses)
         start = min(since, until) - AROUND
 
         def search() -> Handed | None:
             client = self._connected()
+            others: list[str] = []
             for message in get_groupmsg_list_v2(client, start, until):
-                if message.msg_id in known or message.text != parcel.text:
+                if message.msg_id in known:
+                    continue
+                if message.text != parcel.text:
+                    others.append(message.msg_id)
                     continue
                 reached = self._reached_by(client, message.msg_id, parcel, wanted)
                 if reached:
                     return Handed(message.msg_id, wanted - reached)
+            if any(self._may_be(client, msg_id, parcel, wanted) for msg_id in others):
+                raise ChannelUnclear("WeCom has a message of other words to these customers")
             return None
 
         return asking(search)
@@ -165,6 +172,17 @@ class WeComConnector:
         except Refused:  # another sender's message
             return set()
         return reached
+
+    def _may_be(self, client: WeComClient, msg_id: str, parcel: Parcel, wanted: set[str]) -> bool:
+        """Whether a message of other words is the sender's, and to none but these customers.
+
+        Its senders are asked for first: WeCom blocks who asks too often for what is not there.
+        """
+        try:
+            task = _task_of(get_groupmsg_task(client, msg_id), parcel.sender)
+        except Refused:
+            return False
+        return task is not None and bool(self._reached_by(client, msg_id, parcel, wanted))
 
     def _last_results(self, client: WeComClient, reference: str, sender: str) -> list[Result]:
         """What became of the customers before the message was cancelled, if WeCom still says."""

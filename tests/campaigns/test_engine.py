@@ -323,6 +323,22 @@ def test_who_got_it_before_it_was_cancelled_is_not_called_cancelled(shop: Shop) 
     }
 
 
+def test_who_got_it_is_known_although_wecom_forgets_what_was_cancelled(shop: Shop) -> None:
+    campaign = half_sent(shop)
+    shop.control.advance(300)
+    shop.control.confirm()
+    shop.control.faults(forget_cancelled=1)
+
+    act.cancel_campaign(campaign, actor=None, now=timezone.now())
+    check_all(campaign)
+
+    reached = len(shop.reached())
+    assert states_of(campaign) == {
+        DeliveryState.SENT: reached,
+        DeliveryState.CANCELLED: 5 - reached,
+    }
+
+
 def test_a_batch_in_a_call_while_its_campaign_is_cancelled_is_withdrawn(shop: Shop) -> None:
     lin = make_staff("Lin")
     make_customers(3, owner=lin, followed=True)
@@ -482,3 +498,46 @@ def test_words_that_cannot_be_sent_are_refused(shop: Shop, text: str, message: s
         )
 
     assert not Campaign.objects.exists()
+
+
+def test_a_lost_answer_is_not_sent_again_when_the_words_have_changed_since(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    shop.control.faults(lose=[{"path": "externalcontact/add_msg_template", "times": 1}])
+    pump_campaign(campaign.pk)
+    Staff.objects.filter(pk=lin.pk).update(name="Lin Yue")
+    batch = Batch.objects.get()
+    shop.control.advance(300)
+
+    for look in (1, 2, 3):
+        look_up_batch(batch.pk, now=timezone.now() + look * LOOK_EVERY)
+    pump_campaign(campaign.pk)
+
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+    assert states_of(campaign) == {DeliveryState.UNCLEAR: 3}
+    assert "other words" in Batch.objects.get().error
+
+
+def test_a_campaign_that_repeats_another_is_not_taken_for_it(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    first = plan()
+    pump_campaign(first.pk)
+    handed_at = timezone.now() - timedelta(minutes=3)
+    Batch.objects.filter(campaign=first).update(handed_at=handed_at)
+    again = plan()
+    batch = claim_batch(again.pk, now=timezone.now())
+    assert batch
+    died = timezone.now() + LEASE + timedelta(seconds=1)
+    expire_leases(now=died)
+    shop.control.advance(90)
+
+    for look in (1, 2):
+        look_up_batch(batch.pk, now=died + look * LOOK_EVERY)
+    pump_campaign(again.pk)
+
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 2)
+    assert states_of(again) == {DeliveryState.HANDED: 3}

@@ -506,6 +506,23 @@ def test_a_dead_workers_mails_are_unclear_as_far_as_they_were_drawn(mails: MailS
     assert len(mails.mails) == 40
 
 
+def test_a_mail_that_was_drawn_leaves_late_only_if_it_still_may(mails: MailServer) -> None:
+    customers = people(5, IdentityKind.EMAIL)
+    campaign = plan("email", wording=Wording(subject="Spring"))
+    turn = Turn(campaign, direct_connector("email"), end=float("inf"))
+    letters = turn._letters()
+    first, second = [letter for letter in (next(letters), next(letters)) if letter]
+    assert first.may_go
+    assert second.may_go
+
+    opt_out(customers[0], source="test", now=timezone.now())
+
+    assert not first.may_go(first.key)
+    assert second.may_go(second.key)
+    act.pause_campaign(campaign, actor=None, now=timezone.now())
+    assert not second.may_go(second.key)
+
+
 def unclear_mails(mails: MailServer) -> Campaign:
     people(10, IdentityKind.EMAIL)
     mails.after_mail = lambda to: "lose" if to == "p3@example.com" else "250 2.0.0 taken"

@@ -327,6 +327,16 @@ def test_answer_stands_on_the_timeline_once(chen: Customer) -> None:
     assert not ConsentEntry.objects.exists()
 
 
+def test_answer_does_not_say_that_an_unclear_message_arrived_if_another_did(chen: Customer) -> None:
+    sent_to(chen)
+    sent_to(chen, state=DeliveryState.UNCLEAR)
+
+    answered("Thank you!")
+
+    states = Delivery.objects.order_by("campaign_id").values_list("state", flat=True)
+    assert list(states) == ["replied", "unclear"]
+
+
 @pytest.mark.parametrize(
     "text",
     ["TD", "td", " ｔｄ。", "T", "退订", "【退订】", "Stop!", "UNSUBSCRIBE", "quit", "取消订阅"],

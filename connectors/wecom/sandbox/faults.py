@@ -14,6 +14,7 @@ NUMBERS = (
     "rate_per_minute",
     "tokens_per_minute",
     "concurrency",
+    "forget_cancelled",
 )
 ON_THE_WAY = ("drop", "duplicate", "wrong_key")
 LOST = ("close", "truncate", "half", "html", "unavailable")

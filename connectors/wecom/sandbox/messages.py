@@ -171,6 +171,8 @@ def _message(world: World, call: Call) -> Message:
     message = world.messages.get(fields.needed(call.body, "msgid", errcode=41047))
     if message is None:
         raise Refusal(41047)
+    if message.cancelled and world.knobs.forget_cancelled:
+        raise Refusal(41093)
     _not_too_early(world, message, call.at)
     return message
 

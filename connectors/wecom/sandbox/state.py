@@ -238,6 +238,7 @@ class Knobs:
     rate_per_minute: int = 10_000
     tokens_per_minute: int = 10
     concurrency: int = 5
+    forget_cancelled: int = 0
     takeover_full: list[str] = field(default_factory=list)
     shuffle: int = 0
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -53,9 +53,10 @@ def provider(url: str, said: object) -> Iterator[SmsChannel]:
         server.server_close()
 
 
-def looked_up(url: str, said: object) -> Any:
+def looked_up(url: str, said: object, *, known: Collection[str] = ()) -> Any:
     with provider(url, said) as channel:
-        return channel.look_up(LETTER, since=NOW - timedelta(minutes=1), until=NOW)
+        since = NOW - timedelta(minutes=1)
+        return channel.look_up(LETTER, since=since, until=NOW, known=known)
 
 
 def sent(url: str, said: object) -> Any:
@@ -95,3 +96,16 @@ def test_id_that_aliyun_has_of_a_message_is_kept_as_far_as_it_can_be(biz: Any) -
     assert answer.outcome is Outcome.TAKEN
     assert "\0" not in answer.reference
     assert len(answer.reference) <= 120
+
+
+def test_message_of_other_words_may_be_ours_unless_it_is_known_to_be_another() -> None:
+    rows = {"messages": [MESSAGE | {"sid": "SM1", "body": "Dear Chen, our coats are here"}]}
+
+    assert looked_up(TWILIO, rows).outcome is Outcome.UNCLEAR
+    assert looked_up(TWILIO, rows, known={"SM1"}) is None
+
+
+def test_message_of_these_words_that_is_known_to_be_another_is_not_ours() -> None:
+    rows = {"messages": [MESSAGE | {"sid": "SM1"}]}
+
+    assert looked_up(TWILIO, rows, known={"SM1"}) is None

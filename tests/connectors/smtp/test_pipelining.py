@@ -98,3 +98,26 @@ def test_a_server_that_says_goodbye_takes_neither(server: MailServer) -> None:
     assert answers[THIRD].outcome is Outcome.TAKEN
     assert got(server) == [THIRD]
     assert server.connections == 2
+
+
+def test_a_letter_that_had_to_wait_leaves_only_if_it_still_may(server: MailServer) -> None:
+    server.wait = 0.7
+    channel = MailChannel(
+        f"smtp://127.0.0.1:{server.port}?connections=1", sender="Shop <news@shop.example>"
+    )
+    asked: list[str] = []
+
+    def may_go(key: str) -> bool:
+        asked.append(key)
+        return key != SECOND
+
+    letters = [
+        Letter(address, address, f"Dear {address}", "Spring", may_go=may_go)
+        for address in (FIRST, SECOND, THIRD)
+    ]
+    with closing(channel):
+        answers = {answer.key: answer.outcome for answer in channel.send(letters)}
+
+    assert answers == {FIRST: Outcome.TAKEN, SECOND: Outcome.BUSY, THIRD: Outcome.TAKEN}
+    assert got(server) == [FIRST, THIRD]
+    assert asked == [SECOND]
