@@ -1,6 +1,7 @@
 """Which campaigns a second person has to approve, and who may."""
 
 import json
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -22,14 +23,14 @@ def needs_approval(recipients: int) -> bool:
     return limit is not None and (limit == 0 or recipients > limit)
 
 
-def recipients_to_ask_about(campaign: Campaign) -> int | None:
-    """Return how many a campaign would reach now if that many need approval, else ``None``.
+def recipients_to_ask_about(campaign: Campaign, *, send_at: datetime) -> int | None:
+    """Return how many a campaign would reach at that time if so many need approval, else ``None``.
 
     What a handover announces was decided with the handover. Raises ``RuleBroken``.
     """
     if campaign.segment_id is None or company_rules().approval_above is None:
         return None
-    reachable = preview_campaign(campaign).reachable
+    reachable = preview_campaign(campaign, send_at=send_at).reachable
     return reachable if needs_approval(reachable) else None
 
 

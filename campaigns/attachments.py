@@ -12,12 +12,12 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from campaigns.enums import MediaKind, MediaUse
 from campaigns.models import MediaFile
 from connectors.base import Abilities
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 
 Attachment = Mapping[str, Any]
 

@@ -4,6 +4,7 @@ One statement does it all (``audience_sql``), whatever the number of customers.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -98,9 +99,14 @@ def preview_audience(
     return _preview(campaign, lambda now: customers_in(rule, now=now), split)
 
 
-def preview_campaign(campaign: Campaign) -> AudiencePreview:
-    """Count whom this campaign would reach if it were planned now. Raises ``RuleBroken``."""
-    return _preview(campaign, lambda now: _chosen_by(campaign, now), split_of(campaign))
+def preview_campaign(campaign: Campaign, *, send_at: datetime | None = None) -> AudiencePreview:
+    """Count whom this campaign would reach if it were planned now. Raises ``RuleBroken``.
+
+    Quiet hours count by the clocks of ``send_at``, else of the time that it is scheduled for.
+    """
+    then = copy(campaign)
+    then.send_at = send_at or campaign.send_at
+    return _preview(then, lambda now: _chosen_by(campaign, now), split_of(campaign))
 
 
 def preview_announcement(handover: Handover) -> AudiencePreview:

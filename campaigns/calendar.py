@@ -7,11 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, rrule
-from django.utils.translation import gettext as _
 
 from campaigns.enums import SeriesKind
 from campaigns.models import Series
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 
 MOST_DAYS = 365
 MOST_EVERY = 90

@@ -1,89 +1,45 @@
 """Which channels there are on this installation, and the connector of each."""
 
 import threading
-from collections.abc import Callable
 
 from django.conf import settings
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.functional import lazy
+from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop
 
 from campaigns.enums import PostKind
 from connectors.base import AFTERWARDS, Abilities, ChannelMisconfigured, Connector, DirectConnector
-from connectors.echo import EchoConnector
-from connectors.sms.channel import SmsChannel
-from connectors.smtp.channel import MailChannel
-from connectors.webhook.channel import WebhookChannel
+from connectors.channels import Channel, find_channels
 from connectors.wecom.client import WeComClient
 from connectors.wecom.connector import WeComConnector
 from connectors.wecom.posts import WeComGroups, WeComMoments
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 from contacts.wecom import wecom
+
+
+def _label(channel: Channel) -> str:
+    """The name of a channel in the language of the page: its own word, else the catalogue's."""
+    return channel.label_in.get(get_language() or "") or gettext(channel.label)
+
+
+_label_lazy = lazy(_label, str)
+
+_DIRECT = find_channels()
+DIRECT = tuple(_DIRECT)
+"""Channels of letters, set up here or not."""
 
 LABELS = {
     "wecom": gettext_lazy("WeCom"),
-    "email": gettext_lazy("E-mail"),
-    "sms": gettext_lazy("SMS"),
-    "webhook": gettext_lazy("Webhook"),
-    "echo": gettext_lazy("Echo, sends nothing"),
+    **{kind: _label_lazy(channel) for kind, channel in _DIRECT.items()},
 }
+REACHING = {
+    kind: label
+    for kind, label in LABELS.items()
+    if kind not in _DIRECT or _DIRECT[kind].reaches_people
+}
+"""The labels of those that are not only for trying: customers have a say in them."""
 
 _own = threading.local()
-
-
-def _email() -> DirectConnector | None:
-    if not settings.EMAIL_URL:
-        return None
-    url, sender, return_to, reads_mail, told_by = _mail_settings()
-    return MailChannel(
-        url,
-        sender=sender,
-        return_to=return_to,
-        reads_mail=reads_mail,
-        told_by=told_by,
-    )
-
-
-def _mail_settings() -> tuple[str, str, str, bool, tuple[str, ...]]:
-    providers = {
-        "sendgrid": settings.SENDGRID_WEBHOOK_KEY,
-        "postmark": settings.POSTMARK_WEBHOOK_KEY,
-        "ses": settings.SES_TOPIC_ARNS,
-    }
-    return (
-        settings.EMAIL_URL,
-        settings.MAIL_FROM,
-        settings.MAIL_RETURN_TO,
-        bool(settings.MAILBOX_URL),
-        tuple(name for name, setting in providers.items() if setting),
-    )
-
-
-def _sms() -> DirectConnector | None:
-    return SmsChannel(settings.SMS_URL) if settings.SMS_URL else None
-
-
-def _webhook() -> DirectConnector | None:
-    if not settings.CAMPAIGN_WEBHOOK_URL:
-        return None
-    return WebhookChannel(
-        settings.CAMPAIGN_WEBHOOK_URL,
-        secret=settings.CAMPAIGN_WEBHOOK_SECRET,
-        per_call=settings.CAMPAIGN_WEBHOOK_PER_CALL,
-    )
-
-
-def _echo() -> DirectConnector | None:
-    return EchoConnector() if settings.LOCAL else None
-
-
-_DIRECT: dict[str, Callable[[], DirectConnector | None]] = {
-    "email": _email,
-    "sms": _sms,
-    "webhook": _webhook,
-    "echo": _echo,
-}
-DIRECT = tuple(_DIRECT)
-"""Channels of letters, set up here or not."""
 
 
 def available_channels() -> list[str]:
@@ -114,28 +70,16 @@ def direct_connector(channel: str) -> DirectConnector:
 
 def _direct(channel: str) -> DirectConnector | None:
     """One a thread and setting: other settings, as tests have them, make another one."""
-    make = _DIRECT.get(channel)
-    if make is None:
+    declared = _DIRECT.get(channel)
+    if declared is None:
         return None
-    key = _setting_of(channel)
+    values = {name: getattr(settings, name) for name in declared.settings}
     kept: dict[str, tuple[object, DirectConnector | None]] = _own.__dict__
-    if channel not in kept or kept[channel][0] != key:
+    if channel not in kept or kept[channel][0] != values:
         if channel in kept and (old := kept[channel][1]) is not None:
             old.close()
-        kept[channel] = (key, make())
+        kept[channel] = (values, declared.connect(values) if values[declared.needs] else None)
     return kept[channel][1]
-
-
-def _setting_of(channel: str) -> object:
-    return {
-        "email": _mail_settings(),
-        "sms": settings.SMS_URL,
-        "webhook": (
-            settings.CAMPAIGN_WEBHOOK_URL,
-            settings.CAMPAIGN_WEBHOOK_SECRET,
-            settings.CAMPAIGN_WEBHOOK_PER_CALL,
-        ),
-    }.get(channel, settings.LOCAL)
 
 
 def abilities_of(channel: str) -> Abilities:
@@ -156,6 +100,11 @@ def told_by(channel: str) -> frozenset[str]:
 def is_direct(channel: str) -> bool:
     """Whether it is a channel of letters, set up here or not."""
     return channel in _DIRECT
+
+
+def address_kinds(channel: str) -> tuple[str, ...]:
+    """Return what addresses are in a channel of letters, set up here or not any more."""
+    return tuple(_DIRECT[channel].address_kinds) if is_direct(channel) else ()
 
 
 def post_abilities(kind: str) -> Abilities:

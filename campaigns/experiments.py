@@ -6,9 +6,12 @@ from typing import Any
 
 from django.db import connection
 
+from campaigns.channels import told_by
 from campaigns.enums import WinnerRule
 from campaigns.models import Campaign, Experiment
 from campaigns.models.experiments import LETTERS
+from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 
 ENOUGH = 30
 """Fewer recipients of one variant say nothing: a person decides."""
@@ -90,6 +93,35 @@ class Standing:
     def is_significant(self) -> bool:
         """Whether the difference is hardly by chance."""
         return self.p_value is not None and self.p_value < SURE
+
+
+_STAGE_OF = {
+    WinnerRule.READ.value: "read",
+    WinnerRule.CLICK.value: "clicked",
+    WinnerRule.REPLY.value: "replied",
+}
+
+
+def is_told(rule: str, channel: str) -> bool:
+    """Whether a channel tells who did what this rule counts; what is bought is known to us."""
+    stage = _STAGE_OF.get(rule)
+    return stage is None or stage in told_by(channel)
+
+
+def why_not_told(rule: str, channel: str) -> str:
+    """Say why no winner would be found by this rule, and what to choose; empty if one may be."""
+    if is_told(rule, channel):
+        return ""
+    return _(
+        "This channel does not tell which wording is %(rule)s. Let the one that is most bought win, or choose by hand."
+    ) % {"rule": WinnerRule(rule).label}
+
+
+def check_winner_is_told(campaign: Campaign) -> None:
+    """Raise ``RuleBroken`` if the channel would never tell which of the wordings won."""
+    rules = Experiment.objects.filter(campaign=campaign).values_list("winner_rule", flat=True)
+    if why := why_not_told(rules.first() or "", campaign.channel):
+        raise RuleBroken(why)
 
 
 def split_of(campaign: Campaign) -> dict[str, Any]:

@@ -71,8 +71,10 @@ class Examined:
 def examined(name: str, content: bytes) -> Examined:
     """Find out what a file is by what is in it. Raises ``RuleBroken``, saying what would do."""
     name = safe_name(name)
-    if len(content) < SMALLEST:
+    if not content:
         raise RuleBroken(_("The file is empty."))
+    if len(content) < SMALLEST:
+        raise _not_to_be_sent()
     if len(content) > LARGEST_UPLOAD:
         raise _too_large(LARGEST_UPLOAD)
     if content[4:8] == b"ftyp" and content[8:12] not in _NO_VIDEOS:
@@ -114,12 +116,7 @@ def _picture(name: str, content: bytes) -> Examined:
             see_through = turned.has_transparency_data
             made = turned.convert("RGBA" if see_through else "RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
-        raise RuleBroken(
-            _(
-                "This is no file that can be sent. Take a picture (JPEG, PNG, WebP, GIF), an MP4 video, or a document: %(names)s."
-            )
-            % {"names": DOCUMENT_NAMES}
-        ) from None
+        raise _not_to_be_sent() from None
     body, size, is_jpeg = _small_enough(made)
     ending, media_type = (".jpg", "image/jpeg") if is_jpeg else (".png", "image/png")
     return Examined(MediaKind.IMAGE, _renamed(name, ending), media_type, body, *size)
@@ -158,6 +155,15 @@ def _saved(picture: Image.Image, form: str, **options: object) -> bytes:
 
 def _renamed(name: str, ending: str) -> str:
     return PurePosixPath(name).stem + ending
+
+
+def _not_to_be_sent() -> RuleBroken:
+    return RuleBroken(
+        _(
+            "This is no file that can be sent. Take a picture (JPEG, PNG, WebP, GIF), an MP4 video, or a document: %(names)s."
+        )
+        % {"names": DOCUMENT_NAMES}
+    )
 
 
 def _too_large(limit: int) -> RuleBroken:

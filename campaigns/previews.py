@@ -46,6 +46,7 @@ class Preview:
     """Placeholders that the channel cannot fill: it sends one text to many."""
     unknown: list[str]
     """What looks like a placeholder and is none: it goes out as it was typed."""
+    customer: Customer | None = None
 
 
 def words_of(campaign: Campaign, variant: Variant | None = None) -> Words:
@@ -82,6 +83,7 @@ def preview_for(
         parts=parts_of(text) if words.channel == "sms" else 0,
         unfilled=[] if personal else sorted(used_in(words.text) - SENDER_PLACEHOLDERS),
         unknown=unknown_in(f"{words.subject}\n{words.text}"),
+        customer=customer,
     )
 
 

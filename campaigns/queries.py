@@ -1,5 +1,6 @@
 """Reads about campaigns that screens and the API share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,6 +28,7 @@ __all__ = [
     "delivery_counts",
     "post_progress",
     "preview_announcement",
+    "states_of",
 ]
 
 
@@ -76,18 +78,28 @@ def delivery_counts(campaign: Campaign) -> list[tuple[DeliveryState, DeliveryRea
     return [(DeliveryState(state), DeliveryReason(reason), n) for state, reason, n in rows]
 
 
+def states_of(campaign: Campaign) -> dict[DeliveryState, int]:
+    """Count a campaign's deliveries by state, likewise."""
+    return _by_state(delivery_counts(campaign))
+
+
+def _by_state(
+    rows: Iterable[tuple[DeliveryState, DeliveryReason, int]],
+) -> dict[DeliveryState, int]:
+    states: dict[DeliveryState, int] = {}
+    for state, _reason, count in rows:
+        states[state] = states.get(state, 0) + count
+    return states
+
+
 def campaign_progress(campaign: Campaign) -> CampaignProgress:
     """Count a campaign's deliveries and batches, and list its first batches.
 
     Three queries, and as many rows for a million recipients as for a thousand.
     """
     rows = delivery_counts(campaign)
-    states: dict[DeliveryState, int] = {}
-    reasons = []
-    for state, reason, count in rows:
-        states[state] = states.get(state, 0) + count
-        if reason:
-            reasons.append((state, reason, count))
+    states = _by_state(rows)
+    reasons = [row for row in rows if row[1]]
     cells = [
         BatchCell(
             id=batch.pk,

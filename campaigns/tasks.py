@@ -7,14 +7,6 @@ from contacts.doorbell import ring
 
 
 @shared_task
-def announce_handover(handover_id: int) -> None:
-    """Tell the customers of a handover who is there for them now."""
-    from campaigns.actions.announcements import announce_handover as announce
-
-    announce(handover_id, now=timezone.now())
-
-
-@shared_task
 def send_batches(campaign_id: int) -> None:
     """Send batches of a campaign for one turn, and ring again if some are left."""
     from campaigns.actions.pump import pump_campaign

@@ -1,9 +1,13 @@
 """Typed readers of the environment that fail loudly. Standard library only."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from connectors.channels import Variable
 
 
 class BadSetting(Exception):
@@ -47,6 +51,16 @@ def number(name: str, default: int, *, least: int = 0) -> int:
     if found < least:
         raise BadSetting(f"{name} must be at least {least}, not {found}.")
     return found
+
+
+def declared(variables: "Iterable[Variable]") -> dict[str, Any]:
+    """Settings by the variables that a channel declares. Raises `BadSetting`."""
+    return {
+        one.called: number(one.name, one.default, least=one.least)
+        if isinstance(one.default, int)
+        else text(one.name, one.default)
+        for one in variables
+    }
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -17,6 +17,7 @@ from redis.retry import Retry
 from config import env
 from config.places import ROOT, find_places
 from config.secret import read_or_make
+from connectors.channels import find_channels
 
 BASE_DIR = ROOT
 PLACES = find_places()
@@ -222,6 +223,8 @@ CELERY_TASK_ROUTES = {
     "campaigns.tasks.send_welcome": {"queue": "realtime"},
     "campaigns.tasks.*": {"queue": "bulk"},
     "contacts.tasks.*": {"queue": "bulk"},
+    "crm.tasks.announce_handover": {"queue": "bulk"},
+    "crm.tasks.run_series": {"queue": "bulk"},
     "crm.tasks.plan_campaign": {"queue": "bulk"},
     "crm.tasks.learn_customer": {"queue": "bulk"},
     "crm.tasks.sync_wecom": {"queue": "bulk"},
@@ -305,23 +308,19 @@ WECOM_SECRET = env.text("WECOM_SECRET", "")
 WECOM_CALLBACK_TOKEN = env.text("WECOM_CALLBACK_TOKEN", "")
 WECOM_CALLBACK_AES_KEY = env.text("WECOM_CALLBACK_AES_KEY", "")
 WECOM_RECEIVE_QUOTA = env.quota("WECOM_RECEIVE_QUOTA", "month")  # ("month", 0): one for each day
-SMS_URL = env.text("SMS_URL", "")
-EMAIL_URL = env.text("EMAIL_URL", "")
-MAIL_FROM = env.text("LIUKE_MAIL_FROM", "")
-MAIL_RETURN_TO = env.text("LIUKE_MAIL_RETURN_TO", "")
 MAILBOX_URL = env.mailbox("MAILBOX_URL")
 SENDGRID_WEBHOOK_KEY = env.text("SENDGRID_WEBHOOK_KEY", "")
 MAILGUN_WEBHOOK_KEY = env.text("MAILGUN_WEBHOOK_KEY", "")
 POSTMARK_WEBHOOK_KEY = env.text("POSTMARK_WEBHOOK_KEY", "")
 SES_TOPIC_ARNS = env.topics("SES_TOPIC_ARN")
 SES_SNS_VIA = env.text("SES_SNS_VIA", "")
-CAMPAIGN_WEBHOOK_URL = env.text("CAMPAIGN_WEBHOOK_URL", "")
-CAMPAIGN_WEBHOOK_SECRET = env.text("CAMPAIGN_WEBHOOK_SECRET", "")
-CAMPAIGN_WEBHOOK_PER_CALL = env.number("CAMPAIGN_WEBHOOK_PER_CALL", 1, least=1)
+# What channels of letters read is said by their folders in connectors/: SMS_URL and so on.
+_CHANNELS = find_channels()
+_DECLARED = env.declared(one for channel in _CHANNELS.values() for one in channel.variables)
+globals().update(_DECLARED)
+SMS_URL: str = _DECLARED["SMS_URL"]  # what gateways tell is read by it, too
 CHANNEL_RATES = {  # letters a second; 0: as many as the channel takes
-    "email": env.number("LIUKE_RATE_EMAIL", 0),
-    "sms": env.number("LIUKE_RATE_SMS", 0),
-    "webhook": env.number("LIUKE_RATE_WEBHOOK", 0),
+    kind: env.number(channel.rate_variable, channel.rate) for kind, channel in _CHANNELS.items()
 }
 PUBLIC_URL = env.text("LIUKE_PUBLIC_URL", f"http://{LIUKE_BIND}").rstrip("/")
 STOP_WORDS = env.words("LIUKE_STOP_WORDS")  # beside those that end messages everywhere

@@ -237,9 +237,10 @@ class Answer:
     """What became of one letter.
 
     ``reference`` is the channel's own id of it. ``why`` is for people, and carries neither
-    address nor text. ``at`` is when the channel took it, if one was asked for it. ``is_address`` is set when it is the address that is refused, so no later
-    message will get there either. ``is_channel`` is set when it is not this letter but the whole
-    channel that is busy or broken: everybody had better wait ``retry_after`` seconds.
+    address nor text. ``at`` is when the channel took it, if one was asked for it. ``is_address``
+    is set when it is the address that is refused, so no later message will get there either.
+    ``is_channel`` is set when it is not this letter but the whole channel that is busy or broken:
+    everybody had better wait ``retry_after`` seconds.
     """
 
     key: str

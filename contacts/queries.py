@@ -166,7 +166,8 @@ def _changes_of_hands(
 
 def _handed(period: OwnershipPeriod, former_staff: str, former_store: str) -> str:
     holders = {"holder": holder_of(period)}
-    if not former_store:
+    goes_on = period.staff is not None and period.staff.name == former_staff
+    if goes_on or not former_store:
         return _("Now with %(holder)s") % holders
     former = former_staff or _("the pool of %(store)s") % {"store": former_store}
     return _("From %(former)s to %(holder)s") % (holders | {"former": former})

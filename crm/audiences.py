@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campaigns.enums import CampaignState, SeriesState
 from campaigns.models import Campaign, Post, Segment, Series
@@ -15,6 +14,7 @@ from campaigns.splitting import split_of
 from contacts.enums import Role, Scope, StaffState
 from contacts.errors import RuleBroken
 from contacts.models import Staff, Store
+from contacts.saying import gettext as _
 from crm.access import Viewer, stores_of, viewer_for
 
 

@@ -126,7 +126,7 @@ def briefs_of(customers: Iterable[Customer]) -> list[Brief]:
 
 
 def _brief(customer: Customer, periods: list[OwnershipPeriod], **known: Any) -> Brief:
-    came = periods[0] if len(periods) > 1 else None
+    came = periods[0] if len(periods) > 1 and not _is_back(*periods) else None
     giver = _giver(periods) if came else None
     return Brief(
         customer=customer,
@@ -136,6 +136,11 @@ def _brief(customer: Customer, periods: list[OwnershipPeriod], **known: Any) -> 
         greeting=_greeting(customer, came, giver),
         **known,
     )
+
+
+def _is_back(now: OwnershipPeriod, before: OwnershipPeriod) -> bool:
+    """Whether the same person goes on, as after a merge that was taken apart: nobody is new."""
+    return now.staff_id is not None and now.staff_id == before.staff_id
 
 
 def _giver(periods: list[OwnershipPeriod]) -> Staff | None:

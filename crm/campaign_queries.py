@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet, Sum, TextChoices
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campaigns.channels import LABELS
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 from contacts.models import HistoryEntry
+from contacts.saying import read
 from crm.access import Viewer, deliveries_of
 
 STEPS = (
@@ -75,8 +75,12 @@ def why_given_back(campaigns: Iterable[Campaign]) -> dict[int, str]:
     entries = HistoryEntry.objects.filter(
         subject_kind="campaign", subject_id__in=since, action__in=_GIVEN_BACK, data__has_key="why"
     )
-    told = entries.values_list("subject_id", "at", "data__why")
-    return {campaign: _(why) for campaign, at, why in told if at == since[campaign]}
+    told = entries.values_list("subject_id", "at", "data")
+    return {
+        campaign: read(data.get("said", data["why"]))
+        for campaign, at, data in told
+        if at == since[campaign]
+    }
 
 
 def _in_order(sizes: dict[str, int]) -> dict[TextChoices, int]:

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from campaigns.enums import BatchState, DeliveryReason
+from campaigns.enums import BatchState, CampaignState, DeliveryReason
 from campaigns.models import Batch, Campaign, ChannelPace
 from campaigns.queries import CampaignProgress, campaign_progress
 
@@ -23,6 +23,14 @@ ERRORS_SHOWN = 5
 """As many different errors are told at most, the most frequent first."""
 
 LATELY = timedelta(seconds=60)
+
+LIVE = (
+    CampaignState.SCHEDULED,
+    CampaignState.PLANNED,
+    CampaignState.SENDING,
+    CampaignState.WAITING,
+)
+"""States in which something still happens by itself."""
 
 _WORST_FIRST = (
     BatchState.UNCLEAR,
@@ -249,14 +257,16 @@ class Watched:
     progress: CampaignProgress
     pace: Pace
     refused: list[tuple[str, int]]
+    rest: ChannelPace | None
 
 
 def watch(campaign: Campaign, *, now: datetime) -> Watched:
-    """Gather progress, pace and what was refused: five queries, however many batches there are."""
+    """Gather progress, pace and what was refused: six queries at most, however many batches there are."""
     return Watched(
         progress=campaign_progress(campaign),
         pace=pace_of(campaign, now=now),
         refused=refused_of(campaign, limit=ERRORS_SHOWN),
+        rest=resting(campaign.channel, now=now) if campaign.state in LIVE else None,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from campaigns.channels import LABELS
+from campaigns.channels import LABELS, REACHING
 from campaigns.models import MessagingRules
 from campaigns.restraint import company_rules
 from contacts.enums import Purpose
@@ -61,8 +61,7 @@ def consent_sheet(customer: Customer) -> ConsentSheet:
             label,
             [_cell(customer, words, rules, channel, purpose) for purpose in Purpose],
         )
-        for channel, label in LABELS.items()
-        if channel != "echo"
+        for channel, label in REACHING.items()
     ]
     entries = ConsentEntry.objects.filter(customer=customer).order_by("-at", "-pk")
     ledger = [

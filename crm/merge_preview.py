@@ -17,7 +17,7 @@ from contacts.models import Coupon, Customer, Follow, Interaction, Merge, Tag
 from crm.access import Viewer
 from crm.customer_queries import orders_about, shown_number
 from crm.queries import COUNT_CAP, capped_count
-from crm.templatetags.liuke import listed, money
+from crm.templatetags.liuke import capped, listed, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,17 @@ class Line:
     gone: str
     result: str
 
+    @property
+    def is_alike(self) -> bool:
+        """Whether both records say the same, and so will the result."""
+        return self.kept == self.gone == self.result
+
 
 _LINES: tuple[tuple[str | Promise, Callable[[Face], str]], ...] = (
     (_("Name"), lambda face: face.name),
     (_("Owner"), lambda face: face.owner or str(_("in the pool"))),
     (_("Store"), lambda face: face.store),
-    (_("Phone"), lambda face: listed(face.phones)),
+    (_("Phone"), lambda face: "\n".join(face.phones)),
     (_("Known in"), lambda face: listed(face.addresses)),
     (_("Connected in chat with"), lambda face: listed(face.guides)),
     (_("Tags"), lambda face: listed(tag.name for tag in face.tags)),
@@ -141,23 +146,20 @@ _LINES: tuple[tuple[str | Promise, Callable[[Face], str]], ...] = (
     (_("City"), lambda face: face.city),
     (_("Note"), lambda face: face.note),
     (_("Spent in all"), lambda face: money(face.spent)),
-    (_("Orders"), lambda face: _counted(face.orders)),
-    (_("Coupons"), lambda face: _counted(face.coupons)),
-    (_("Interactions"), lambda face: _counted(face.talks)),
-    (_("Open tasks"), lambda face: _counted(len(face.tasks))),
+    (_("Orders"), lambda face: capped(face.orders)),
+    (_("Coupons"), lambda face: capped(face.coupons)),
+    (_("Interactions"), lambda face: capped(face.talks)),
+    (_("Open tasks"), lambda face: capped(len(face.tasks))),
     (_("Messages"), lambda face: str(_("wants none")) if face.refuses else ""),
 )
 
 
-def _counted(number: int) -> str:
-    return f"{COUNT_CAP}+" if number > COUNT_CAP else str(number)
-
-
 def preview(gone: Customer, kept: Customer, viewer: Viewer) -> list[Line]:
-    """Set two records beside each other and beside what they will be as one."""
+    """Set two records beside each other and what they will be as one; leave out what neither has."""
     faces = face_of(kept, viewer), face_of(gone, viewer)
     result = joined(faces[1], faces[0])
-    return [Line(label, *(said(face) for face in (*faces, result))) for label, said in _LINES]
+    lines = [Line(label, *(said(face) for face in (*faces, result))) for label, said in _LINES]
+    return [line for line in lines if line.kept or line.gone or line.result]
 
 
 def merges_into(customer: Customer) -> QuerySet[Merge, Any]:

@@ -45,6 +45,14 @@ def plan_campaign(campaign_id: int) -> None:
 
 
 @shared_task
+def announce_handover(handover_id: int) -> None:
+    """Tell the customers of a handover who is there for them now."""
+    from crm.actions.announcing import announce_due
+
+    announce_due(handover_id, now=timezone.now())
+
+
+@shared_task
 def run_series(series_id: int) -> None:
     """Make the campaign of a series whose time has come, or pause it."""
     from crm.actions.series import run_series_due

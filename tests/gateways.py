@@ -2,6 +2,7 @@
 
 import json
 import socketserver
+import ssl
 import threading
 import time
 from collections import Counter
@@ -114,6 +115,10 @@ class MailServer:
     pipelining: bool = True
     reply_to: Callable[[str], str] = lambda _line: ""
     """What to answer to a line instead of the usual; "cut" hangs up."""
+    amid_mail: Callable[[str], str] = lambda _recipient: ""
+    """What to say at once of a mail of which the first line has come; the rest is read in vain."""
+    in_pieces: bool = False
+    """Whether each reply comes in two packets."""
     after_mail: Callable[[str], str] = lambda _recipient: "250 2.0.0 taken"
     wait: float = 0.0
     take: Callable[[str, str], str] | None = None
@@ -129,6 +134,11 @@ class _MailHandler(socketserver.StreamRequestHandler):
     recipient = ""
     server: "_MailFarSide"
 
+    def setup(self) -> None:
+        if self.server.tls:
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
     def handle(self) -> None:
         self.server.mail_server.connections += 1
         self.say("220 mail.test")
@@ -137,12 +147,13 @@ class _MailHandler(socketserver.StreamRequestHandler):
             if said == "cut":
                 return
             self.say(said)
-            if line.upper().startswith("QUIT"):
+            if line.upper().startswith("QUIT") or said.split("\r\n")[-1].startswith("421"):
                 return
 
     def finish(self) -> None:
-        self.server.mail_server.ended += 1
         super().finish()
+        self.request.close()
+        self.server.mail_server.ended += 1
 
     def usual(self, line: str) -> str:
         verb = line[:4].upper()
@@ -165,11 +176,15 @@ class _MailHandler(socketserver.StreamRequestHandler):
 
     def mail(self) -> str:
         server = self.server.mail_server
-        lines = []
+        lines = [self.rfile.readline()]
+        if early := server.amid_mail(self.recipient):
+            self.say(early)
         while (line := self.rfile.readline()) != b".\r\n":
             if not line:
                 return "cut"  # a mail without its end is none
             lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
+        if early:
+            return ""
         if server.take is not None:
             return self.cut_short(server.take(self.recipient, b"".join(lines).decode()))
         time.sleep(server.wait)
@@ -187,7 +202,12 @@ class _MailHandler(socketserver.StreamRequestHandler):
         return said
 
     def say(self, words: str) -> None:
-        self.wfile.write(f"{words}\r\n".encode())
+        reply = f"{words}\r\n".encode() if words else b""
+        if self.server.mail_server.in_pieces:
+            self.wfile.write(reply[:2])
+            time.sleep(0.05)
+            reply = reply[2:]
+        self.wfile.write(reply)
 
 
 class _MailFarSide(socketserver.ThreadingTCPServer):
@@ -195,17 +215,18 @@ class _MailFarSide(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
     mail_server: MailServer
+    tls: ssl.SSLContext | None
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up is nothing to report."""
 
 
 @contextmanager
-def open_mail_server() -> Iterator[MailServer]:
-    """Run a mail server for the length of a test."""
+def open_mail_server(tls: ssl.SSLContext | None = None) -> Iterator[MailServer]:
+    """Run a mail server for the length of a test, encrypted if it has a certificate."""
     server = MailServer()
     far = _MailFarSide(("127.0.0.1", 0), _MailHandler)
-    far.mail_server = server
+    far.mail_server, far.tls = server, tls
     threading.Thread(target=far.serve_forever, args=(0.05,), daemon=True).start()
     server.port = far.server_address[1]
     try:

@@ -16,6 +16,7 @@ from contacts.actions.notices import notify
 from contacts.enums import NoticeKind, StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
+from contacts.saying import english, kept
 
 UNAPPROVED: dict[str, Any] = {
     "approved_by": None,
@@ -98,7 +99,7 @@ def send_back_campaign(campaign: Campaign, *, reason: str, actor: Staff, now: da
 
 
 def give_back_campaign(
-    campaign: Campaign, why: str, *, now: datetime, also: Iterable[Staff] = ()
+    campaign: Campaign, why: RuleBroken, *, now: datetime, also: Iterable[Staff] = ()
 ) -> None:
     """Make a campaign that may not be planned a draft again, and say why.
 
@@ -111,8 +112,14 @@ def give_back_campaign(
             who.add(person.pk)
     with transaction.atomic():
         move(campaign, CampaignState.DRAFT, actor=None, now=now, send_at=None, **UNAPPROVED)
-        record(campaign, "campaign.not_planned", actor=None, at=now, data={"why": why})
+        record(campaign, "campaign.not_planned", actor=None, at=now, data=why_told(why))
         _tell(campaign, sorted(who), "held_back", now=now)
+
+
+def why_told(why: RuleBroken) -> dict[str, Any]:
+    """Return what history says of a refusal: in English, and so that any language can be read."""
+    sentence = kept(why)
+    return {"why": english(sentence), "said": sentence}
 
 
 def tell_maker(campaign: Campaign, what: str, *, now: datetime) -> None:

@@ -3,11 +3,14 @@
 How a claim is held, and what is written down of each outcome: ``campaigns.actions.parts``.
 """
 
+import logging
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 from campaigns.actions import parts
 from campaigns.actions.campaigns import advance_campaign, begin_sending
@@ -25,6 +28,7 @@ from connectors.base import (
     ChannelBusy,
     ChannelRefused,
     ChannelUnclear,
+    Connector,
     Handed,
     Parcel,
 )
@@ -32,6 +36,10 @@ from contacts.doorbell import ring
 from contacts.models import Company, Staff
 from contacts.wecom import READING
 from contacts.words import handover_words
+
+logger = logging.getLogger(__name__)
+
+_NOT_WRITTEN = gettext_noop("The message could not be written; the log says why.")
 
 _CLAIM = """
 UPDATE campaigns_batch SET
@@ -78,7 +86,18 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
         _put_back(batch, "", until=waits_until, now=now)
         return
     skip_those_who_may_not(batch.campaign, [batch.pk], restraint=restraint)
-    parcel = parcel_of(batch)
+    try:
+        parcel = parcel_of(batch)
+    except DatabaseTrouble:
+        raise
+    except Exception:
+        logger.exception("the message of batch %s cannot be written", batch.pk)
+        _give_up(batch, _NOT_WRITTEN, now=now)
+    else:
+        _send_parcel(batch, parcel, connector, now=now)
+
+
+def _send_parcel(batch: Batch, parcel: Parcel, connector: Connector, *, now: datetime) -> None:
     if not parcel.addresses:
         _write_handed(batch, Handed(reference=""), now=now)
         return

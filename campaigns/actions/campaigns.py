@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.translation import gettext as _
 
 from campaigns.actions.approvals import UNAPPROVED, ask_for_approval, give_back_campaign
 from campaigns.actions.moves import move as _move
@@ -24,7 +23,9 @@ from campaigns.enums import (
     DeliveryReason,
     DeliveryState,
 )
+from campaigns.experiments import check_winner_is_told
 from campaigns.models import Batch, Campaign, Content, Delivery, Experiment, Segment, Variant
+from campaigns.queries import states_of
 from campaigns.tasks import check_campaign, send_batches
 from campaigns.tracking.links import register_links
 from campaigns.tracking.tallies import begin_counting
@@ -33,6 +34,7 @@ from contacts.doorbell import ring
 from contacts.enums import Purpose
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
+from contacts.saying import gettext as _
 
 LATEST_START = timedelta(days=366)
 PUMPS = 3
@@ -112,9 +114,10 @@ def schedule_campaign(
         raise RuleBroken(_("Choose a time within the next year."))
     if campaign.state != CampaignState.DRAFT:
         raise MovedOn(_("This campaign is no draft any more."))
+    check_winner_is_told(campaign)
     times: dict[str, Any] = {"send_at": max(send_at, now), "scheduled_by": actor}
     times |= _on_the_wall(wall)
-    to_ask_about = recipients_to_ask_about(campaign)
+    to_ask_about = recipients_to_ask_about(campaign, send_at=times["send_at"])
     if to_ask_about is not None:
         ask_for_approval(campaign, to_ask_about, actor=actor, now=now, **times)
         return
@@ -215,13 +218,13 @@ def _plan(campaign_id: int, *, now: datetime, check: Callable[[Campaign], None])
             check(campaign)
         except RuleBroken as error:
             _hold_unmoved(campaign)
-            give_back_campaign(campaign, str(error), also=approvers(), now=now)
+            give_back_campaign(campaign, error, also=approvers(), now=now)
             return True
         try:
             total, skipped = _freeze(campaign, now=now)
         except RuleBroken as error:
             _hold_unmoved(campaign)
-            give_back_campaign(campaign, str(error), now=now)
+            give_back_campaign(campaign, error, now=now)
             return True
         except _NotApproved as error:
             _hold_unmoved(campaign)
@@ -375,7 +378,8 @@ def advance_campaign(campaign_id: int, *, now: datetime) -> None:
             if campaign.state == CampaignState.SENDING:
                 _move(campaign, CampaignState.WAITING, actor=None, now=now)
         else:
-            _move(campaign, CampaignState.DONE, actor=None, now=now, closed_at=now)
+            said = {"states": {state.value: n for state, n in states_of(campaign).items()}}
+            _move(campaign, CampaignState.DONE, actor=None, now=now, said=said, closed_at=now)
     except MovedOn:
         return  # another worker has just walked the same arrow
 

@@ -12,12 +12,11 @@ from campaigns.actions.approvals import tell_maker
 from campaigns.actions.campaigns import PUMPS, begin_sending
 from campaigns.actions.changes import open_for_change
 from campaigns.actions.wordings import Wording, check_words
-from campaigns.channels import told_by
 from campaigns.enums import BatchState, CampaignState, WinnerRule
-from campaigns.experiments import standing_of
+from campaigns.experiments import standing_of, why_not_told
 from campaigns.html import clean_html
 from campaigns.models import Batch, Campaign, Content, Experiment, Variant
-from campaigns.models.experiments import LETTERS, MOST_VARIANTS
+from campaigns.models.experiments import LETTERS, MOST_CONTROL, MOST_VARIANTS
 from campaigns.tasks import send_batches
 from contacts.actions.history import record
 from contacts.doorbell import ring
@@ -31,7 +30,6 @@ UNDER_WAY = (
     CampaignState.PAUSED,
 )
 LONGEST_TEST = 720
-MOST_CONTROL = 50
 WHOLE = 100
 
 
@@ -102,12 +100,6 @@ def set_experiment(
             )
             for number, words in enumerate(trial.variants)
         )
-
-
-def is_told(rule: str, channel: str) -> bool:
-    """Whether a channel tells who did what this rule counts."""
-    stage = {WinnerRule.READ.value: "read", WinnerRule.CLICK.value: "clicked"}.get(rule)
-    return stage is None or stage in told_by(channel)
 
 
 def choose_winner(campaign: Campaign, number: int, *, actor: Staff, now: datetime) -> None:
@@ -208,5 +200,5 @@ def _check_winner_rule(campaign: Campaign, trial: Trial) -> None:
         return
     if not 1 <= (trial.winner_after_hours or 0) <= LONGEST_TEST:
         raise RuleBroken(_("A test lasts between 1 and %(n)s hours.") % {"n": LONGEST_TEST})
-    if not is_told(trial.winner_rule, campaign.channel):
-        raise RuleBroken(_("This channel does not tell who has read or clicked."))
+    if why := why_not_told(trial.winner_rule, campaign.channel):
+        raise RuleBroken(why)

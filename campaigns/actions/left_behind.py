@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import connection
 from django.utils.translation import gettext_noop
 
-from campaigns.actions.letter_lease import LOOK_EVERY
+from campaigns.actions.letter_lease import LOOK_EVERY, wait_after
 from campaigns.actions.stopping import stop_waiting
 from campaigns.channels import direct_connector
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
@@ -29,7 +29,8 @@ ORDER BY id FOR SHARE
 def take_over_letters(batches: list[int], channel: str, *, now: datetime) -> None:
     """Let batches of a worker that died go on. Call it in the transaction that has locked them.
 
-    The letters that the worker may have sent are unclear. Where the channel honours our keys all
+    They go at once the first time, and wait longer each time that not one of their letters was
+    settled in between. The letters that the worker may have sent are unclear. Where the channel honours our keys all
     of them go again, and nothing is lost by that; elsewhere only those go that were not drawn.
     With a cancelled campaign nothing goes.
     """
@@ -39,9 +40,14 @@ def take_over_letters(batches: list[int], channel: str, *, now: datetime) -> Non
         cursor.execute(_LEFT_BEHIND, {"batches": batches, "all": is_keyed})
     rows = Batch.objects.filter(pk__in=batches)
     to_go = [DeliveryState.QUEUED, DeliveryState.UNCLEAR] if is_keyed else [DeliveryState.QUEUED]
-    with_rest = set(rows.filter(deliveries__state__in=to_go).values_list("pk", flat=True))
+    with_rest = dict(rows.filter(deliveries__state__in=to_go).values_list("pk", "attempts"))
     free = {"lease_token": None, "lease_until": None, "drawn": 0}
-    rows.filter(pk__in=with_rest).update(state=BatchState.WAITING, next_attempt_at=None, **free)
+    for attempts in set(with_rest.values()):
+        rows.filter(pk__in=with_rest, attempts=attempts).update(
+            state=BatchState.WAITING,
+            next_attempt_at=now + wait_after(attempts) if attempts > 1 else None,
+            **free,
+        )
     looks = now + LOOK_EVERY if recovery is Recovery.ASKABLE else None
     why = gettext_noop("The worker stopped before it could write down what happened.")
     rows.exclude(pk__in=with_rest).update(

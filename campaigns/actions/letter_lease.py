@@ -29,8 +29,9 @@ LEASE = timedelta(seconds=10)
 """Renewed while letters are drawn. Where keys are honoured it may run out during a call: whoever
 takes over sends the same keys."""
 
-LONG_LEASE = timedelta(seconds=120)
-"""For channels where a letter may be under way for a minute and more."""
+LONG_LEASE = timedelta(seconds=150)
+"""For channels where a letter may be under way for minutes: a mail server has one to answer to the
+mail before it, and one to answer to its own."""
 
 AT_A_TIME = 10
 SMALL_AT_A_TIME = 5
@@ -41,6 +42,12 @@ AHEAD = 60
 more than answers are written down at once, so that one commit does for both."""
 
 MOST_ATTEMPTS = 30
+"""Attempts in a row by which not one letter of a batch was settled, whether the channel was busy or
+the worker died; the waits between them add up to hours."""
+
+OFTEN = 3
+"""After so many of them a batch is claimed alone, so that it drags no others along."""
+
 LONGEST_WAIT = 600.0
 LOOK_EVERY = timedelta(minutes=2)
 
@@ -49,6 +56,7 @@ _FATES = {
     Outcome.REFUSED: DeliveryState.FAILED.value,
     Outcome.UNCLEAR: DeliveryState.UNCLEAR.value,
 }
+_SETTLED = {Outcome.TAKEN, Outcome.REFUSED}
 
 
 @dataclass(slots=True)
@@ -75,8 +83,12 @@ class Claimed:
             return self.not_before
         if not self.wait:
             return None
-        growing = 0.5 * 1.7 ** min(self.attempts, 20)
-        return now + timedelta(seconds=min(LONGEST_WAIT, max(self.wait, growing)))
+        return now + max(timedelta(seconds=min(LONGEST_WAIT, self.wait)), wait_after(self.attempts))
+
+
+def wait_after(attempts: int) -> timedelta:
+    """Return how long a batch waits after so many attempts in vain."""
+    return timedelta(seconds=min(LONGEST_WAIT, 0.5 * 1.7 ** min(attempts, 20)))
 
 
 @dataclass(slots=True)
@@ -103,6 +115,7 @@ class Lease:
             "now": now,
             "campaign": self.campaign.pk,
             "most": AT_A_TIME if self.is_keyed else SMALL_AT_A_TIME,
+            "often": OFTEN,
         }
         with self._transaction() as cursor:
             cursor.execute(statements.CLAIM, values)
@@ -167,7 +180,8 @@ class Lease:
     ) -> None:
         """Write answers down: batch, customer, and what the channel said; of batches still held.
 
-        Of the batches in hand, ``claimed``, those under way are marked as drawn on the way.
+        A batch of which a letter is settled was not tried in vain: its attempts count anew. Of the
+        batches in hand, ``claimed``, those under way are marked as drawn on the way.
         """
         marks = self._marks(claimed)
         with self._transaction() as cursor:
@@ -192,6 +206,11 @@ class Lease:
             }
             cursor.execute(statements.NO_LOOPS)
             cursor.execute(statements.WRITE, values)
+            advanced = _advanced(told, claimed, ours)
+            if advanced:
+                cursor.execute(statements.ADVANCED, {**held, "advanced": advanced})
+        for batch in advanced:
+            claimed[batch].attempts = 1
         for batch in ours & marks.keys():
             claimed[batch].drawn = marks[batch]
         dead = [customer for _batch, customer, answer in told if answer.is_address]
@@ -261,6 +280,17 @@ class Lease:
                 Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
                     state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
                 )
+
+
+def _advanced(
+    told: Collection[tuple[int, int, Answer]], claimed: Mapping[int, Claimed], ours: Collection[int]
+) -> list[int]:
+    """Return the batches of which a letter is settled after attempts in vain: seldom any."""
+    tried = {pk for pk in ours if pk in claimed and claimed[pk].attempts > 1}
+    if not tried:
+        return []
+    settled = {batch for batch, _customer, answer in told if answer.outcome in _SETTLED}
+    return sorted(tried & settled)
 
 
 def _array(texts: Iterable[str]) -> str:

@@ -1,11 +1,11 @@
 """The statements of the delivery engine of letters, each guarded by the lease; see ``letters``."""
 
+# A batch that has often been tried in vain is taken alone: whatever it does to workers, it does not
+# do it to others.
 CLAIM = """
-UPDATE campaigns_batch SET
-    state = 'sending', lease_token = %(token)s, lease_until = %(until)s, claimed_at = %(now)s,
-    attempts = attempts + 1, looks = 0, drawn = 0, error = ''
-WHERE id IN (
-    SELECT batch.id FROM campaigns_batch AS batch
+WITH picked AS MATERIALIZED (
+    SELECT batch.id, batch.attempts >= %(often)s AS is_troubled
+    FROM campaigns_batch AS batch
     JOIN campaigns_campaign AS campaign ON campaign.id = batch.campaign_id
     WHERE batch.campaign_id = %(campaign)s AND batch.state = 'waiting'
       AND campaign.state IN ('planned', 'sending', 'waiting')
@@ -14,6 +14,15 @@ WHERE id IN (
     ORDER BY batch.id
     FOR UPDATE OF batch SKIP LOCKED
     LIMIT %(most)s
+), first AS (
+    SELECT id, is_troubled FROM picked ORDER BY id LIMIT 1
+)
+UPDATE campaigns_batch SET
+    state = 'sending', lease_token = %(token)s, lease_until = %(until)s, claimed_at = %(now)s,
+    attempts = attempts + 1, looks = 0, drawn = 0, error = ''
+WHERE id IN (
+    SELECT picked.id FROM picked, first
+    WHERE picked.id = first.id OR NOT first.is_troubled AND NOT picked.is_troubled
 )
 RETURNING id
 """
@@ -36,6 +45,11 @@ MARK = """
 UPDATE campaigns_batch AS batch SET drawn = marks.drawn
 FROM unnest(%(marked)s::bigint[], %(drawn)s::int[]) AS marks (id, drawn)
 WHERE batch.id = marks.id AND batch.state = 'sending' AND batch.lease_token = %(token)s
+"""
+
+ADVANCED = """
+UPDATE campaigns_batch SET attempts = 1
+WHERE id = ANY(%(advanced)s) AND state = 'sending' AND lease_token = %(token)s
 """
 
 OURS = """

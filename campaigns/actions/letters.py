@@ -7,6 +7,7 @@ again under the same keys; elsewhere each letter that may have gone out becomes 
 asked about or shown to a person, never sent again blindly (docs/campaigns.md).
 """
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
+from traceback import walk_tb
 
 from django.utils import timezone
 
@@ -24,6 +26,7 @@ from campaigns.eligibility import who_refused
 from campaigns.letters import Writer
 from campaigns.models import Campaign
 from campaigns.pace import Rate, is_resting, let_rest, went_through
+from campaigns.recipients import Recipient
 from connectors.base import Answer, DirectConnector, Letter, Outcome
 
 TURN = timedelta(seconds=10)
@@ -44,6 +47,11 @@ crash makes those that are not written down unclear."""
 
 MOST_TROUBLE = 10
 """So many calls in a row that the channel would not take make it rest."""
+
+MOST_SPOILT = 10
+"""When more letters of one turn break the connector, it is the connector that is broken."""
+
+logger = logging.getLogger(__name__)
 
 
 def pump_letters(campaign: Campaign, *, turn: timedelta = TURN) -> bool:
@@ -97,7 +105,7 @@ class Turn:
     ran_out_of_time: bool = False
     _lease: Lease = field(init=False)
     _claimed: dict[int, Claimed] = field(default_factory=dict)
-    _batch_of: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _drawn: dict[str, tuple[int, Recipient]] = field(default_factory=dict)
     _told: list[tuple[int, int, Answer]] = field(default_factory=list)
     _told_at: float = 0.0
     _looked_at: float = 0.0
@@ -105,43 +113,84 @@ class Turn:
     _stopped: bool = False
     _trouble: int = 0
     _any_taken: bool = False
+    _breaks: int = 0
+    _spoilt: dict[str, Exception] = field(default_factory=dict)
     _rested: bool = False
+    _writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:
         self._lease = Lease(self.campaign, self.connector.abilities.recovery)
+        self._writer = Writer(self.campaign)
+        self._lease.coupons = self._writer.names_coupons
 
     def run(self) -> None:
         """Send until nothing is left, the turn is over, or the campaign may not go on.
 
-        An error on the way gives nothing back: letters are under way of which nobody will hear, so
-        the leases run out, and ``take_over_letters`` knows what that means.
+        A letter that breaks the connector fails alone. Any other error gives nothing back: letters
+        are under way of which nobody will hear, so the leases run out, and ``take_over_letters``
+        knows what that means.
         """
         self._told_at = time.monotonic()
-        answers = self.connector.send(self._letters())
-        try:
-            for answer in answers:
-                self._hear(answer)
-        finally:
-            if isinstance(answers, Generator):
-                answers.close()
+        while broken := self._exchange(self._letters()):
+            self._single_out(broken)
+        self._fail_the_spoilt()
         self._write()
         self._give_back()
         if self._any_taken and not self._rested:
             went_through(self.campaign.channel)
 
+    def _exchange(self, letters: Iterator[Letter | None]) -> Exception | None:
+        """Hand letters over and hear of them; return what broke the connector, if anything did."""
+        answers = self.connector.send(letters)
+        try:
+            for answer in answers:
+                self._hear(answer)
+        except Exception as error:
+            if _is_ours(error):
+                raise
+            return error
+        finally:
+            if isinstance(answers, Generator):
+                answers.close()
+        return None
+
+    def _single_out(self, broken: Exception) -> None:
+        """Send the letters under way one by one, under the same keys: whichever breaks it is spoilt.
+
+        Raises ``broken`` where keys are not honoured, or when it is hardly the letters that do it.
+        """
+        self._breaks += 1
+        if not self._lease.is_keyed or self._breaks > MOST_SPOILT:
+            raise broken
+        for key, (batch_id, person) in list(self._drawn.items()):
+            if self._must_stop():
+                return
+            if key in self._spoilt:
+                continue
+            letter = self._writer.letter(person, self._claimed[batch_id].variant)
+            letter.may_go = self._may_still_go
+            if again := self._exchange(iter([letter])):
+                self._spoilt[key] = again
+        if len(self._spoilt) > MOST_SPOILT:
+            raise broken
+
+    def _fail_the_spoilt(self) -> None:
+        """Write off letters that break the connector; raises if it takes no other ones either."""
+        for key, error in self._spoilt.items():
+            if not self._any_taken:
+                raise error
+            logger.error("the letter %s breaks the connector", key, exc_info=error)
+            self._hear(Answer(key, Outcome.REFUSED))
+
     # --- drawing ----------------------------------------------------------------------------
 
     def _letters(self) -> Iterator[Letter | None]:
-        writer = Writer(self.campaign)
-        self._lease.coupons = writer.names_coupons
         rate = Rate.of(self.campaign.channel)
-        while not self._must_stop() and self._claim():
+        while not self._must_stop() and (self._has_left() or self._claim()):
             for batch_id, claimed in list(self._claimed.items()):
-                yield from self._draw(batch_id, claimed, writer, rate)
+                yield from self._draw(batch_id, claimed, rate)
 
-    def _draw(
-        self, batch_id: int, claimed: Claimed, writer: Writer, rate: Rate
-    ) -> Iterator[Letter | None]:
+    def _draw(self, batch_id: int, claimed: Claimed, rate: Rate) -> Iterator[Letter | None]:
         while claimed.left and not self._must_stop():
             if not rate.take():
                 yield None
@@ -151,11 +200,21 @@ class Turn:
                 self._stopped = True
                 return
             claimed.left.pop()
+            try:
+                letter = self._writer.letter(person, claimed.variant)
+            except Exception:
+                key = f"{self.campaign.pk}-{person.customer_id}"
+                logger.exception("the letter %s cannot be written", key)
+                self._told.append((batch_id, person.customer_id, Answer(key, Outcome.REFUSED)))
+                continue
             claimed.open += 1
-            letter = writer.letter(person, claimed.variant)
             letter.may_go = self._may_still_go
-            self._batch_of[letter.key] = (batch_id, person.customer_id)
+            self._drawn[letter.key] = (batch_id, person)
             yield letter
+
+    def _has_left(self) -> bool:
+        """Whether batches in hand are still to be drawn: a letter has broken the connector."""
+        return any(one.left for one in self._claimed.values())
 
     def _claim(self) -> bool:
         """Take the next batches; whether there were any."""
@@ -199,21 +258,21 @@ class Turn:
 
     def _may_still_go(self, key: str) -> bool:
         """Whether a letter that was drawn may leave now, after the far side has kept it waiting."""
-        found = self._batch_of.get(key)
+        found = self._drawn.get(key)
         if found is None or self._judged_at is None:
             return False
         if not self._lease.renew(self._claimed, now=timezone.now()):
             return False
         since = self._judged_at - SLOWEST_REFUSAL
-        return not who_refused(self.campaign, [found[1]], since=since)
+        return not who_refused(self.campaign, [found[1].customer_id], since=since)
 
     # --- hearing ----------------------------------------------------------------------------
 
     def _hear(self, answer: Answer) -> None:
-        found = self._batch_of.pop(answer.key, None)
+        found = self._drawn.pop(answer.key, None)
         if found is None:
             return
-        batch_id, customer_id = found
+        batch_id, person = found
         claimed = self._claimed[batch_id]
         claimed.open -= 1
         if answer.outcome is Outcome.BUSY:
@@ -226,7 +285,7 @@ class Turn:
             else:
                 self._trouble = 0
             self._any_taken = self._any_taken or answer.outcome is Outcome.TAKEN
-            self._told.append((batch_id, customer_id, answer))
+            self._told.append((batch_id, person.customer_id, answer))
         clock = time.monotonic()
         small = not self._lease.is_keyed
         full = len(self._told) >= (SMALL_GROUP if small else GROUP)
@@ -271,3 +330,11 @@ class Turn:
             [pk for pk, one in self._claimed.items() if self._rested or (one.left and not one.wait)]
         )
         self._settle(list(self._claimed))
+
+
+_OURS = frozenset({Turn._hear.__code__, Turn._letters.__code__, Turn._may_still_go.__code__})
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it happened while a letter was drawn or its answer kept, not in the connector."""
+    return any(frame.f_code in _OURS for frame, _line in walk_tb(error.__traceback__))

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from campaigns.enums import CAMPAIGN_MOVES, CampaignState
 from campaigns.models import Campaign
 from contacts.actions.history import record
 from contacts.errors import MovedOn
 from contacts.models import Staff
+from contacts.saying import gettext as _
 
 TRIES = 3
 

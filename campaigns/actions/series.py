@@ -6,19 +6,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
-from campaigns.actions.campaigns import create_campaign, schedule_campaign
+from campaigns.actions.approvals import why_told
+from campaigns.actions.campaigns import Tracking, create_campaign, schedule_campaign
+from campaigns.actions.experiments import Trial, set_experiment
 from campaigns.actions.wordings import Wording, check_sendable
 from campaigns.approval import approvers
 from campaigns.calendar import check_series_rule, local_day, next_run, zone_named
 from campaigns.enums import RunState, SeriesState
 from campaigns.models import Series, SeriesRun
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS
+from campaigns.models.experiments import MOST_CONTROL
+from campaigns.models.series import LONGEST_SENDING
 from contacts.actions.history import record
 from contacts.actions.notices import notify
 from contacts.enums import NoticeKind, Purpose, StaffState
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Staff
+from contacts.saying import gettext as _
+from contacts.saying import kept_text
 
 LATEST = timedelta(hours=6)
 """A run that is later than this does not start any more; it is written down as missed."""
@@ -27,10 +33,12 @@ YEARS = range(2000, 2200)
 """Days in which a series may run; at the edges of the calendar time zones do not exist."""
 
 MOST_MISSED = 400
+LONGEST_WHY = 300
 CHANGEABLE = frozenset(
     {
         "name", "content", "segment", "channel", "purpose", "subject", "html", "kind", "rule",
-        "zone", "at_time", "starts_on", "until",
+        "zone", "at_time", "starts_on", "until", "skip_if_in_another", "track_clicks",
+        "track_opens", "conversion_days", "send_for_hours", "control_share",
     }
 )  # fmt: skip
 _TOLD = sorted(CHANGEABLE)
@@ -140,7 +148,7 @@ def run_series(
         try:
             check(series)
         except RuleBroken as error:
-            return _pause_unfit(series, series.next_run_at, str(error), now=now)
+            return _pause_unfit(series, series.next_run_at, error, now=now)
         due, upcoming = _due(series, now)
         newest = due.pop()
         SeriesRun.objects.bulk_create(
@@ -183,9 +191,15 @@ def _start(series: Series, run_at: datetime, *, now: datetime) -> SeriesRun:
                 channel=series.channel,
                 purpose=series.purpose,
                 wording=Wording(subject=series.subject, html=series.html),
+                send_until=_end_of_sending(series, now),
+                skip_if_in_another=series.skip_if_in_another,
+                tracking=Tracking(series.track_clicks, series.track_opens, series.conversion_days),
                 actor=series.created_by,
                 now=now,
             )
+            if series.control_share:
+                trial = Trial(control_share=series.control_share)
+                set_experiment(campaign, trial, actor=series.created_by, now=now)
             run = SeriesRun.objects.create(
                 series=series,
                 campaign=campaign,
@@ -198,11 +212,15 @@ def _start(series: Series, run_at: datetime, *, now: datetime) -> SeriesRun:
             record(series, "series.run", actor=None, at=now, data=data)
     except RuleBroken as error:
         makers = [series.created_by_id] if series.created_by_id else []
-        return _refuse(series, run_at, str(error), tell=makers, now=now)
+        return _refuse(series, run_at, error, tell=makers, now=now)
     return run
 
 
-def _pause_unfit(series: Series, run_at: datetime, why: str, *, now: datetime) -> SeriesRun:
+def _end_of_sending(series: Series, now: datetime) -> datetime | None:
+    return now + timedelta(hours=series.send_for_hours) if series.send_for_hours else None
+
+
+def _pause_unfit(series: Series, run_at: datetime, why: RuleBroken, *, now: datetime) -> SeriesRun:
     pause_series(series, actor=None, now=now)
     who = [*approvers().values_list("pk", flat=True)]
     if series.created_by and series.created_by.state != StaffState.DEPARTED:
@@ -213,13 +231,13 @@ def _pause_unfit(series: Series, run_at: datetime, why: str, *, now: datetime) -
 def _refuse(
     series: Series,
     run_at: datetime,
-    why: str,
+    why: RuleBroken,
     *,
     tell: Iterable[int],
     now: datetime,
     what: str = "series",
 ) -> SeriesRun:
-    record(series, "series.not_run", actor=None, at=now, data={"why": why})
+    record(series, "series.not_run", actor=None, at=now, data=why_told(why))
     notify(
         tell,
         NoticeKind.CAMPAIGN,
@@ -228,7 +246,11 @@ def _refuse(
         data={"what": what, "series": series.pk, "name": series.name},
     )
     return SeriesRun.objects.create(
-        series=series, run_at=run_at, state=RunState.REFUSED, why=why[:300], created_at=now
+        series=series,
+        run_at=run_at,
+        state=RunState.REFUSED,
+        why=kept_text(why, longest=LONGEST_WHY),
+        created_at=now,
     )
 
 
@@ -274,5 +296,16 @@ def _check(series: Series) -> None:
         raise RuleBroken(_("This day is out of range."))
     if series.until and series.until < series.starts_on:
         raise RuleBroken(_("A series ends after it begins."))
+    if not 0 <= series.conversion_days <= MOST_CONVERSION_DAYS:
+        raise RuleBroken(
+            _("Count orders within at most %(most)s days.") % {"most": MOST_CONVERSION_DAYS}
+        )
+    if series.send_for_hours is not None and not 1 <= series.send_for_hours <= LONGEST_SENDING:
+        raise RuleBroken(
+            _("A run is sent within 1 to %(most)s hours, or however long it takes.")
+            % {"most": LONGEST_SENDING}
+        )
+    if not 0 <= series.control_share <= MOST_CONTROL:
+        raise RuleBroken(_("A control group takes at most half of the recipients."))
     wording = Wording(subject=series.subject, html=series.html)
     check_sendable(series.content, series.segment, series.channel, wording)

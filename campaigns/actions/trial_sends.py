@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from campaigns.channels import direct_connector, is_direct
+from campaigns.channels import address_kinds, direct_connector, is_direct
 from campaigns.previews import Preview
 from connectors.base import Letter, Outcome
 from connectors.wecom.api.app_messages import MAX_TEXT_BYTES, send_app_message, text_message
 from connectors.wecom.errors import WeComError
 from contacts.actions.history import record
+from contacts.enums import IdentityKind
 from contacts.errors import RuleBroken
 from contacts.models import HistoryEntry, Staff
 from contacts.wecom import wecom
@@ -45,8 +46,13 @@ def send_trial(preview: Preview, *, channel: str, to: Staff, now: datetime) -> s
 
 
 def _address(to: Staff, channel: str) -> str:
-    addresses = {"wecom": to.wecom_userid, "email": to.email, "sms": to.phone}
-    address = addresses.get(channel, f"staff-{to.pk}")
+    own: dict[str, str] = {IdentityKind.EMAIL: to.email, IdentityKind.PHONE: to.phone}
+    if not is_direct(channel):
+        address = to.wecom_userid
+    elif kinds := address_kinds(channel):
+        address = next((own[kind] for kind in kinds if own.get(kind)), "")
+    else:
+        address = f"staff-{to.pk}"
     if not address:
         raise RuleBroken(
             _("You have no address of your own in this channel. An administrator can add it.")

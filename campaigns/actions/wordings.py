@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
-
 from campaigns.attachments import check_for_channel
 from campaigns.channels import abilities_of, available_channels
 from campaigns.html import clean_html
@@ -11,6 +9,7 @@ from campaigns.models import Content, Segment
 from campaigns.placeholders import SENDER_PLACEHOLDERS, used_in
 from campaigns.segments import check_rule
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Campaigns, their batches, and one delivery per recipient."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -147,6 +149,15 @@ class Campaign(models.Model):
     def words(self) -> str:
         """What is said, or what would be said if the campaign were planned now."""
         return self.content.text if self.content and self.planned_at is None else self.text
+
+    @property
+    def enclosed(self) -> list[dict[str, Any]]:
+        """What goes with the words, or would if the campaign were planned now."""
+        kept: Campaign | Content = self
+        if self.content and self.planned_at is None:
+            kept = self.content
+        found: list[dict[str, Any]] = kept.attachments
+        return found
 
 
 class Batch(models.Model):

@@ -8,6 +8,9 @@ from campaigns.models.campaigns import Campaign
 from contacts.models import Staff
 
 MOST_VARIANTS = 4
+MOST_CONTROL = 50
+"""Per cent of the recipients."""
+
 LETTERS = "ABCD"
 
 
@@ -50,7 +53,7 @@ class Experiment(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(control_share__lte=50), name="experiment_control_at_most_half"
+                condition=Q(control_share__lte=MOST_CONTROL), name="experiment_control_at_most_half"
             ),
             models.CheckConstraint(
                 condition=Q(test_share=None, winner_rule="")

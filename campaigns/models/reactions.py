@@ -33,6 +33,10 @@ class PostReaction(models.Model):
         indexes = [
             # The list of who reacted to a post, and the same by API.
             models.Index(fields=["post", "id"], name="reaction_of_post"),
+            # An erasure: to what somebody reacted.
+            models.Index(
+                fields=["address"], condition=Q(by_staff=False), name="reaction_of_customer"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -5,11 +5,15 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns.enums import RunState, SeriesKind, SeriesState
-from campaigns.models.campaigns import Campaign
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS, Campaign
 from campaigns.models.contents import Content
+from campaigns.models.experiments import MOST_CONTROL
 from campaigns.models.segments import Segment
 from contacts.enums import Purpose
 from contacts.models import Staff
+
+LONGEST_SENDING = 720
+"""Hours, a month: after them nothing of a run is news any more."""
 
 
 class Series(models.Model):
@@ -18,6 +22,9 @@ class Series(models.Model):
     Every run makes an ordinary campaign. A *repeat* reaches its whole segment; a *birthday* or an
     *after purchase* series looks every day for those of its segment whose day it is. What a
     ``rule`` may say is told by ``campaigns.calendar``. ``until`` is the last day.
+
+    The options are passed on to each run's campaign: what has not gone out ``send_for_hours`` after
+    the run began is missed, and a control group of ``control_share`` per cent gets nothing.
     """
 
     content = models.ForeignKey(Content, on_delete=models.PROTECT, related_name="series")
@@ -37,6 +44,15 @@ class Series(models.Model):
     at_time = models.TimeField()
     starts_on = models.DateField()
     until = models.DateField(null=True, blank=True)
+
+    skip_if_in_another = models.BooleanField(default=False, db_default=False)
+    track_clicks = models.BooleanField(default=True, db_default=True)
+    track_opens = models.BooleanField(default=True, db_default=True)
+    conversion_days = models.PositiveSmallIntegerField(
+        default=USUAL_CONVERSION_DAYS, db_default=USUAL_CONVERSION_DAYS
+    )
+    send_for_hours = models.PositiveSmallIntegerField(null=True, blank=True)
+    control_share = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     state = models.CharField(max_length=8, choices=SeriesState.choices, default=SeriesState.ACTIVE)
     state_at = models.DateTimeField()
@@ -60,6 +76,18 @@ class Series(models.Model):
                 condition=Q(state="active", next_run_at__isnull=False)
                 | Q(state__in=["paused", "ended"], next_run_at=None),
                 name="series_active_has_next_run",
+            ),
+            models.CheckConstraint(
+                condition=Q(conversion_days__lte=MOST_CONVERSION_DAYS),
+                name="series_conversion_within_90_days",
+            ),
+            models.CheckConstraint(
+                condition=Q(send_for_hours=None)
+                | Q(send_for_hours__gte=1, send_for_hours__lte=LONGEST_SENDING),
+                name="series_sends_for_a_month_at_most",
+            ),
+            models.CheckConstraint(
+                condition=Q(control_share__lte=MOST_CONTROL), name="series_control_at_most_half"
             ),
         ]
 

@@ -18,7 +18,7 @@ from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.channels import LABELS
+from campaigns.channels import REACHING
 from campaigns.enums import DeliveryState, EngagementKind
 from campaigns.models import Delivery, Engagement, Segment, SegmentMember
 from campaigns.segments import values
@@ -157,8 +157,7 @@ def _unsaid(pair: str, now: datetime) -> Q:
 
 CONSENTS = tuple(
     (f"{channel}:{purpose}", format_lazy("{} · {}", label, purpose.label))
-    for channel, label in LABELS.items()
-    if channel != "echo"
+    for channel, label in REACHING.items()
     for purpose in Purpose
 )
 

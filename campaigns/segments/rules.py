@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campaigns.segments.fields import OPERATORS, segments_named
 from campaigns.segments.values import ids
 from contacts.errors import RuleBroken
 from contacts.models import Customer
+from contacts.saying import gettext as _
 
 MOST_CONDITIONS = 100
 DEEPEST = 5

@@ -6,9 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 
 MOST_VALUES = 200
 MOST_DAYS = 3650

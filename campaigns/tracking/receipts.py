@@ -9,15 +9,12 @@ from typing import Any
 
 from django.db import connection
 
+from campaigns.channels import address_kinds
 from campaigns.enums import DeliveryReason, DeliveryState, EngagementKind
 from campaigns.tracking.moves import Pair, move_up
 from campaigns.tracking.replies import Reply, note_complaint, note_reply, note_stop
 from connectors.base import Receipt, ReceiptKind
 from contacts.actions.consent import mark_addresses_dead
-from contacts.enums import IdentityKind
-
-ADDRESS_KINDS = {"email": IdentityKind.EMAIL, "sms": IdentityKind.PHONE}
-"""What an address is in the channels that tell something afterwards."""
 
 _REFUSALS = {ReceiptKind.COMPLAINED: note_complaint, ReceiptKind.UNSUBSCRIBED: note_stop}
 
@@ -32,7 +29,7 @@ FROM unnest(%(places)s::int[], %(campaigns)s::bigint[], %(customers)s::bigint[],
      AS told (place, campaign_id, customer_id, reference, address)
 LEFT JOIN LATERAL (
     SELECT customer_id FROM contacts_identity
-    WHERE kind = %(kind)s AND told.address <> ''
+    WHERE kind = ANY(%(kinds)s) AND told.address <> ''
       AND value IN (told.address, lower(told.address))
     LIMIT 1
 ) AS person ON true
@@ -115,8 +112,9 @@ def _note_failures(
     for kind, reason in failures.items():
         move_up(DeliveryState.FAILED, _pairs(by_kind[kind]), now=now, reason=reason)
     dead = {one.address for _receipt, one in by_kind[ReceiptKind.BOUNCED] if one.address}
-    if dead and channel in ADDRESS_KINDS:
-        mark_addresses_dead(ADDRESS_KINDS[channel], dead, now=now)
+    if dead:
+        for address_kind in address_kinds(channel):
+            mark_addresses_dead(address_kind, dead, now=now)
 
 
 def _note_openings(pairs: list[Pair], *, now: datetime) -> None:
@@ -133,7 +131,7 @@ def _find(channel: str, receipts: Sequence[Receipt], *, now: datetime) -> list[_
     keys = [_KEY.fullmatch(receipt.key) for receipt in receipts]
     values: dict[str, Any] = {
         "channel": channel,
-        "kind": ADDRESS_KINDS.get(channel, ""),
+        "kinds": list(address_kinds(channel)),
         "places": list(range(len(receipts))),
         "campaigns": [int(key[1]) if key else None for key in keys],
         "customers": [int(key[2]) if key else None for key in keys],

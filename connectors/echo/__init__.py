@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from connectors.base import AFTERWARDS, Abilities, Answer, Letter, Outcome, Recovery
+from connectors.channels import Channel
+from connectors.words import gettext_noop
 
 logger = logging.getLogger(__name__)
 
@@ -44,3 +46,12 @@ class EchoConnector:
 
     def close(self) -> None:
         """Nothing is kept."""
+
+
+CHANNEL = Channel(
+    kind="echo",
+    label=gettext_noop("Echo, sends nothing"),
+    needs="LOCAL",
+    connect=lambda _settings: EchoConnector(),
+    reaches_people=False,
+)

@@ -79,6 +79,7 @@ class Line:
         self._mail = b""
         self._before: Letter | None = None  # its mail has left, with the envelope of the next
         self._steps: list[tuple[Step, bytes]] = []
+        self._asked = 0  # of the steps
         self._deadline = 0.0
         self._begun_at = 0.0
         self._after_dot = 0
@@ -97,7 +98,9 @@ class Line:
         """Start on a letter; the connection must be free."""
         self._said = []
         envelope = self._address(letter, mail)
-        self._send(envelope if self.pipelines else self._steps[0][1], REPLY_SECONDS)
+        if not self.pipelines:
+            envelope, self._asked = self._steps[0][1], 1
+        self._send(envelope, REPLY_SECONDS)
 
     @property
     def may_go(self) -> bool:
@@ -134,6 +137,7 @@ class Line:
             (Step.TO, f"RCPT TO:<{letter.address}>\r\n".encode()),
             (Step.DATA, b"DATA\r\n"),
         ]
+        self._asked = len(self._steps)
         self._dirty = True
         self.stage = Stage.ENVELOPE
         envelope = b"".join([words for _step, words in self._steps])
@@ -141,16 +145,16 @@ class Line:
         return envelope
 
     def turn(self) -> None:
-        """Read what has come, write what can be written, and go on as far as that carries."""
-        try:
-            self._flush()
-            if not self._read():
-                self._break("the mail server hung up or does not speak SMTP")
-                return
-        except OSError as error:
-            self._break(f"the connection to the mail server broke ({error.errno or 'TLS'})")
-            return
+        """Read what has come, write what can be written, and go on as far as that carries.
+
+        What the server said before the connection ended counts.
+        """
+        end = self._exchange()
+        if not self._take_lines():
+            end = "the mail server does not speak SMTP"
         self._advance()
+        if end:
+            self._break(end)
 
     def check_time(self) -> None:
         """Give up on a server that has not said anything for too long."""
@@ -175,6 +179,19 @@ class Line:
         with suppress(OSError):  # the next turn meets it again, and says so
             self._flush()
 
+    def _exchange(self) -> str:
+        """Write and read what goes without waiting; returns why the connection is over, if it is."""
+        end = ""
+        try:
+            self._flush()
+        except OSError as error:
+            end = _broken(error)
+        try:
+            hung_up = "" if self._read() else "the mail server hung up"
+        except OSError as error:
+            hung_up = _broken(error)
+        return end or hung_up
+
     def _flush(self) -> None:
         while self._out:
             try:
@@ -184,7 +201,7 @@ class Line:
             self._out = self._out[sent:]
 
     def _read(self) -> bool:
-        """Take in whole replies; returns whether there is still a mail server that gives them."""
+        """Take in what has come; returns whether there is still somebody there."""
         while True:
             try:
                 chunk = self.sock.recv(65536)
@@ -195,9 +212,10 @@ class Line:
             self._in += chunk
             if len(chunk) < 65536 and not isinstance(self.sock, ssl.SSLSocket):
                 break
-        return self._take_lines()
+        return True
 
     def _take_lines(self) -> bool:
+        """Take apart whole replies; returns whether it is a mail server that gives them."""
         *lines, self._in = self._in.split(b"\r\n")
         for line in lines:
             if not line[:3].isdigit():
@@ -223,20 +241,35 @@ class Line:
             self._finish(_after_mail(self._key, self._said[0]))
 
     def _envelope(self) -> None:
-        bad = next((place for place, said in enumerate(self._said) if said.code >= 400), None)
-        waiting = len(self._said) < len(self._steps)
-        if waiting and (self.pipelines or not self._said):
+        bad = next(
+            (place for place, said in enumerate(self._said) if self._is_no(place, said)), None
+        )
+        if len(self._said) < self._asked and not self._is_leaving:
             return
-        if bad is None and waiting:
-            self._send(self._steps[len(self._said)][1], REPLY_SECONDS)
-        elif bad is None:
-            self.stage = Stage.READY
-        else:
-            wants_a_mail = self._said[-1].code == GO_AHEAD
-            answer = self._refused(self._steps[bad][0], self._said[bad])
-            self._finish(answer)
+        if bad is not None:
+            wants_a_mail = any(said.code == GO_AHEAD for said in self._said)
+            self._finish(self._refused(self._step_of(bad), self._said[bad]))
             if wants_a_mail:  # for nobody: hanging up is the one way to give it none
                 self.close(politely=False)
+        elif self._asked < len(self._steps):
+            self._asked += 1
+            self._send(self._steps[self._asked - 1][1], REPLY_SECONDS)
+        else:
+            self.stage = Stage.READY
+
+    def _is_no(self, place: int, said: Said) -> bool:
+        """Whether a reply to the envelope refuses something. Only 354 asks for a mail."""
+        asks = said.code == GO_AHEAD
+        return said.code >= 400 or asks != (self._step_of(place) is Step.DATA)
+
+    def _step_of(self, place: int) -> Step:
+        """Return what a reply answers; after the last step whatever it says is about that one."""
+        return self._steps[min(place, len(self._steps) - 1)][0]
+
+    @property
+    def _is_leaving(self) -> bool:
+        """Whether the server has said goodbye: it answers nothing any more."""
+        return any(said.code == FAREWELL for said in self._said)
 
     def _refused(self, step: Step, said: Said) -> Answer:
         """Say what a refused envelope means: of the recipient, or of everything."""
@@ -276,8 +309,7 @@ class Line:
 
     def _finish(self, answer: Answer) -> None:
         self.stage = Stage.FREE
-        self._out = b""
-        if self._said and self._said[-1].code == FAREWELL:
+        if self._is_leaving or self._out:  # what is left of a mail would begin the next one
             self.close(politely=False)
         self._done(answer)
 
@@ -304,6 +336,10 @@ def _code_in(words: str) -> str:
     """Return the enhanced status code (RFC 3463) alone: the rest may name the address."""
     first = words.split(" ", 1)[0]
     return first if first.replace(".", "").isdigit() else ""
+
+
+def _broken(error: OSError) -> str:
+    return f"the connection to the mail server broke ({error.errno or 'TLS'})"
 
 
 def _is_dead(said: Said) -> bool:

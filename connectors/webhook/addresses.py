@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from connectors.words import gettext_noop
+
 LONGEST = 500
 
 _PORTS = frozenset({80, 443, *range(8000, 10000)})
@@ -31,11 +33,6 @@ _DETOURS = tuple(
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 Lookup = Callable[[str, int], Sequence[str]]
-
-
-def gettext_noop(text: str) -> str:
-    """Mark a text for the catalogues; connectors know no Django."""
-    return text
 
 
 class Forbidden(Exception):

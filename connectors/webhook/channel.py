@@ -140,15 +140,16 @@ def _told(reply: Reply) -> dict[str, Answer]:
     rows = fields_in(reply.body).get("results")
     answers = {}
     for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, dict) or row.get("outcome") not in _OUTCOMES:
+        outcome = str(row.get("outcome")) if isinstance(row, dict) else ""
+        if outcome not in _OUTCOMES:
             continue
         key = str(row.get("key"))
         answers[key] = Answer(
             key,
-            _OUTCOMES[row["outcome"]],
+            _OUTCOMES[outcome],
             reference=as_reference(row.get("id")),
-            why="the far side refused it" if row["outcome"] == "refused" else "",
-            retry_after=REST_SECONDS if row["outcome"] == "busy" else 0.0,
+            why="the far side refused it" if outcome == "refused" else "",
+            retry_after=REST_SECONDS if outcome == "busy" else 0.0,
             is_address=row.get("is_address") is True,
         )
     return answers

@@ -21,10 +21,10 @@ from connectors.webhook.addresses import (
     Lookup,
     Place,
     addresses_of,
-    gettext_noop,
     read_url,
 )
 from connectors.webhook.signing import signed_headers
+from connectors.words import gettext_noop
 
 logger = logging.getLogger(__name__)
 

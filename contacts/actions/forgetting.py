@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Greatest
+from django.db.models import CharField, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat, Greatest
 from django.utils.translation import gettext as _
 
 from contacts.actions.closing import close_if_settled, note_settled
@@ -84,7 +84,8 @@ WHERE customer_id = ANY(%(customers)s)
 """
 
 _CHATS = """
-UPDATE contacts_groupchat SET customers = array_remove(customers, %s) WHERE %s = ANY(customers)
+UPDATE contacts_groupchat SET customers = array_remove(customers, %(address)s)
+WHERE customers @> ARRAY[%(address)s]::varchar[]
 """
 
 
@@ -173,12 +174,12 @@ def forget_words(person: Person) -> None:
     Task.objects.filter(needs_words, **theirs).update(text=BLANK)
     Task.objects.filter(~needs_words, **theirs).update(text="")
     _forget_findings(person)
-    for coupon in Coupon.objects.filter(**theirs):
-        rows = Coupon.objects.filter(pk=coupon.pk)
-        rows.update(code=f"erased-{coupon.pk}", title=BLANK, source="")
+    Coupon.objects.filter(**theirs).update(
+        code=Concat(Value("erased-"), Cast("pk", CharField())), title=BLANK, source=""
+    )
     with connection.cursor() as cursor:
         for address in person.wecom_addresses:
-            cursor.execute(_CHATS, [address, address])
+            cursor.execute(_CHATS, {"address": address})
 
 
 def _forget_findings(person: Person) -> None:

@@ -12,18 +12,18 @@ from django.db.models import Q
 PART = 10_000
 
 LET_GO = """
-UPDATE contacts_callback SET body = '' WHERE id IN (
-    SELECT id FROM contacts_callback WHERE state = 'done' AND body <> '' LIMIT %s
-)
+UPDATE contacts_callback SET body = ''
+WHERE id BETWEEN %s AND %s AND state = 'done' AND body <> ''
 """
 
 
 def let_go(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Empty the bodies of callbacks that are done, some at a time; may be repeated."""
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute(LET_GO, [PART])
-        while cursor.rowcount == PART:
-            cursor.execute(LET_GO, [PART])
+        cursor.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM contacts_callback")
+        first, last = cursor.fetchone()
+        for begin in range(first, last + 1, PART):
+            cursor.execute(LET_GO, [begin, begin + PART - 1])
 
 
 class Migration(migrations.Migration):

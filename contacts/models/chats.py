@@ -1,6 +1,7 @@
 """Group chats with customers, and their change of owner in a handover."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -48,6 +49,8 @@ class GroupChat(models.Model):
             models.Index(
                 fields=["look_at"], condition=Q(look_at__isnull=False), name="chat_to_look_at"
             ),
+            # An erasure: the chats of which somebody is a member.
+            GinIndex(fields=["customers"], name="chat_by_member"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -44,6 +44,12 @@ class Notice(models.Model):
             models.Index(fields=["staff", "-id"], name="notice_of_person"),
             models.Index(fields=["staff"], condition=Q(read_at=None), name="notice_unread"),
             models.Index(fields=["id"], condition=Q(told_at=None), name="notice_untold"),
+            # An erasure: what was told about somebody.
+            models.Index(
+                fields=["customer"],
+                condition=Q(customer__isnull=False),
+                name="notice_about_customer",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["staff", "key"], name="notice_once"),

@@ -39,6 +39,9 @@ class OwnershipPeriod(models.Model):
 
     class Meta:
         indexes = [
+            # The owners of one customer, newest first. The index of the constraint below does not
+            # serve: it is asked by a bigint only, and a number in a query is an integer.
+            models.Index(fields=["customer", "-began_at"], name="ownership_of_customer"),
             # A store's pool, the longest waiting first.
             models.Index(
                 fields=["store", "began_at", "id"],

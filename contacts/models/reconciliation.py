@@ -103,6 +103,8 @@ class Finding(models.Model):
         indexes = [
             # The list of a kind, newest first, and the counts of what is open.
             models.Index(fields=["state", "kind", "-id"], name="finding_by_state"),
+            # An erasure: what was found of somebody whom nobody knew.
+            models.Index(fields=["address"], condition=~Q(address=""), name="finding_by_address"),
         ]
         constraints = [
             models.UniqueConstraint(

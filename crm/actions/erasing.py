@@ -34,6 +34,12 @@ from crm.models import Order, SavedAnswer
 
 logger = logging.getLogger(__name__)
 
+SHORT = 6
+"""Letters; a shorter address stands in much that is about others, so it counts only by itself."""
+
+SHORT_NAME = 2
+"""Letters of a name that no index finds within a text."""
+
 
 def erase_customer(customer: Customer, *, actor: Staff | None, now: datetime) -> None:
     """Take everything that says who the customer was out of every table, and whoever was merged in.
@@ -109,26 +115,42 @@ def _say_so(customers: Collection[int]) -> None:
 
 
 def _words_of(held: Collection[Customer]) -> list[str]:
-    """Return the words under which a saved answer may speak of the person, besides addresses."""
-    return [row.name for row in held if len(row.name) > 1]
+    """Return how a saved answer may speak of the person, besides addresses.
+
+    A short name may be a part of other words, and nothing is found by two letters: it is looked
+    for as a value.
+    """
+    names = [json.dumps(row.name, ensure_ascii=False) for row in held if row.name]
+    return [name[1:-1] if len(name) > SHORT_NAME + len('""') else name for name in names]
 
 
 def _forget_what_was_told(person: Person, *, now: datetime) -> None:
     """Let go of callbacks about the person that still wait, or that nobody could do anything with."""
-    if not person.identities:
-        return
-    named = Q()
-    for row in person.identities:
-        named |= Q(body__contains=row.value)
-    for pk in person.customers:
-        named |= Q(provider__in=PROVIDERS, body__contains=f"-{pk}")
-    waiting = Callback.objects.filter(named).exclude(body="").select_for_update()
+    waiting = Callback.objects.filter(_about(person)).exclude(body="").select_for_update()
     for callback in waiting.order_by("pk"):
         rest = _without(callback, person) if callback.provider in PROVIDERS else ""
+        if rest == callback.body:
+            continue
         changes: dict[str, Any] = {"body": rest, "error": ""}
         if not rest:
             changes |= {"state": CallbackState.DONE, "done_at": callback.done_at or now}
         Callback.objects.filter(pk=callback.pk).update(**changes)
+
+
+def _about(person: Person) -> Q:
+    """Find callbacks that may speak of the person.
+
+    WeCom knows them by an id of its own: a phone or member number in its news is somebody else's.
+    """
+    by_provider = Q(provider__in=PROVIDERS)
+    about = Q(pk=None)
+    for row in person.identities:
+        about |= by_provider & Q(body__icontains=row.value)
+    for pk in person.customers:
+        about |= by_provider & Q(body__contains=f"-{pk}")
+    for address in person.wecom_addresses:
+        about |= ~by_provider & Q(body__contains=address)
+    return about
 
 
 def _without(callback: Callback, person: Person) -> str:
@@ -144,10 +166,17 @@ def _without(callback: Callback, person: Person) -> str:
 
 
 def _forget_answers(person: Person, words: Collection[str]) -> None:
-    """Empty what the API has answered lately about the person; a repeated request gets nothing."""
+    """Empty what the API has answered lately about the person; a repeated request gets nothing.
+
+    Each of these conditions is looked up in the index ``saved_answer_words``.
+    """
     named = Q()
     for pk in person.customers:
         named |= Q(body__regex=rf'"customer":\s*(\{{"id":\s*)?{pk}\M')
-    for word in [*(row.value for row in person.identities), *words]:
-        named |= Q(body__contains=json.dumps(word, ensure_ascii=False)[1:-1])
-    SavedAnswer.objects.filter(named).exclude(status=None).update(body="")
+        named |= Q(body__regex=rf'^\{{"id":\s*{pk},.*"identities":')
+    for row in person.identities:
+        quoted = json.dumps(row.value, ensure_ascii=False)
+        named |= Q(body__contains=quoted if len(row.value) < SHORT else quoted[1:-1])
+    for word in words:
+        named |= Q(body__contains=word)
+    SavedAnswer.objects.filter(named).exclude(body="").update(body="")

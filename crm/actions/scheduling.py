@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from django.utils.translation import gettext as _
-
 from campaigns.actions.approvals import approve_campaign
 from campaigns.actions.campaigns import (
     plan_campaign,
@@ -12,10 +10,12 @@ from campaigns.actions.campaigns import (
     schedule_campaign,
 )
 from campaigns.calendar import WallTime
+from campaigns.enums import CampaignState
 from campaigns.models import Campaign
 from contacts.doorbell import ring
 from contacts.errors import RuleBroken
 from contacts.models import Staff
+from contacts.saying import gettext as _
 from crm import tasks
 from crm.access import Viewer
 from crm.audiences import check_reach, why_not_to_all
@@ -38,19 +38,19 @@ def schedule(
         schedule_by_the_clock(campaign, wall, actor=viewer.staff, now=now)
     else:
         schedule_campaign(campaign, send_at=send_at, actor=viewer.staff, now=now)
-    _ring_if_due(campaign, now)
+    ring_if_due(campaign, now)
 
 
 def approve(campaign: Campaign, *, actor: Staff, now: datetime) -> None:
     """Approve a campaign; if its time has passed, it goes out at once."""
     approve_campaign(campaign, actor=actor, now=now)
-    _ring_if_due(campaign, now)
+    ring_if_due(campaign, now)
 
 
 def resume(campaign: Campaign, *, actor: Staff, now: datetime) -> None:
     """Go on with a paused campaign; one whose time has passed meanwhile begins at once."""
     resume_campaign(campaign, actor=actor, now=now)
-    _ring_if_due(campaign, now)
+    ring_if_due(campaign, now)
 
 
 def plan_due(campaign_id: int, *, now: datetime) -> bool:
@@ -73,6 +73,8 @@ def _check_scheduler(campaign: Campaign) -> None:
         )
 
 
-def _ring_if_due(campaign: Campaign, now: datetime) -> None:
-    if campaign.planned_at is None and campaign.send_at and campaign.send_at <= now:
+def ring_if_due(campaign: Campaign, now: datetime) -> None:
+    """Have a campaign planned at once if it is scheduled and its time has come."""
+    is_scheduled = campaign.state == CampaignState.SCHEDULED and campaign.planned_at is None
+    if is_scheduled and campaign.send_at and campaign.send_at <= now:
         ring(tasks.plan_campaign, campaign.pk)

@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from campaigns.actions.series import resume_series, run_series
 from campaigns.models import Series, SeriesRun
 from contacts.errors import RuleBroken
+from contacts.saying import gettext as _
 from crm.access import Viewer
+from crm.actions.scheduling import ring_if_due
 from crm.audiences import check_segment_reach, why_not_to_all
 
 
@@ -16,9 +17,13 @@ def run_series_due(series_id: int, *, now: datetime) -> SeriesRun | None:
     """Make the campaign of a series whose time has come; returns the run, if there was one.
 
     Roles and stores change. If whoever answers for the series may not send to its customers any
-    more, it is paused, and those who may are told.
+    more, it is paused, and those who may are told. What need not be approved is planned at once.
     """
-    return run_series(series_id, now=now, check=_check_maker)
+    with transaction.atomic():
+        run = run_series(series_id, now=now, check=_check_maker)
+        if run and run.campaign:
+            ring_if_due(run.campaign, now)
+    return run
 
 
 def resume(series: Series, viewer: Viewer, *, now: datetime) -> None:

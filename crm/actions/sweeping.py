@@ -61,7 +61,7 @@ _DUE: list[tuple[Finder, Task]] = [
     (_callbacks, crm_tasks.process_callback),
     (due.welcomes_to_send, campaign_tasks.send_welcome),
     (rules_with_files_due, campaign_tasks.bring_welcome_files),
-    (handovers_to_announce, campaign_tasks.announce_handover),
+    (handovers_to_announce, crm_tasks.announce_handover),
     (due.series_to_run, crm_tasks.run_series),
     (due.campaigns_to_plan, crm_tasks.plan_campaign),
     (due.campaigns_to_send, campaign_tasks.send_batches),

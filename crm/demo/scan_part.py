@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from campaigns.enums import WelcomeState
 from campaigns.models import Welcome
 from connectors.wecom.sandbox.client import Json, SandboxControl
-from contacts.enums import Gender, IdentityKind
-from contacts.models import Customer, CustomerTag, Follow
+from contacts.enums import CallbackState, Gender, IdentityKind
+from contacts.models import Callback, Customer, CustomerTag, Follow
 from crm.demo.names import customer_name
 from crm.demo.people import address_of
 from crm.demo.report import Report
@@ -18,6 +18,10 @@ from crm.demo.stage import Stage
 
 PEOPLE = 100
 SPREAD = 10  # seconds
+TRIES = 3
+"""Hundreds who come in one run of the demo, each more slowly, until one was greeted in time."""
+
+SLOWEST = 8  # times the usual seconds
 VALID_FOR = 20  # seconds after which a welcome code is worthless
 PATIENCE = timedelta(seconds=90)
 
@@ -44,8 +48,8 @@ def newcomers(hundred: int) -> list[Json]:
 def run(stage: Stage) -> None:
     """Let a hundred people scan, and wait until every welcome code has its outcome.
 
-    If an earlier start was stopped while they did, codes may have died unused: then another
-    hundred come, and the report counts these.
+    If an earlier start was stopped while they did, or the machine is too busy, codes die unused:
+    then another hundred come, in twice the time, and the report counts these and the dead ones.
     """
     control = stage.control
     if control is None:
@@ -54,15 +58,29 @@ def run(stage: Stage) -> None:
     hundred = _latest(control)
     if hundred:
         stage.wait(lambda: _is_greeted(hundred), at_most=PATIENCE)
-    if not hundred or _sent(hundred).count() < PEOPLE:
+    for _try in range(TRIES):
+        if hundred and _sent(hundred).count() >= PEOPLE:
+            return
         if hundred:
-            stage.terminal.say("contact code: the demo was stopped while people scanned; once more")
+            dead = PEOPLE - _sent(hundred).count()
+            stage.terminal.say(f"contact code: {dead} codes died unused; once more, more slowly")
         hundred += 1
-        control.scan(newcomers(hundred), state=stage.company.code.state, spread=SPREAD)
-        stage.terminal.say(
-            f"contact code: {PEOPLE} people scan “{stage.company.code.name}” within {SPREAD} seconds"
-        )
-        stage.wait(lambda: _is_greeted(hundred), at_most=PATIENCE)
+        _let_scan(stage, control, hundred)
+
+
+def _let_scan(stage: Stage, control: SandboxControl, hundred: int) -> None:
+    """Let them scan once the workers have done what WeCom has told so far."""
+    stage.wait(_is_quiet, at_most=PATIENCE)
+    code, spread = stage.company.code, _spread(hundred)
+    control.scan(newcomers(hundred), state=code.state, spread=spread)
+    stage.terminal.say(f"contact code: {PEOPLE} people scan “{code.name}” within {spread} seconds")
+    in_time = PATIENCE + timedelta(seconds=spread)
+    stage.wait(lambda: _is_greeted(hundred), at_most=in_time)
+
+
+def _spread(hundred: int) -> int:
+    """In how many seconds this hundred scan: twice those of the one before, up to a limit."""
+    return SPREAD * min(2 ** (hundred - 1), SLOWEST)
 
 
 def _latest(control: SandboxControl) -> int:
@@ -76,18 +94,19 @@ def _latest(control: SandboxControl) -> int:
 def measure(stage: Stage) -> Report:
     """Count customers, owners, follows, tags and greetings of the newcomers."""
     code = stage.company.code
-    report = Report(f"Contact code “{code.name}”: {PEOPLE} people within {SPREAD} seconds")
+    hundred = _latest(stage.control) if stage.control else 1
+    spread = _spread(max(hundred, 1))
+    report = Report(f"Contact code “{code.name}”: {PEOPLE} people within {spread} seconds")
     if stage.control is None:
         report.expect("greeted", "left out", "greeted", why_not=stage.why_not)
         return report
-    hundred = _latest(stage.control)
     customers = _customers(hundred)
     ids = customers.values("pk")
     tagged = CustomerTag.objects.filter(customer__in=ids, tag__in=code.tags.all())
     follows = Follow.objects.active().filter(customer__in=ids, came_by=code.state)
     if hundred > 1:
         cut_off = PEOPLE * (hundred - 1) - sum(_sent(n).count() for n in range(1, hundred))
-        report.say("codes that died while the demo was stopped", cut_off)
+        report.say("codes that died before: stopped, or too busy", cut_off)
     report.expect("customers", customers.count(), PEOPLE)
     report.expect("with an owner", customers.filter(owner__isnull=False).count(), PEOPLE)
     report.expect("connected with a guide on duty", follows.count(), PEOPLE)
@@ -118,6 +137,11 @@ def _expect_greetings(report: Report, control: SandboxControl, hundred: int) -> 
     report.expect_that(
         "slowest greeting", f"{slowest:.1f} s after the code", right=slowest < VALID_FOR
     )
+
+
+def _is_quiet() -> tuple[bool, str]:
+    left = Callback.objects.filter(state=CallbackState.RECEIVED).count()
+    return not left, "" if not left else f"contact code: {left} events of WeCom are worked on first"
 
 
 def _is_greeted(hundred: int) -> tuple[bool, str]:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import OperationalError
+from psycopg.errors import LockNotAvailable
+
 from connectors.wecom.sandbox.client import SandboxControl
 from crm.demo.company import DemoCompany
 from crm.demo.terminal import Terminal
@@ -34,11 +37,13 @@ class Stage:
     def wait(self, look: Callable[[], tuple[bool, str]], *, at_most: timedelta) -> bool:
         """Look until it is done, showing what is seen; returns whether it was done in time.
 
-        A look says whether it is done and, if it is worth a line, how far it is. Raises ``Stopped`` when the user wants to stop.
+        A look says whether it is done and, if it is worth a line, how far it is. One that meets
+        a lock for too long is made again: workers hold the rows that it is about. Raises
+        ``Stopped`` when the user wants to stop.
         """
         deadline = time.monotonic() + at_most.total_seconds()
         while True:
-            done, words = look()
+            done, words = _seen(look)
             self.terminal.progress(words, last=done)
             if done or time.monotonic() > deadline:
                 self.terminal.settle()
@@ -50,3 +55,12 @@ class Stage:
     def why_not(self) -> str:
         """Why figures that depend on the world outside are not judged; empty if they are."""
         return "" if self.control else CLOCK_STAYS
+
+
+def _seen(look: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
+    try:
+        return look()
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        return False, ""

@@ -40,8 +40,8 @@ PARTS = (
 def play(stage: Stage, book: Book) -> None:
     """Play what has not been played, and keep the report of each part in the book.
 
-    The newcomers scan before the sandbox's clock is moved, because a welcome code dies after 20
-    of its seconds. The guide leaves while the campaign waits for its results, which WeCom does
+    The sandbox's clock is that of this machine, before and after: whoever looks around later
+    finds no moment that has not come yet. The guide leaves while the campaign waits for its results, which WeCom does
     not give in the first minute; none of her customers is in its segment.
     """
     if is_told(book):

@@ -10,17 +10,15 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns.actions.experiments import (
     LONGEST_TEST,
-    MOST_CONTROL,
     WHOLE,
     Trial,
     VariantWords,
-    is_told,
 )
 from campaigns.channels import abilities_of, available_channels
 from campaigns.enums import WinnerRule
-from campaigns.experiments import split_of
+from campaigns.experiments import is_told, split_of, why_not_told
 from campaigns.models import Campaign
-from campaigns.models.experiments import LETTERS, MOST_VARIANTS
+from campaigns.models.experiments import LETTERS, MOST_CONTROL, MOST_VARIANTS
 from campaigns.splitting import Split, split_by
 from crm.forms.words import over_limit
 
@@ -175,9 +173,8 @@ class TrialForm(forms.Form):
             data["winner_after_hours"] = None
         elif not data["winner_after_hours"]:
             self.add_error("winner_after_hours", gettext("Say after how many hours."))
-        elif not is_told(rule, self.channel):
-            words = gettext("This channel does not tell who has read or clicked.")
-            self.add_error("winner_rule", words)
+        elif why := why_not_told(rule, self.channel):
+            self.add_error("winner_rule", why)
 
     def split(self, seed: int) -> Split:
         """Return the parts that the recipients fall into; unsound wordings split nobody."""

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from campaigns.actions.messaging_rules import MOST_DAYS, MOST_MESSAGES, MOST_RECIPIENTS
-from campaigns.channels import LABELS
+from campaigns.channels import LABELS, REACHING
 from campaigns.models import MessagingRules
 from contacts.enums import Purpose
 
@@ -25,8 +25,7 @@ def _clock(label: Any) -> forms.TimeField:
 def _consents() -> list[tuple[str, str]]:
     return [
         (f"{channel}:{purpose}", f"{label} · {purpose.label}")
-        for channel, label in LABELS.items()
-        if channel != "echo"
+        for channel, label in REACHING.items()
         for purpose in Purpose
     ]
 

@@ -12,6 +12,8 @@ from campaigns.actions.series import base_of, change_series, create_series
 from campaigns.calendar import LAST_DAY, LONGEST_MONTH, MOST_DAYS, MOST_EVERY
 from campaigns.enums import SeriesKind
 from campaigns.models import Series
+from campaigns.models.experiments import MOST_CONTROL
+from campaigns.models.series import LONGEST_SENDING
 from contacts.enums import Purpose
 from crm.access import Viewer
 from crm.forms.campaigns import CampaignForm, content_for, segment_for
@@ -26,14 +28,15 @@ FREQUENCIES = [
 ]
 MOST_DAYS_BEFORE = 60
 USUAL_PAUSE = 30
-NOT_ASKED = (
+OPTIONS = (
     "skip_if_in_another",
-    "send_until",
     "track_clicks",
     "track_opens",
     "conversion_days",
+    "send_for_hours",
+    "control_share",
 )
-"""What a campaign is asked and a series is not."""
+"""What each run passes on to its campaign."""
 
 ASKED = {
     SeriesKind.REPEAT: ("freq", "every", "weekdays", "day"),
@@ -116,6 +119,20 @@ class SeriesForm(CampaignForm):
     zone = ZoneField()
     starts_on = DayField(label=pgettext_lazy("date", "From"))
     until = DayField(label=_("Last day"), required=False)
+    send_for_hours = forms.IntegerField(
+        label=_("Do not send after … hours"),
+        min_value=1,
+        max_value=LONGEST_SENDING,
+        required=False,
+        help_text=_("What has not gone out so long after a run began is not sent."),
+    )
+    control_share = forms.IntegerField(
+        label=_("Control group, per cent"),
+        min_value=0,
+        max_value=MOST_CONTROL,
+        required=False,
+        help_text=_("So many of each run get nothing, to see what they do without it."),
+    )
     base = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(
@@ -123,8 +140,7 @@ class SeriesForm(CampaignForm):
     ) -> None:
         super().__init__(viewer, *args, **kwargs)
         self.kept = kept
-        for name in NOT_ASKED:
-            del self.fields[name]
+        del self.fields["send_until"]
 
     def attachments_said(self) -> list[dict[str, Any]]:
         """Return the attachments that the series has."""
@@ -188,6 +204,12 @@ class SeriesForm(CampaignForm):
             "at_time": data["at_time"],
             "starts_on": data["starts_on"],
             "until": data["until"],
+            "skip_if_in_another": data["skip_if_in_another"],
+            "track_clicks": data["track_clicks"],
+            "track_opens": data["track_opens"],
+            "conversion_days": data["conversion_days"],
+            "send_for_hours": data["send_for_hours"],
+            "control_share": data["control_share"] or 0,
         }
         if series is None:
             return create_series(values, actor=actor, now=now)
@@ -197,7 +219,7 @@ class SeriesForm(CampaignForm):
 
 def typed_series(series: Series) -> dict[str, Any]:
     """Return a series as the inputs of its form."""
-    own = ("name", "channel", "purpose", "subject", "html", "kind", "zone", "at_time")
+    own = ("name", "channel", "purpose", "subject", "html", "kind", "zone", "at_time", *OPTIONS)
     typed: dict[str, Any] = {name: getattr(series, name) for name in own}
     typed |= {"starts_on": series.starts_on, "until": series.until, "base": base_of(series)}
     typed["text"] = series.content.text

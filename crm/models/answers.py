@@ -1,5 +1,6 @@
 """Saved answers: what the API said to a request that carried an idempotency key."""
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -28,6 +29,13 @@ class SavedAnswer(models.Model):
         indexes = [
             # Forgetting what is older than a day.
             models.Index(fields=["expires_at"], name="saved_answer_expires"),
+            # An erasure: what was said of somebody.
+            GinIndex(
+                fields=["body"],
+                opclasses=["gin_trgm_ops"],
+                condition=~Q(body=""),
+                name="saved_answer_words",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["staff", "key"], name="saved_answer_once_per_key"),

@@ -21,6 +21,7 @@ from django.utils.translation import ngettext, pgettext
 from campaigns.placeholders import fill
 from contacts.models import Notice
 from contacts.notice_words import sentence
+from contacts.saying import read_text
 from contacts.words import handover_words
 from crm.models.orders import CURRENCY
 from crm.queries import COUNT_CAP
@@ -250,6 +251,12 @@ def channel_words(stored: str) -> str:
     """
     framed = _CHANNEL_WORDS.fullmatch(stored)
     return f"{framed[1]}{_(framed[2])}{framed[3]}" if framed else stored
+
+
+@register.filter
+def kept_words(stored: str) -> str:
+    """Why a worker refused something, in the reader's language."""
+    return read_text(stored)
 
 
 @register.filter

@@ -104,7 +104,7 @@ def _attach(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> Http
         desk.typed |= after_button(go, desk.typed, request, desk.viewer, now=timezone.now())
         _keep(request, desk, seen=desk.version)
     except RuleBroken as error:
-        return _page(request, desk, step, status=400, refusal=str(error))
+        return _page(request, desk, step, status=400, attaching=str(error))
     except MovedOn as error:
         return _elsewhere(request, desk, step, str(error))
     return redirect(desk.address(step.name))
@@ -198,6 +198,7 @@ def _page(
     judged: bool = False,
     elsewhere: str = "",
     refusal: str = "",
+    attaching: str = "",
 ) -> HttpResponse:
     names = [step.name for step in EDITOR_STEPS]
     here = names.index(step.name)
@@ -225,6 +226,7 @@ def _page(
         "here": desk.address(step.name),
         "elsewhere": elsewhere,
         "refusal": refusal,
+        "attaching": attaching,
         "limits": {name: abilities_of(name).text_bytes for name in available_channels()},
         "zone": timezone.get_current_timezone_name(),
         "part": f"crm/parts/_editor_{step.name}.html",

@@ -11,15 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from campaigns.actions.experiments import UNDER_WAY, choose_winner, is_told
+from campaigns.actions.experiments import UNDER_WAY, choose_winner
 from campaigns.enums import WinnerRule
-from campaigns.experiments import Standing, VariantFigures, standing_of
+from campaigns.experiments import Standing, VariantFigures, is_told, standing_of
 from campaigns.models import Campaign, Experiment, Variant
 from campaigns.models.experiments import LETTERS
 from campaigns.tracking import queries
 from contacts.enums import Role
 from crm.access import Viewer, campaign_for, series_of, viewer_as
-from crm.views.campaign_figures import bars_of, steps_of
+from crm.hour_chart import chart_of
+from crm.views.campaign_figures import steps_of
 from crm.views.refusals import press
 
 
@@ -53,7 +54,7 @@ def results_of(campaign: Campaign, viewer: Viewer) -> dict[str, Any]:
         found["figures"] = {
             "funnel": funnel,
             "steps": steps_of(funnel),
-            "bars": bars_of(queries.hours(campaign)),
+            "chart": chart_of(queries.hours(campaign)),
             "counted_at": queries.counted_at(campaign),
         }
     return found

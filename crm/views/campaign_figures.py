@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_GET
 
 from campaigns.tracking import queries
-from campaigns.tracking.queries import Funnel, FunnelOf, Hour
+from campaigns.tracking.queries import Funnel, FunnelOf
 from campaigns.tracking.tallies import Dimension
 from contacts.enums import Role
 from crm.access import campaign_for, viewer_as
 from crm.csv_files import csv_response
+from crm.hour_chart import chart_of
 
 SHOWN = 100
 """Guides, stores or batches on the page; the file has them all."""
@@ -26,7 +27,6 @@ LABELS = {
     Dimension.VARIANT: gettext_lazy("Variant"),
     Dimension.BATCH: gettext_lazy("Batch"),
 }
-_BAR_HOURS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ def campaign_figures(request: HttpRequest, pk: int) -> HttpResponse:
     by = _chosen(request)
     found = queries.funnel(campaign)
     groups = queries.funnels_by(campaign, by)
-    hours = queries.hours(campaign)
     context = {
         "campaign": campaign,
         "funnel": found,
@@ -60,7 +59,7 @@ def campaign_figures(request: HttpRequest, pk: int) -> HttpResponse:
         "by": by.value,
         "by_label": LABELS[by],
         "choices": [(one.value, label) for one, label in LABELS.items()],
-        "bars": bars_of(hours),
+        "chart": chart_of(queries.hours(campaign)),
         "counted_at": queries.counted_at(campaign),
     }
     return render(request, "crm/campaign_figures.html", context)
@@ -93,29 +92,6 @@ def steps_of(found: Funnel) -> list[Step]:
         Step(label, n, max(found.recipients, 1), _percent(n, found.recipients))
         for label, n in steps
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One hour of the chart, drawn from its top ``y``."""
-
-    x: int
-    y: int
-    height: int
-    hour: Hour
-    n: int
-
-
-def bars_of(hours: list[Hour]) -> list[Bar]:
-    """Return the first hours in which somebody opened or clicked, as bars at most 100 high."""
-    counted = [(hour, hour.opened + hour.clicked) for hour in hours]
-    shown = [(hour, n) for hour, n in counted if n][:_BAR_HOURS]
-    most = max((n for _hour, n in shown), default=0)
-    bars = []
-    for place, (hour, n) in enumerate(shown):
-        height = round(100 * n / most) if most else 0
-        bars.append(Bar(place * 10, 100 - height, height, hour, n))
-    return bars
 
 
 def _chosen(request: HttpRequest) -> Dimension:

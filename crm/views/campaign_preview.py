@@ -1,6 +1,7 @@
 """What is being written, as one real customer would get it; and as a test for oneself."""
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -25,27 +26,32 @@ def preview_part(
     request: HttpRequest, viewer: Viewer, typed: MultiValueDict[str, str]
 ) -> HttpResponse:
     """Show it for the first customer whose name or number has these words, else for the newest."""
+    context = preview_context(request, viewer, _words(typed), Role.MARKETER)
+    if request.GET.get("preview") == "html":
+        return _mail(context["preview"])
+    return render(request, "crm/parts/_preview.html", context)
+
+
+def preview_context(
+    request: HttpRequest, viewer: Viewer, words: Words, *roles: Role
+) -> dict[str, Any]:
+    """What the phone shows of these words, for a customer whom the viewer reaches by these roles."""
     who = search_words(request.GET.get("who"))
-    customer = _customer(viewer, who)
-    words = _words(typed)
+    customer = _customer(viewer, who, *roles)
     try:
         check_attachments(words.attachments)
     except RuleBroken as error:
         words, wrong = _without_attachments(words), str(error)
     else:
         wrong = ""
-    preview = _preview(customer, words)
-    if request.GET.get("preview") == "html":
-        return _mail(preview)
-    context = {
+    return {
         "customer": customer,
         "who": who,
         "channel": words.channel,
-        "preview": preview,
+        "preview": _preview(customer, words),
         "wrong": wrong,
         "mail_url": request.path + "?" + urlencode({"preview": "html", "who": who}),
     }
-    return render(request, "crm/parts/_preview.html", context)
 
 
 def _mail(preview: Preview) -> HttpResponse:
@@ -70,12 +76,12 @@ def send_test_of(viewer: Viewer, typed: MultiValueDict[str, str], *, now: dateti
     """Send what is typed to the person who typed it, and return where to. Raises ``RuleBroken``."""
     words = _words(typed)
     check_for_channel(words.attachments, abilities_of(words.channel))
-    preview = _preview(_customer(viewer, ""), words, is_test=True)
+    preview = _preview(_customer(viewer, "", Role.MARKETER), words, is_test=True)
     return send_trial(preview, channel=words.channel, to=viewer.staff, now=now)
 
 
-def _customer(viewer: Viewer, who: str) -> Customer | None:
-    found = customers_of(viewer, Role.MARKETER).select_related("owner", "store").order_by("-pk")
+def _customer(viewer: Viewer, who: str, *roles: Role) -> Customer | None:
+    found = customers_of(viewer, *roles).select_related("owner", "store").order_by("-pk")
     return CustomerFilter(words=who).apply(found, now=timezone.now()).first()
 
 

@@ -39,6 +39,7 @@ from crm.campaign_queries import (
 from crm.campaign_watch import (
     ADVICE,
     ERRORS_SHOWN,
+    LIVE,
     batches_in_cells,
     pace_of,
     refused_of,
@@ -55,12 +56,6 @@ LIST_SIZE = 25
 RECIPIENTS_SIZE = 25
 BATCHES_SIZE = 50
 WAITED_SHOWN = 20
-LIVE = (
-    CampaignState.SCHEDULED,
-    CampaignState.PLANNED,
-    CampaignState.SENDING,
-    CampaignState.WAITING,
-)
 
 
 @login_required

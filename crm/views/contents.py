@@ -14,8 +14,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.actions.contents import archive_content, create_content, revise_content
 from campaigns.actions.drafts import draft_of, keep_draft
+from campaigns.attachments import check_for_channel
+from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.enums import MediaKind
 from campaigns.models import Content, Folder
+from campaigns.previews import Words
+from connectors.wecom.connector import WeComConnector
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, content_for, library_of, media_of, viewer_as, viewer_of
@@ -23,6 +27,7 @@ from crm.actions.attaching import after_button, is_about_attachments
 from crm.forms.attachments import Typed, inputs_of, rows_to_show
 from crm.forms.contents import ContentForm
 from crm.paging import page_of, search_words, whole_number
+from crm.views.campaign_preview import preview_context
 from crm.views.refusals import moved_on, press
 
 ROWS = 50
@@ -82,7 +87,9 @@ def _write(request: HttpRequest, viewer: Viewer, content: Content | None) -> Htt
         try:
             typed = after_button(go, typed, request, viewer, now=now)
         except RuleBroken as error:
-            return _form_page(request, viewer, content, form, typed, refusal=str(error), status=400)
+            return _form_page(
+                request, viewer, content, form, typed, attaching=str(error), status=400
+            )
         return _form_page(request, viewer, content, form, typed)
     form = ContentForm(request.POST)
     if not form.is_valid():
@@ -120,13 +127,16 @@ def _form_page(
     typed: Typed,
     *,
     refusal: str = "",
+    attaching: str = "",
     status: int = 200,
 ) -> HttpResponse:
     context = {
         "content": content,
         "form": form,
         "refusal": refusal,
+        "attaching": attaching,
         "folders": ContentForm.folders(),
+        "limits": [(LABELS[name], abilities_of(name).text_bytes) for name in available_channels()],
         **attachment_context(viewer, typed),
     }
     return render(request, "crm/content_form.html", context, status=status)
@@ -145,10 +155,15 @@ def attachment_context(viewer: Viewer, typed: Typed) -> dict[str, Any]:
 @login_required
 @require_GET
 def content_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one message of the library, with its versions."""
+    """Show one message of the library, with its versions, and as one customer gets it."""
     viewer = viewer_of(request)
     content = content_for(viewer, pk)
+    seen = _seen_by_customer(request, viewer, content)
+    if request.GET.get("preview"):
+        return render(request, "crm/parts/_preview.html", seen)
     context = {
+        **seen,
+        "channels": [(name, LABELS[name]) for name in available_channels()],
         "content": content,
         "attachments": rows_to_show(inputs_of(content.attachments)),
         "versions": _versions(content),
@@ -156,6 +171,20 @@ def content_page(request: HttpRequest, pk: int) -> HttpResponse:
         "may_write": viewer.has(Role.MARKETER, Role.ADMINISTRATOR),
     }
     return render(request, "crm/content_page.html", context)
+
+
+def _seen_by_customer(request: HttpRequest, viewer: Viewer, content: Content) -> dict[str, Any]:
+    """What a customer sees in the channel that is asked for, and what it cannot send."""
+    asked = request.GET.get("channel")
+    channel = asked if asked in available_channels() else WeComConnector.kind
+    abilities = abilities_of(channel)
+    sendable = [one for one in content.attachments if one["kind"] in abilities.attachment_kinds]
+    context = preview_context(request, viewer, Words(channel, content.text, attachments=sendable))
+    try:
+        check_for_channel(content.attachments, abilities)
+    except RuleBroken as error:
+        context["wrong"] = str(error)
+    return context
 
 
 _BEFORE = """

@@ -1,5 +1,6 @@
 """What lies before a person in the campaign editor: everything typed, and the forms that judge it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
@@ -18,7 +19,10 @@ from crm.access import Viewer
 from crm.forms.campaigns import CampaignForm, EditorStep
 from crm.forms.experiments import TrialForm, typed_trial
 from crm.forms.schedule import ScheduleForm
-from crm.forms.typed import typed_of, unfolded
+from crm.forms.typed import SEVERAL, typed_of, unfolded
+
+CLOCK = ("send_at", "zone")
+"""What counts only once a set time is chosen."""
 
 
 @dataclass(slots=True)
@@ -57,6 +61,18 @@ class Desk:
     def is_stale(self) -> bool:
         """Whether somebody else has changed the campaign since this draft of it began."""
         return bool(self.campaign and self.draft and not is_still(self.campaign, self.draft.base))
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something was typed that is written nowhere else, and could be thrown away."""
+        if self.draft is None or self.campaign is None:
+            return self.draft is not None
+        written = typed_of(self.campaign) | typed_trial(self.campaign) | {"when": ["now"]}
+        return any(
+            _said(name, written.get(name, [])) != _said(name, values)
+            for name, values in self.draft.fields.items()
+            if name not in CLOCK
+        )
 
     def address(self, step: str) -> str:
         """Return the address of a step."""
@@ -98,3 +114,9 @@ def open_desk(request: HttpRequest, viewer: Viewer, campaign: Campaign | None) -
         typed |= draft.fields
     window = request.POST.get("window", "")[:32] or token_hex(8)
     return Desk(viewer, campaign, draft, typed, window)
+
+
+def _said(name: str, values: Sequence[str]) -> list[str]:
+    """Return what these inputs say, without how it was typed."""
+    said = [" ".join(value.split()) for value in values if value.strip()]
+    return sorted(said) if name in SEVERAL else said

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_POST
 from contacts.actions.exports import note_export
 from contacts.actions.handovers import (
     cancel_handover,
-    finish_handover,
     reassign_items,
 )
 from contacts.actions.settlement import ask_now
@@ -25,6 +24,7 @@ from contacts.enums import HandoverState, Role
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Handover
 from crm.access import handover_for, handovers_of, viewer_as
+from crm.actions.announcing import finish
 from crm.csv_files import csv_response
 from crm.forms.handovers import ReassignForm
 from crm.handover_queries import with_bars
@@ -116,7 +116,7 @@ def handover_reassign(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def handover_finish(request: HttpRequest, pk: int) -> HttpResponse:
     """Let whom nobody took over rest, and close the handover."""
-    return _press(request, pk, finish_handover, _("The handover is done."))
+    return _press(request, pk, finish, _("The handover is done."))
 
 
 @login_required

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -12,8 +12,16 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import Customer
-from crm.access import Viewer, customer_for, customers_of, merge_for, viewer_as
+from contacts.models import Customer, Merge
+from crm.access import (
+    Viewer,
+    customer_for,
+    customers_of,
+    manages,
+    merge_for,
+    survivor_for,
+    viewer_as,
+)
 from crm.actions.merges import merge_customers, undo_merge
 from crm.merge_preview import preview
 from crm.paging import search_words, whole_number
@@ -31,10 +39,13 @@ def customer_merge(request: HttpRequest, pk: int) -> HttpResponse:
     ``q`` looks for it, at first by the customer's own name; ``with`` is the one that was chosen.
     """
     viewer = viewer_as(request, Role.MANAGER)
+    chosen = whole_number((request.POST if request.method == "POST" else request.GET).get("with"))
+    for record in (pk, chosen):
+        if record and (survivor := survivor_for(viewer, record)):
+            return _merged_already(request, survivor)
     customer = customer_for(viewer, pk, Role.MANAGER)
     if request.method == "POST":
-        return _merge(request, viewer, customer)
-    chosen = whole_number(request.GET.get("with"))
+        return _merge(request, viewer, customer, chosen)
     other = customer_for(viewer, chosen, Role.MANAGER) if chosen and chosen != pk else None
     words = search_words(request.GET.get("q", customer.name))
     context = {
@@ -55,8 +66,16 @@ def _alike(viewer: Viewer, customer: Customer, words: str) -> QuerySet[Customer]
     return found.select_related("owner", "store").order_by("-pk")[:FOUND]
 
 
-def _merge(request: HttpRequest, viewer: Viewer, customer: Customer) -> HttpResponse:
-    gone = customer_for(viewer, whole_number(request.POST.get("with")) or 0, Role.MANAGER)
+def _merged_already(request: HttpRequest, survivor: Customer) -> HttpResponse:
+    """Say that somebody else was faster, and show the customer who stands for the record."""
+    messages.warning(request, _("The record was merged into this one in the meantime."))
+    return redirect("customer_page", pk=survivor.pk)
+
+
+def _merge(
+    request: HttpRequest, viewer: Viewer, customer: Customer, chosen: int | None
+) -> HttpResponse:
+    gone = customer_for(viewer, chosen or 0, Role.MANAGER)
     back = reverse("customer_page", args=[customer.pk])
     try:
         merge_customers(gone, into=customer, actor=viewer.staff, now=timezone.now())
@@ -75,7 +94,10 @@ def _merge(request: HttpRequest, viewer: Viewer, customer: Customer) -> HttpResp
 def customer_unmerge(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a merged record a customer again."""
     viewer = viewer_as(request, Role.MANAGER)
-    merge = merge_for(viewer, pk)
+    try:
+        merge = merge_for(viewer, pk)
+    except Http404:
+        return _nothing_to_part(request, viewer, pk)
     try:
         customer = undo_merge(merge, actor=viewer.staff, now=timezone.now())
     except RuleBroken as error:
@@ -86,3 +108,16 @@ def customer_unmerge(request: HttpRequest, pk: int) -> HttpResponse:
     messages.success(request, _("%(name)s is a customer of their own again.") % {"name": customer})
     is_seen = customers_of(viewer).filter(pk=customer.pk).exists()
     return redirect("customer_page", pk=customer.pk if is_seen else merge.kept_id)
+
+
+def _nothing_to_part(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
+    """Say what somebody else has done with the record meanwhile; a 404 if it was none of ours."""
+    if survivor := survivor_for(viewer, pk):
+        if manages(viewer, survivor):
+            return _merged_already(request, survivor)
+        raise Http404
+    customer = customer_for(viewer, pk, Role.MANAGER)
+    if not Merge.objects.filter(gone=customer).exists():
+        raise Http404
+    messages.warning(request, _("It had been taken apart already."))
+    return redirect("customer_page", pk=pk)

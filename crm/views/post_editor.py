@@ -1,6 +1,5 @@
 """The page on which a post is written or changed."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -108,7 +107,7 @@ def _attach(
     try:
         inputs = after_button(request.POST["go"], inputs, request, viewer, now=now)
     except RuleBroken as error:
-        wrong = [str(error)]
+        wrong = str(error)
         return _page(request, form, schedule, inputs=inputs, attaching=wrong, status=400)
     return _page(request, form, schedule, inputs=inputs)
 
@@ -166,12 +165,12 @@ def _page(
     schedule: ScheduleForm,
     *,
     inputs: Typed | None = None,
-    attaching: Sequence[str] = (),
+    attaching: str = "",
     status: int = 200,
     refusal: str = "",
 ) -> HttpResponse:
     context = {
-        "attaching": attaching or form["attachments"].errors,
+        "attaching": attaching,
         **attachment_context(form.viewer, _inputs_in(request) if inputs is None else inputs),
         "post": form.post,
         "form": form,

@@ -110,7 +110,7 @@ def _write(request: HttpRequest, viewer: Viewer, rule: WelcomeRule | None) -> Ht
         try:
             typed = after_button(go, typed, request, viewer, now=now)
         except RuleBroken as error:
-            return _form_page(request, viewer, rule, form, typed, refusal=str(error), status=400)
+            return _form_page(request, viewer, rule, form, typed, attaching=str(error), status=400)
         return _form_page(request, viewer, rule, form, typed)
     form = WelcomeForm(request.POST, levels=levels)
     if not form.is_valid():
@@ -150,6 +150,7 @@ def _form_page(
     typed: Typed,
     *,
     refusal: str = "",
+    attaching: str = "",
     status: int = 200,
 ) -> HttpResponse:
     context = {
@@ -159,6 +160,7 @@ def _form_page(
         "form": form,
         "text_limit": MAX_TEXT_BYTES,
         "refusal": refusal,
+        "attaching": attaching,
         **attachment_context(viewer, typed),
     }
     return render(request, "crm/welcome_form.html", context, status=status)

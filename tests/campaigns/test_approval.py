@@ -1,6 +1,7 @@
 """Four eyes: who has to approve a campaign, who may, and what an approval is worth."""
 
-from datetime import timedelta
+from datetime import UTC, time, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,7 +15,7 @@ from campaigns.enums import CampaignState
 from campaigns.models import Campaign, Content, Delivery
 from contacts.enums import NoticeKind, Role
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import HistoryEntry, Notice, Staff
+from contacts.models import Customer, HistoryEntry, Notice, Staff
 from tests.builders import (
     make_content,
     make_customers,
@@ -49,9 +50,9 @@ def limit(above: int | None) -> None:
     change_messaging_rules({"approval_above": above}, actor=None, now=NOW)
 
 
-def draft(tao: Staff) -> Campaign:
+def draft(tao: Staff, **more: Any) -> Campaign:
     return act.create_campaign(
-        name="Spring", content=make_content(), segment=make_segment(), actor=tao, now=NOW
+        name="Spring", content=make_content(), segment=make_segment(), actor=tao, now=NOW, **more
     )
 
 
@@ -228,3 +229,22 @@ def test_a_leaver_takes_no_approval_along_and_hands_on_to_the_approver(tao, jin,
     running.refresh_from_db()
     assert (waiting.state, waiting.created_by, waiting.approved_by) == ("draft", jin, None)
     assert (running.created_by, running.approved_by) == (None, jin)
+
+
+def test_whom_quiet_hours_outlast_is_not_counted(tao, lin):
+    """Noon in Shanghai of the day after tomorrow is early morning in Paris."""
+    change_messaging_rules(
+        {"approval_above": 10, "quiet_from": time(21), "quiet_to": time(9)}, actor=None, now=NOW
+    )
+    sleepers = Customer.objects.order_by("pk").values("pk")[:15]
+    Customer.objects.filter(pk__in=list(sleepers.values_list("pk", flat=True))).update(
+        time_zone="Europe/Paris"
+    )
+    noon = (NOW + timedelta(days=2)).astimezone(UTC).replace(hour=4, minute=0)
+    states = []
+    for hours in (2, 8):
+        campaign = draft(tao, send_until=noon + timedelta(hours=hours))
+        act.schedule_campaign(campaign, send_at=noon, actor=tao, now=NOW)
+        states.append((campaign.state, campaign.asked_recipients))
+
+    assert states == [("scheduled", None), ("review", 20)]

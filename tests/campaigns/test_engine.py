@@ -265,6 +265,50 @@ def test_people_whom_the_channel_will_not_reach_are_named(shop: Shop) -> None:
     assert shop.reached() == dict.fromkeys(addresses_of(known), 1)
 
 
+def test_words_too_long_for_one_sender_hold_up_nobody_else(shop: Shop) -> None:
+    wordy, mei = make_staff("L" * 40), make_staff("Mei")
+    theirs = make_customers(2, owner=wordy, followed=True)
+    others = make_customers(250, owner=mei, followed=True)
+    shop.open(wordy)
+    shop.open(mei)
+    campaign = plan("x" * 3_985 + "{guide}")
+
+    assert not pump_campaign(campaign.pk)
+
+    failed = Delivery.objects.filter(campaign=campaign, state=DeliveryState.FAILED)
+    assert set(failed.values_list("customer", "reason")) == {
+        (customer.pk, DeliveryReason.CHANNEL_ERROR) for customer in theirs
+    }
+    refused = Batch.objects.get(campaign=campaign, state=BatchState.REFUSED)
+    assert (refused.sender, refused.attempts) == (wordy, 1)
+    assert "4000" in refused.error.replace(",", "")
+    assert shop.reached() == dict.fromkeys(addresses_of(others), 1)
+
+
+def test_a_message_that_cannot_be_written_fails_with_a_reason_and_holds_up_nobody(
+    shop: Shop,
+) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    theirs = make_customers(2, owner=lin, followed=True)
+    others = make_customers(250, owner=mei, followed=True)
+    shop.open(lin)
+    shop.open(mei)
+    campaign = plan()
+    odd = Batch.objects.get(campaign=campaign, sender=lin)
+    Batch.objects.filter(pk=odd.pk).update(variant=3)  # there is no such wording
+
+    assert not pump_campaign(campaign.pk)
+
+    odd.refresh_from_db()
+    assert odd.state == BatchState.REFUSED
+    assert "could not be written" in odd.error
+    failed = Delivery.objects.filter(campaign=campaign, state=DeliveryState.FAILED)
+    assert set(failed.values_list("customer", "reason")) == {
+        (customer.pk, DeliveryReason.CHANNEL_ERROR) for customer in theirs
+    }
+    assert shop.reached() == dict.fromkeys(addresses_of(others), 1)
+
+
 def test_a_paused_campaign_makes_no_call_and_goes_on_where_it_was(shop: Shop) -> None:
     lin = make_staff("Lin")
     make_customers(3, owner=lin, followed=True)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from campaigns.actions import campaigns as act
 from campaigns.actions.batches import claim_batch, parcel_of
+from campaigns.actions.changes import clone_campaign
 from campaigns.actions.due import experiments_to_decide
 from campaigns.actions.experiments import (
     Trial,
@@ -227,7 +228,9 @@ def test_a_difference_is_weighed():
     Trial(variants=TWO, test_share=20, winner_rule="hand", winner_after_hours=2),
     Trial(variants=TWO, winner_rule="reply", winner_after_hours=2),
     Trial(test_share=20, winner_rule="hand"),
+    Trial(variants=TWO, test_share=20, winner_rule="read", winner_after_hours=2),
     Trial(variants=TWO, test_share=20, winner_rule="click", winner_after_hours=2),
+    Trial(variants=TWO, test_share=20, winner_rule="reply", winner_after_hours=2),
     Trial(control_share=51),
 ])  # fmt: skip
 def test_what_does_not_go_together_is_refused_and_changes_nothing(trial):
@@ -240,3 +243,24 @@ def test_what_does_not_go_together_is_refused_and_changes_nothing(trial):
 
     assert not Experiment.objects.exists()
     assert not campaign.variants.exists()
+
+
+def test_a_draft_whose_winner_nobody_would_find_is_not_scheduled():
+    """Drafted, or copied from one, before the channel's word on replies was asked for."""
+    campaign = act.create_campaign(
+        name="Spring", content=make_content(), segment=make_segment(), actor=None, now=NOW
+    )
+    trial = Trial(variants=TWO, test_share=20, winner_rule="conversion", winner_after_hours=2)
+    set_experiment(campaign, trial, actor=None, now=NOW)
+    Experiment.objects.update(winner_rule="reply")
+    copy = clone_campaign(campaign, actor=None, now=NOW)
+
+    for draft in (campaign, copy):
+        with pytest.raises(RuleBroken, match="which wording is most answered"):
+            act.schedule_campaign(draft, send_at=NOW, actor=None, now=NOW)
+        draft.refresh_from_db()
+        assert draft.state == CampaignState.DRAFT
+
+    set_experiment(campaign, trial, actor=None, now=NOW)
+    act.schedule_campaign(campaign, send_at=NOW, actor=None, now=NOW)
+    assert campaign.state == CampaignState.SCHEDULED

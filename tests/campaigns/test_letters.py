@@ -14,7 +14,7 @@ from campaigns.actions import campaigns as act
 from campaigns.actions.batches import expire_leases, look_up_batch
 from campaigns.actions.due import campaigns_to_send
 from campaigns.actions.letter_lease import LEASE, LONG_LEASE
-from campaigns.actions.letters import Turn
+from campaigns.actions.letters import LOOK_AT, Turn
 from campaigns.actions.missed import end_missed
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.tallies import fold_tallies
@@ -25,6 +25,8 @@ from campaigns.enums import BatchState, CampaignState, DeliveryReason
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery, Tally
 from campaigns.queries import delivery_counts
 from connectors.base import Answer, Outcome
+from connectors.smtp.channel import CHECK_EVERY
+from connectors.smtp.line import END_SECONDS
 from contacts.actions.consent import opt_out
 from contacts.enums import IdentityKind
 from contacts.errors import RuleBroken
@@ -385,6 +387,13 @@ def test_who_opts_out_while_unclear_is_not_sent_to_again(gateway: Gateway) -> No
     assert not gateway.repeats
     assert Batch.objects.get().state == BatchState.DONE
     assert fresh(campaign).state == CampaignState.DONE
+
+
+def test_slowest_mail_server_answers_within_the_lease() -> None:
+    """A letter waits for the answer to the mail before it, then for its own."""
+    each = timedelta(seconds=END_SECONDS + CHECK_EVERY)
+
+    assert 2 * each + timedelta(seconds=LOOK_AT) < LONG_LEASE
 
 
 def test_a_turn_that_breaks_off_sends_no_mail_twice(mails: MailServer) -> None:

@@ -450,3 +450,11 @@ def test_other_channels_get_the_public_address(settings, redis):
     letter = Writer(campaign).letter(person)
 
     assert letter.attachments == [{"kind": "image", "url": media_url(image)}]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "is empty"), (b"%PDF-", "no file that can be sent")]
+)
+def test_a_file_of_five_bytes_is_not_called_empty(content, why):
+    with pytest.raises(RuleBroken, match=why):
+        keep("list.pdf", content)

@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from campaigns.actions.campaigns import plan_campaign
 from campaigns.actions.due import series_to_run
 from campaigns.actions.leavers import hand_on_campaigns
+from campaigns.actions.missed import end_missed
 from campaigns.actions.series import (
     change_series,
     create_series,
@@ -104,6 +106,10 @@ def values(**more: Any) -> dict[str, Any]:
     {"kind": "after_purchase", "rule": {"days": True}},
     {"until": date(2020, 1, 1)},
     {"starts_on": date(2020, 1, 1), "until": date(2020, 1, 2)},
+    {"conversion_days": 91},
+    {"send_for_hours": 0},
+    {"send_for_hours": 721},
+    {"control_share": 51},
 ])  # fmt: skip
 def test_a_series_that_cannot_run_is_refused(wrong):
     with pytest.raises(RuleBroken):
@@ -221,6 +227,42 @@ def campaign_on(series: Series, day: str) -> Campaign:
 def told(campaign: Campaign, customer: Customer, state: str = "sent") -> None:
     batch = campaign.batches.create(seq=1, size=1)
     Delivery.objects.create(campaign=campaign, customer=customer, batch=batch, slot=0, state=state)
+
+
+def test_a_run_passes_its_options_on_to_its_campaign():
+    customers = [make_customer(f"Customer {number}") for number in range(10)]
+    options = {"skip_if_in_another": True, "track_clicks": False, "conversion_days": 30}
+    series = create_series(
+        values(channel="echo", send_for_hours=3, control_share=50, **options), actor=None, now=NOON
+    )
+    due = at("2026-03-03T10:00")
+
+    run_series(series.pk, now=due)
+
+    campaign = Campaign.objects.get()
+    assert {name: getattr(campaign, name) for name in options} == options
+    assert (campaign.track_opens, campaign.send_until) == (True, due + timedelta(hours=3))
+    plan_campaign(campaign.pk, now=due)
+    campaign.refresh_from_db()
+    control = Delivery.objects.filter(campaign=campaign, state="skipped", reason="control").count()
+    assert 0 < control < len(customers)
+    assert campaign.recipients == len(customers) - control
+
+
+def test_what_a_run_has_not_sent_after_its_hours_is_missed():
+    make_customer("Anna")
+    series = create_series(values(channel="echo", send_for_hours=1), actor=None, now=NOON)
+    due = at("2026-03-03T10:00")
+    run_series(series.pk, now=due)
+    campaign = Campaign.objects.get()
+    plan_campaign(campaign.pk, now=due)
+
+    end_missed(campaign.pk, now=due + timedelta(minutes=59))
+    before = Delivery.objects.get().state
+    end_missed(campaign.pk, now=due + timedelta(minutes=61))
+
+    assert (before, Delivery.objects.get().state) == ("queued", "cancelled")
+    assert Delivery.objects.get().reason == "missed"
 
 
 @pytest.mark.parametrize(("born", "day", "before", "reached"), [

@@ -10,6 +10,7 @@ from django.core.management import get_commands
 from django.test import Client
 
 from config.places import ROOT
+from connectors.channels import find_channels
 from connectors.webhook.signing import make_secret, signed_headers
 from contacts.enums import Role
 from contacts.models import User
@@ -24,18 +25,22 @@ def name_of(page: Path) -> str:
 
 
 def variables_read() -> set[str]:
-    """Every variable that the settings read, and those of our own that config reads elsewhere."""
+    """Every variable that settings and channels read, and our own that config reads elsewhere."""
     settings = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
     found = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', settings))
     for module in (ROOT / "config").glob("*.py"):
         text = module.read_text(encoding="utf-8")
         found |= set(re.findall(r'environ(?:\.get\(|\[)"(LIUKE_[A-Z_]+)"', text))
+    for channel in find_channels().values():
+        found |= {channel.rate_variable, *(variable.name for variable in channel.variables)}
     return found
 
 
 def variables_documented() -> set[str]:
-    """The first column of the table of settings."""
-    rows = re.findall(r"^\| (`[A-Z][^|]*) \|", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    """The first column of the table of settings, and of those in the folders of connectors."""
+    pages = [OPERATIONS, *(ROOT / "connectors").glob("*/README.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    rows = re.findall(r"^\| (`[A-Z][^|]*) \|", text, re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
 
 

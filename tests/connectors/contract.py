@@ -1,6 +1,6 @@
 """What the tests of the contract need of a channel of letters: how to open it a far side that obeys.
 
-A channel joins by ``CASES`` in ``tests/connectors/<its folder>/far_side.py``.
+A channel joins by ``CASES`` in ``far_side.py``, in its own folder or ``tests/connectors/<folder>/``.
 """
 
 import importlib
@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
+from importlib.util import find_spec
 
 from connectors.base import DirectConnector, Outcome, Recovery
+from connectors.channels import folders
 
 
 class Scene(Enum):
@@ -98,10 +99,12 @@ class Case:
 
 def all_cases() -> list[Case]:
     """Every channel that there is a far side for."""
-    here = Path(__file__).parent
-    names = sorted(path.parent.name for path in here.glob("*/far_side.py"))
+    packages = [
+        f"{place}.{name}" for name in folders() for place in ("connectors", "tests.connectors")
+    ]
     return [
         case
-        for name in names
-        for case in importlib.import_module(f"tests.connectors.{name}.far_side").CASES
+        for package in packages
+        if find_spec(package) and find_spec(f"{package}.far_side")
+        for case in importlib.import_module(f"{package}.far_side").CASES
     ]

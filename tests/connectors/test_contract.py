@@ -8,6 +8,7 @@ from email import message_from_bytes, policy
 import pytest
 
 from connectors.base import Answer, DirectConnector, Letter, Outcome, Recovery
+from connectors.channels import find_channels
 from connectors.smtp.mails import Mailer
 from tests.connectors.contract import Case, FarSide, Scene, all_cases
 
@@ -74,6 +75,24 @@ def send(connector: DirectConnector, letters: Iterable[Letter | None]) -> dict[s
     keys = Counter(answer.key for answer in answers)
     assert keys == Counter(one.key for one in known if one)
     return {answer.key: answer for answer in answers}
+
+
+def test_every_channel_of_letters_is_tested_here() -> None:
+    tested = set()
+    for case in CASES:
+        with case.open() as far:
+            connector = far.connect()
+            tested.add(connector.kind)
+            connector.close()
+
+    assert tested == set(find_channels())
+
+
+@pytest.mark.parametrize("case", every(CASES))
+def test_it_is_as_its_folder_says(case: Case, connector: DirectConnector) -> None:
+    declared = find_channels()[connector.kind]
+
+    assert tuple(connector.abilities.address_kinds) == tuple(declared.address_kinds)
 
 
 @pytest.mark.parametrize("case", every(CASES))

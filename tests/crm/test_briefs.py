@@ -7,6 +7,7 @@ import pytest
 from contacts.actions.ownership import move_ownership
 from contacts.enums import OwnershipReason, TaskKind, TaskState
 from contacts.models import Customer, CustomerTag
+from crm.actions.merges import merge_customers, undo_merge
 from crm.briefs import brief_of, briefs_of
 from crm.enums import OrderState
 from tests.builders import (
@@ -49,6 +50,18 @@ def test_it_says_who_why_and_from_whom():
 
     assert (brief.customer, brief.came_at, brief.came_from) == (chen, LATER, "Lin")
     assert brief.why == "handover of Lin (departure)"
+
+
+def test_whoever_goes_on_after_a_merge_was_taken_apart_does_not_greet_anew():
+    lin = make_staff("Lin")
+    chen, twin = make_customer("Chen", owner=lin), make_customer("Chen", owner=lin)
+    merge = merge_customers(twin, into=chen, actor=None, now=LATER)
+    undo_merge(merge, actor=None, now=LATER + timedelta(hours=1))
+    twin.refresh_from_db()
+
+    brief = brief_of(twin)
+
+    assert (brief.came_at, brief.came_from, brief.greeting) == (None, "", "")
 
 
 def test_it_holds_what_is_open_and_what_is_liked():

@@ -462,6 +462,36 @@ def test_what_was_typed_can_be_thrown_away(marketer: Client):
     assert "unfinished campaign" not in marketer.get("/campaigns/").content.decode()
 
 
+def test_there_is_nothing_to_throw_away_of_what_was_saved(marketer: Client):
+    tag = make_tag("VIP")
+    type_in(marketer, "message", **MESSAGE | {"text": "Two\r\nlines. "})
+    type_in(marketer, "audience", tags=[tag.pk, make_tag("Hats").pk])
+    type_in(marketer, "options", purpose=Purpose.CAMPAIGN, conversion_days="7")
+    type_in(marketer, "test", share_a="", text_b="", winner_rule="")
+    type_in(marketer, "when", when="now", send_at="", zone="Asia/Shanghai")
+    assert "Throw away" in marketer.get(f"{NEW}check/").text
+
+    finish(marketer, "save")
+
+    at = f"/campaigns/{Campaign.objects.get().pk}/edit/"
+    assert "Throw away" not in marketer.get(f"{at}message/").text
+    type_in(marketer, "message", "keep", at=at, **MESSAGE | {"text": "Two other lines."})
+    assert "Throw away" in marketer.get(f"{at}message/").text
+
+
+def test_a_time_that_only_the_draft_knows_can_be_thrown_away(marketer: Client):
+    type_in(marketer, "message", **MESSAGE)
+    for step in ("audience", "options", "test"):
+        type_in(marketer, step, conversion_days="7")
+    tomorrow = timezone.localtime() + timedelta(days=1)
+    type_in(marketer, "when", when="later", send_at=f"{tomorrow:%Y-%m-%dT%H:%M}", zone="")
+
+    finish(marketer, "save")
+
+    at = f"/campaigns/{Campaign.objects.get().pk}/edit/"
+    assert "Throw away" in marketer.get(at).text
+
+
 def test_two_campaigns_may_have_the_same_name(marketer: Client):
     for name in ("Spring coats", "SPRING COATS"):
         type_in(marketer, "message", **MESSAGE | {"name": name})

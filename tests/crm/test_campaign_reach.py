@@ -115,6 +115,20 @@ def test_a_campaign_is_held_back_when_its_scheduler_may_no_longer_reach_its_cust
     assert sorted(done) == ["campaign.draft", "campaign.not_planned"]
 
 
+def test_why_it_is_held_back_is_said_in_the_language_of_the_reader(
+    client: Client, yan: Staff, wu: Staff
+):
+    campaign = of_a_store(wu)
+    lose_the_role(wu)
+    plan_what_is_due()
+    sign_in(client, yan)
+
+    for place in (f"/campaigns/{campaign.pk}/", "/campaigns/"):
+        said = client.get(place, headers={"Accept-Language": "zh-hans"}).text
+        assert "负责人Wu已不再是营销人员。需由有权触达其中全部客户的同事重新安排。" in said
+        assert "no marketer any more" not in said
+
+
 def page(client: Client, campaign: Campaign) -> str:
     return client.get(f"/campaigns/{campaign.pk}/").text
 

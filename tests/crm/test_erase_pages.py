@@ -50,6 +50,17 @@ def test_the_page_says_what_goes_and_what_stays(browser: Client, chen: Customer)
     assert "address book of Lin" in text
 
 
+def test_those_who_must_remove_them_are_listed_as_the_language_does(
+    browser: Client, chen: Customer
+) -> None:
+    for guide in (chen.owner, make_staff("Mei")):
+        make_follow(guide, chen)
+
+    text = browser.get(erasing(chen), headers={"Accept-Language": "zh-hans"}).text
+
+    assert "Lin、Mei" in text
+
+
 @pytest.mark.parametrize("typed", ["chen jing", "  Chen  Jing "])
 def test_the_name_has_to_be_typed(browser: Client, chen: Customer, typed: str) -> None:
     wrong = browser.post(erasing(chen), {"name": "Chen"})

@@ -1,8 +1,13 @@
 """Erasing a customer: what goes, what stays, and that nobody brings them back."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
+from hashlib import sha256
+from importlib import import_module
 from io import StringIO
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -28,6 +33,7 @@ from contacts.enums import (
 from contacts.erased import erased_among
 from contacts.errors import MovedOn, RuleBroken, WasErased, broken_constraint
 from contacts.models import (
+    Callback,
     ConsentEntry,
     Customer,
     ErasedAddress,
@@ -46,7 +52,7 @@ from crm.actions.erasing import erase_customer
 from crm.actions.orders import OrderTold, record_order
 from crm.enums import OrderState
 from crm.invariants import check_rules
-from crm.models import Order
+from crm.models import Order, SavedAnswer
 from tests.builders import (
     NOON,
     make_coupon,
@@ -245,6 +251,81 @@ def test_others_are_left_alone(chen):
 
 
 # --- nothing is said of them any more -----------------------------------------------------------
+
+
+WAITING_NEWS = "<xml><CreateTime>1700000012</CreateTime><ExternalUserID>{}</ExternalUserID></xml>"
+
+
+def waiting(body, provider="wecom"):
+    return Callback.objects.create(
+        provider=provider, key=sha256(body.encode()).hexdigest(), event="change", body=body,
+        received_at=NOON, next_attempt_at=NOON,
+    )  # fmt: skip
+
+
+def test_news_of_others_waits_on(chen):
+    """A short number stands in much that speaks of somebody else."""
+    make_identity(chen, "12", kind=IdentityKind.MEMBER)
+    of_chen, of_zhao = (waiting(WAITING_NEWS.format(who)) for who in ("wm-chen", "wm-zhao"))
+    told = waiting(json.dumps([{"address": "zhao@mail.example", "text": "At 12?"}]), "mail")
+    Callback.objects.update(error="Busy.")
+
+    erase(chen)
+
+    for one in (of_chen, of_zhao, told):
+        one.refresh_from_db()
+    assert (of_chen.body, of_chen.state) == ("", "done")
+    assert (of_zhao.body, of_zhao.state) == (WAITING_NEWS.format("wm-zhao"), "received")
+    assert "At 12?" in told.body
+    assert (of_zhao.error, told.error) == ("Busy.", "Busy.")
+
+
+def test_of_earlier_news_only_what_waits_keeps_its_words(monkeypatch):
+    migration = import_module("contacts.migrations.0026_erasures_hold")
+    monkeypatch.setattr(migration, "PART", 2)
+    for place in range(5):
+        waiting(f"news {place}")
+    Callback.objects.exclude(body="news 3").update(state="done", done_at=NOON)
+
+    migration.let_go(None, SimpleNamespace(connection=connection))
+
+    assert set(Callback.objects.values_list("body", "state")) == {
+        ("", "done"),
+        ("news 3", "received"),
+    }
+
+
+def test_what_a_provider_tells_is_found_in_any_case(chen):
+    make_identity(chen, "chen@mail.example", kind=IdentityKind.EMAIL)
+    told = waiting(json.dumps([{"address": "Chen@Mail.Example", "text": "Chen here"}]), "mail")
+
+    erase(chen)
+
+    told.refresh_from_db()
+    assert told.body == ""
+
+
+def test_answers_about_others_are_given_again(chen, lin):
+    make_identity(chen, "12", kind=IdentityKind.MEMBER)
+    answers = [
+        SavedAnswer.objects.create(
+            staff=lin,
+            key=str(place),
+            fingerprint="f",
+            claim=uuid4(),
+            status=200,
+            body=body,
+            lease_until=NOON,
+            expires_at=LATER,
+        )
+        for place, body in enumerate(['{"name":"Zhao","visits":12}', '{"value":"12"}'])
+    ]
+
+    erase(chen)
+
+    for answer in answers:
+        answer.refresh_from_db()
+    assert [answer.body for answer in answers] == ['{"name":"Zhao","visits":12}', ""]
 
 
 def test_the_actions_refuse(chen):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import models
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -19,9 +19,10 @@ from campaigns.actions.posts.life import plan_post
 from campaigns.enums import CampaignState, DeliveryState, PostKind
 from campaigns.models import Delivery, PostTarget, Welcome, WelcomeRule
 from connectors.wecom.callback import seal_envelope
-from contacts.enums import Role
-from contacts.models import Customer, Interaction, Staff
+from contacts.enums import Role, Scope
+from contacts.models import Customer, Interaction, RoleGrant, Staff
 from contacts.wecom import wecom_config
+from crm.actions.erasing import erase_customer
 from crm.actions.sweeping import do_what_is_due
 from crm.actions.webhook_collecting import collect_events
 from crm.api.keys import issue_key
@@ -32,6 +33,7 @@ from tests.builders import (
     make_campaign,
     make_chat,
     make_content,
+    make_customer,
     make_finding,
     make_loss,
     make_post,
@@ -44,6 +46,7 @@ from tests.builders import (
 from tests.crm.erasure_rules import ABOUT_A_CUSTOMER, GOES, STAYS
 from tests.gateways import Gateway, open_gateway
 from tests.sandboxed import Shop, open_shop
+from tests.traces import places_of
 
 pytestmark = pytest.mark.django_db
 
@@ -54,31 +57,6 @@ MAIL = "Kanarie@vogel.example"
 SONG = "sings of kanarie 7766"
 TRACES = ("kanarie", "13877776666")
 KEY = "a-key-of-the-address"
-
-_COLUMNS = """
-SELECT table_name, column_name, data_type FROM information_schema.columns
-WHERE table_schema = 'public' AND table_name IN (
-    SELECT table_name FROM information_schema.tables
-    WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
-)
-"""
-
-
-def found() -> set[str]:
-    """Every column of every table in which a trace of the person stands."""
-    places = set()
-    with connection.cursor() as cursor:
-        cursor.execute(_COLUMNS)
-        for table, column, kind in cursor.fetchall():
-            text = f"encode(\"{column}\", 'escape')" if kind == "bytea" else f'"{column}"::text'
-            for trace in TRACES:
-                cursor.execute(
-                    f'SELECT EXISTS (SELECT FROM "{table}" WHERE {text} ILIKE %s)',  # noqa: S608 -- names out of the catalogue
-                    [f"%{trace}%"],
-                )
-                if cursor.fetchone()[0]:
-                    places.add(f"{table}.{column}")
-    return places
 
 
 @pytest.fixture
@@ -216,18 +194,18 @@ def test_who_has_been_everywhere_is_found_nowhere(
     get_messages(chen, lin, boss)
     sign_in(client, boss)
     collect_events(now=timezone.now() + timedelta(seconds=1))
-    before = found()
+    before = places_of(*TRACES)
     assert {place.split(".")[0] for place in before} >= EXPECTED
 
     answer = client.post(reverse("customer_erase", args=[chen.pk]), {"name": NAME})
 
     assert answer.status_code == 302
-    assert found() == set()
+    assert places_of(*TRACES) == set()
     in_wecom(lin, "del_follow_user")
     gateways_tell("sms", {"kind": "replied", "address": PHONE, "text": SONG})
     do_what_is_due(now=timezone.now())
-    assert found() == set()
-    assert not [one for one in check_rules(now=timezone.now(), only={1, 3, 11, 16}) if one.rows]
+    assert places_of(*TRACES) == set()
+    assert not [one for one in check_rules(now=timezone.now(), only={1, 3, 11, 16, 17}) if one.rows]
 
 
 EXPECTED = {
@@ -237,6 +215,38 @@ EXPECTED = {
     "campaigns_welcome", "campaigns_postreaction", "crm_order", "crm_savedanswer",
 }  # fmt: skip
 """Tables in which the person stood before; the test would prove nothing otherwise."""
+
+
+def answers_kept() -> set[str]:
+    return set(SavedAnswer.objects.exclude(body="").values_list("body", flat=True))
+
+
+def test_answers_are_found_without_name_and_address(api: APIClient) -> None:
+    blue = make_tag("Blue")
+    for note in (SONG, "Zhao sings"):
+        customer = make_customer("", note=note)
+        post(api, f"customers/{customer.pk}/tags", {"add": [blue.pk]}, 200)
+
+    erase_customer(Customer.objects.get(note=SONG), actor=None, now=timezone.now())
+
+    [kept] = answers_kept()
+    assert "Zhao sings" in kept
+
+
+@pytest.mark.parametrize("name", ["陈静", "陈", 'Chen "Blue" Jing'])
+def test_what_somebody_would_have_read_is_not_kept(
+    api: APIClient, boss: Staff, gateway: Gateway, name: str
+) -> None:
+    RoleGrant.objects.create(staff=boss, role=Role.MARKETER, scope=Scope.COMPANY)
+    chen = make_customer(name, owner=boss)
+    content = make_content("Dear {customer}, come and see.")
+    body = {"channel": "sms", "customer": chen.pk}
+    told = post(api, f"contents/{content.pk}/preview", body, 200)
+    assert name in told["text"]
+
+    erase_customer(chen, actor=None, now=timezone.now())
+
+    assert answers_kept() == set()
 
 
 # --- nothing is forgotten that comes later ------------------------------------------------------

@@ -158,14 +158,47 @@ def test_a_refused_test_says_why_and_keeps_what_was_typed(
     assert not Campaign.objects.exists()
 
 
-def test_what_the_channel_does_not_tell_wins_nothing(marketer: Client):
+@pytest.mark.parametrize(
+    ("rule", "label"),
+    [("read", "most read"), ("click", "most clicked"), ("reply", "most answered")],
+)
+def test_what_the_channel_does_not_tell_wins_nothing(marketer: Client, rule: str, label: str):
     type_in(marketer, "message", **MESSAGE | {"channel": "wecom"})
 
-    assert 'value="click"' not in marketer.get(f"{NEW}test/").text
-    answer = type_in(marketer, "test", **TRIED | {"winner_rule": "click"})
+    offered = marketer.get(f"{NEW}test/").text
+    assert f'value="{rule}"' not in offered
+    assert 'value="conversion"' in offered
+    assert 'value="hand"' in offered
+    answer = type_in(marketer, "test", **TRIED | {"winner_rule": rule})
 
-    assert "does not tell who has read or clicked" in answer.text
+    assert f"does not tell which wording is {label}" in answer.text
+
+
+def test_a_wording_too_long_for_the_channel_is_refused(marketer: Client):
+    type_in(marketer, "message", **MESSAGE | {"channel": "wecom"})
+
     assert "Shorten it by" in type_in(marketer, "test", text_b="汉" * 1334).text
+
+
+def test_an_older_draft_that_asks_wecom_who_answered_says_what_to_choose(marketer: Client):
+    campaign = make_campaign(content=make_content("One"))
+    trial = Trial(
+        variants=HAND.variants, test_share=20, winner_rule="conversion", winner_after_hours=2
+    )
+    set_experiment(campaign, trial, actor=None, now=timezone.now())
+    Experiment.objects.update(winner_rule="reply")
+
+    answer = marketer.post(f"/campaigns/{campaign.pk}/schedule/", {"when": "now"}, follow=True)
+
+    assert "which wording is most answered. Let the one that is most bought win" in answer.text
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.DRAFT
+    edit = f"/campaigns/{campaign.pk}/edit/"
+    assert marketer.get(f"{edit}check/").context["wrong"][0]["step"].name == "test"
+    assert (
+        "Let the one that is most bought win"
+        in type_in(marketer, "test", at=edit, **TRIED | {"text_b": "Two"}).text
+    )
 
 
 def test_words_that_the_channel_cannot_fill_write_nothing(marketer: Client):

@@ -7,7 +7,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.translation import override
 
+from campaigns.channels import LABELS, abilities_of, available_channels
 from campaigns.models import Campaign, CampaignDraft, Content, MediaFile
 from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry
@@ -64,6 +66,23 @@ def test_somebody_who_comes_second_keeps_what_they_typed(client, tao):
 
     assert answer.status_code == 409
     assert "My own words" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "SIZE of LIMIT bytes"), ("zh-hans", "SIZE / LIMIT 字节")]
+)
+def test_bytes_are_counted_against_what_each_channel_takes(client, tao, settings, language, words):
+    settings.EMAIL_URL = "smtp://mail.example.com"
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+
+    page = sign_in(client, tao).get(reverse("content_new")).content.decode()
+
+    assert "js/byte-counter" in page
+    for channel in available_channels():
+        limit = abilities_of(channel).text_bytes
+        counted = f'data-bytes-for="id_text" data-bytes-limit="{limit}" data-bytes-words="{words}"'
+        with override(language):
+            assert f"{counted}><span>{LABELS[channel]}</span>" in page
 
 
 def test_what_is_wrong_is_said_and_nothing_typed_is_lost(client, tao):
@@ -123,6 +142,36 @@ def test_administrators_are_offered_what_they_may_write(client):
     assert reverse("content_new") in client.get(reverse("content_list")).text
     page = client.get(reverse("content_page", args=[content.pk])).text
     assert reverse("content_edit", args=[content.pk]) in page
+
+
+def test_a_message_is_shown_as_a_customer_gets_it(client, tao):
+    make_customer("Chen <b>", owner=make_staff("Lin"))
+    make_customer("Zhao")
+    content = make_content("Hello {customer|friend}, it is {guide}", folder="Autumn")
+    address = reverse("content_page", args=[content.pk])
+    sign_in(client, tao)
+
+    page = client.get(address, {"who": "chen", "channel": "echo"}).text
+    part = client.get(address, {"who": "zhao", "channel": "echo", "preview": "1"}).text
+    of_many = client.get(address, {"who": "chen", "channel": "wecom", "preview": "1"}).text
+
+    assert "Hello Chen &lt;b&gt;, it is Lin" in page
+    assert "Hello Zhao, it is" in part
+    assert "<html" not in part
+    assert "Hello friend, it is Lin" in of_many
+
+
+def test_a_message_is_shown_as_customers_within_reach_get_it_only(client):
+    here, far = make_store("Here"), make_store("Far")
+    hua = make_staff("Hua", role=Role.MANAGER, scope=Scope.STORE, store=here)
+    make_customer("Chen", store=far)
+    content = make_content("Hello {customer|friend}", folder="Autumn")
+    address = reverse("content_page", args=[content.pk])
+
+    part = sign_in(client, hua).get(address, {"who": "chen", "channel": "echo", "preview": "1"})
+
+    assert "Hello friend" in part.text
+    assert "Chen" not in part.text
 
 
 def test_managers_read_the_library_and_change_nothing(client):
@@ -218,6 +267,26 @@ def test_an_attachment_is_kept_in_the_draft_and_goes_with_the_campaign(client, t
     campaign = Campaign.objects.get()
     assert campaign.content
     assert campaign.content.attachments == [{"kind": "image", "media": media.pk}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("setup.exe", b"MZ" + bytes(200)), ("five.pdf", b"%PDF-")]
+)
+def test_a_file_that_is_refused_is_said_beside_its_field(client, tao, redis, name, content):
+    sign_in(client, tao)
+
+    answer = client.post(editor(), typed(go="attach-new", new_file=a_file(name, content)))
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    field = page.index('id="new-file"')
+    said = page.index("This is no file that can be sent.")
+    assert field < said < page.index('value="attach-link"')
+    assert 'aria-describedby="attaching"' in page[field:said]
+    assert page.count("This is no file that can be sent.") == 1
+    assert "The file is empty" not in page
+    assert "Hello {customer|friend} of {store}" in page
+    assert not MediaFile.objects.exists()
 
 
 def test_an_attachment_that_the_channel_does_not_take_is_said_on_the_step(client, tao, redis):

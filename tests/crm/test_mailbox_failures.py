@@ -1,7 +1,5 @@
 """What breaks while the mailbox is read, whose turn it is, and how the server is reached."""
 
-import datetime as dt
-import ipaddress
 import ssl
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,10 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.db import connection
 from django.utils import timezone
 
@@ -25,6 +19,7 @@ from crm.actions.mailbox import mailboxes_to_read, read_mailbox
 from crm.actions.sweeping import ring_for_due
 from crm.invariants import waiting_for_people
 from crm.models import MailboxReading
+from tests.certificates import certificate
 from tests.crm.mailbox import only, read, row
 from tests.mailboxes import MailboxServer, open_mailbox_server
 from tests.returned import complaint, note, postfix
@@ -325,37 +320,6 @@ def test_address_that_is_good(url: str, monkeypatch: pytest.MonkeyPatch) -> None
 
     assert env.mailbox("MAILBOX_URL") == url
     assert MailboxAddress(url).name
-
-
-def certificate(folder: Path) -> Path:
-    """A certificate for this machine that nobody vouches for, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(tz=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "mail.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 ENCRYPTED = [("imaps", False), ("imap+tls", True)]

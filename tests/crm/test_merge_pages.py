@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 
 from contacts.enums import CustomerState, IdentityKind, InteractionKind, Role, TaskKind
-from contacts.models import Customer, Merge, Staff, Tag
+from contacts.models import Customer, Interaction, Merge, Staff, Tag
 from crm.access import viewer_for
-from crm.actions.merges import merge_customers
+from crm.actions.merges import merge_customers, undo_merge
 from crm.merge_preview import face_of, joined
 from tests.builders import (
     NOON,
@@ -145,7 +145,64 @@ def test_taken_apart_the_record_is_a_customer_again(
     assert "Chen Jing is a customer of their own again." in manager.get(page(gone)).text
     assert state(gone) == CustomerState.ACTIVE
     assert "Merged records" not in manager.get(page(kept)).text
-    assert manager.post(page(gone, "unmerge/")).status_code == 404
+
+
+def test_whoever_merges_what_a_colleague_has_just_merged_is_told_and_sees_who_stays(
+    manager: Client, kept: Customer, gone: Customer
+) -> None:
+    zhao = make_customer("Zhao", owner=kept.owner)
+    merge_customers(gone, into=kept, actor=None, now=NOON)
+
+    for ask in (
+        lambda: merge(manager, kept, gone),
+        lambda: merge(manager, gone, kept),
+        lambda: merge(manager, zhao, gone),
+        lambda: manager.get(page(gone, f"merge/?with={kept.pk}")),
+        lambda: manager.get(page(kept, f"merge/?with={gone.pk}")),
+    ):
+        answer = ask()
+        assert (answer.status_code, answer["Location"]) == (302, page(kept))
+        shown = manager.get(page(kept)).text
+        assert "The record was merged into this one in the meantime." in shown
+    assert Merge.objects.count() == 1
+
+
+def test_whoever_takes_apart_what_a_colleague_has_taken_apart_is_told_and_sees_the_record(
+    manager: Client, kept: Customer, gone: Customer
+) -> None:
+    undo_merge(merge_customers(gone, into=kept, actor=None, now=NOON), actor=None, now=NOON)
+
+    answer = manager.post(page(gone, "unmerge/"))
+
+    assert (answer.status_code, answer["Location"]) == (302, page(gone))
+    assert "It had been taken apart already." in manager.get(page(gone)).text
+    assert manager.post(page(kept, "unmerge/")).status_code == 404
+
+
+def test_a_merge_that_was_merged_onward_is_taken_apart_from_the_last_one_on(
+    manager: Client, kept: Customer, gone: Customer
+) -> None:
+    zhao = make_customer("Zhao", owner=kept.owner)
+    merge_customers(gone, into=kept, actor=None, now=NOON)
+    merge_customers(kept, into=zhao, actor=None, now=NOON)
+
+    answer = manager.post(page(gone, "unmerge/"))
+
+    assert (answer.status_code, answer["Location"]) == (302, page(zhao))
+    shown = manager.get(page(zhao)).text
+    assert "The record was merged into this one in the meantime." in shown
+    assert state(gone) == CustomerState.MERGED
+
+
+def test_what_neither_record_has_is_left_out_of_the_comparison(
+    manager: Client, kept: Customer, gone: Customer
+) -> None:
+    shown = manager.get(page(kept, f"merge/?with={gone.pk}"))
+
+    labels = [str(line.label) for line in shown.context["lines"]]
+    assert "City" in labels
+    assert "Birthday" not in labels
+    assert "Messages" not in labels
 
 
 def test_a_refusal_is_said_on_the_preview(manager: Client, kept: Customer, gone: Customer) -> None:
@@ -216,6 +273,17 @@ def test_without_htmx_and_with_nonsense_the_page_answers(manager: Client, kept: 
     assert manager.get(page(kept, "merge/?with=abc")).status_code == 200
     assert manager.post(page(kept, "merge/"), {"with": "abc"}).status_code == 404
     assert manager.post(page(kept, "merge/")).status_code == 404
+
+
+def test_large_figures_stand_in_threes(
+    manager: Client, kept: Customer, gone: Customer, lin: Staff
+) -> None:
+    Interaction.objects.bulk_create(
+        Interaction(customer=kept, staff=lin, kind=InteractionKind.CALL, happened_at=NOON)
+        for _one in range(1001)
+    )
+
+    assert "1,000+" in manager.get(page(kept, f"merge/?with={gone.pk}")).text
 
 
 def test_the_preview_is_what_it_becomes(hua: Staff, lin: Staff) -> None:

@@ -104,6 +104,9 @@ def test_a_series_of_every_kind_begins(
         ({"starts_on": "0001-01-01"}, "out of range"),
         ({"until": "9999-12-31"}, "out of range"),
         ({"until": "2020-01-01"}, "A series ends after it begins."),
+        ({"send_for_hours": "0"}, "greater than or equal to 1"),
+        ({"control_share": "51"}, "less than or equal to 50"),
+        ({"conversion_days": "91"}, "less than or equal to 90"),
         (
             {"freq": "monthly", "day": "31", "starts_on": "2099-01-01", "until": "2099-01-02"},
             "would never run",
@@ -132,6 +135,31 @@ def test_a_series_is_changed_from_its_next_run_on(marketer: Client):
     assert answer.status_code == 302
     series.refresh_from_db()
     assert (series.rule["weekdays"], series.content.text) == ([0, 3], TYPED["text"])
+
+
+def test_its_options_are_kept_shown_and_changed(marketer: Client):
+    options = {"send_for_hours": "48", "control_share": "10", "conversion_days": "3"}
+    marketer.post(NEW, TYPED | options | {"skip_if_in_another": "on", "track_clicks": "on"})
+    series = Series.objects.get()
+    edit = f"{LIST}{series.pk}/edit/"
+
+    page = marketer.get(f"{LIST}{series.pk}/").text
+    form = marketer.get(edit)
+    marketer.post(edit, TYPED | {"base": form.context["form"].initial["base"]})
+
+    assert (series.send_for_hours, series.control_share, series.conversion_days) == (48, 10, 3)
+    assert (series.skip_if_in_another, series.track_clicks, series.track_opens) == (
+        True,
+        True,
+        False,
+    )
+    assert "48 hours after a run began" in page
+    assert "10 % get nothing" in page
+    for name, value in options.items():
+        assert f'name="{name}" value="{value}"' in form.text
+    changed = Series.objects.get()
+    assert (changed.send_for_hours, changed.control_share, changed.conversion_days) == (None, 0, 7)
+    assert (changed.skip_if_in_another, changed.track_clicks) == (False, False)
 
 
 def test_a_series_changed_by_somebody_else_is_not_overwritten(marketer: Client):
@@ -285,6 +313,21 @@ def test_the_notice_of_a_refused_run_leads_to_the_series(marketer: Client, yan: 
 
     assert answer["Location"] == f"{LIST}{series.pk}/"
     assert not Campaign.objects.exists()
+
+
+def test_why_a_run_was_refused_is_said_in_the_language_of_the_reader(marketer: Client):
+    series = make_series(segment=make_segment({"all": [{"field": "gone"}]}))
+    run_series(series.pk, now=NOON + timedelta(days=7))
+    page = f"{LIST}{series.pk}/"
+
+    english, chinese = (
+        marketer.get(page, headers={"Accept-Language": language}).text
+        for language in ("en", "zh-hans")
+    )
+
+    assert "A segment cannot ask for “gone None”." in english
+    assert "客群不支持条件“gone None”。" in chinese
+    assert "A segment cannot" not in chinese
 
 
 @pytest.mark.parametrize("place", ["", "edit/"])

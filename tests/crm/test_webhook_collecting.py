@@ -10,7 +10,9 @@ from threading import Event
 import pytest
 from django.db import connection, connections, transaction
 
-from campaigns.enums import CampaignState, PostState
+from campaigns.actions.campaigns import advance_campaign
+from campaigns.enums import CampaignState, DeliveryState, PostState
+from campaigns.models import Delivery
 from config.places import ROOT
 from contacts.actions.history import record
 from contacts.enums import StaffState, TaskState
@@ -30,7 +32,10 @@ from crm.models import HistoryCursor, WebhookEvent
 from crm.webhook_events import EVENTS, GROUPS, OF_ACTION, PRIVATE
 from tests.builders import (
     NOON,
+    make_batch,
+    make_campaign,
     make_customer,
+    make_customers,
     make_staff,
     make_webhook,
     make_webhook_event,
@@ -95,6 +100,30 @@ def test_an_entry_becomes_an_event_of_ids_and_figures():
         "timestamp": "2026-03-02T04:00:00.000+00:00",
         "data": event.data,
     }
+
+
+def test_a_campaign_that_is_over_is_told_with_its_figures_and_nobody_in_them():
+    webhook = make_webhook()
+    campaign = make_campaign("Spring coats", state="sending")
+    people = make_customers(6, owner=make_staff("Lin"))
+    make_batch(campaign, people[:3], state="done", delivery_state=DeliveryState.SENT)
+    failed = make_batch(campaign, people[3:5], state="done")
+    failed.deliveries.update(state="failed", reason="channel_error")
+    Delivery.objects.create(
+        campaign=campaign, customer=people[5], state="skipped", reason="no_address"
+    )
+
+    advance_campaign(campaign.pk, now=NOON)
+    collect()
+
+    event = WebhookEvent.objects.get(webhook=webhook, type="campaign.done")
+    assert event.data == {
+        "campaign": campaign.pk,
+        "states": {"sent": 3, "failed": 2, "skipped": 1},
+        "actor": None,
+        "customer": None,
+    }
+    assert EVENTS["campaign.done"].example["data"].keys() == event.data.keys()
 
 
 def test_whoever_gets_an_event_is_rung_for(rung):

@@ -14,13 +14,13 @@ from crm.actions.mailbox import LEASE, mailboxes_to_read, read_mailbox
 from crm.actions.sweeping import do_what_is_due
 from crm.models import MailboxReading
 from tests.builders import NOON
-from tests.crm.test_mailbox import mark_of, sent_to
 from tests.faults.crew import Crew
 from tests.faults.dying import POINTS
 from tests.faults.stories import broken_promises
 from tests.faults.test_retention_crashes import crash
 from tests.mailboxes import MailboxServer, open_mailbox_server
 from tests.returned import complaint, postfix
+from tests.sent_letters import mark_of, sent_to
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 

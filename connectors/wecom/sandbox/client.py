@@ -93,6 +93,10 @@ class SandboxControl:
         """Remove a member; returns how many customers wait to be taken over."""
         return int(self._post("depart", {"userid": userid})["unassigned"])
 
+    def decide(self, userid: str) -> int:
+        """Whoever waits to be handed over by this member decides now; returns how many did."""
+        return int(self._post("decide", {"userid": userid})["decided"])
+
     def remove(self, *, external_userid: str, userid: str, by: str = "customer") -> None:
         self._post("remove", {"external_userid": external_userid, "userid": userid, "by": by})
 

@@ -7,7 +7,15 @@ HTTP 400 with ``{"error": …}``. All of them are journaled. See the README for 
 from collections.abc import Callable
 from functools import partial
 
-from connectors.wecom.sandbox import confirmations, fields, groups, moments, relations, ways
+from connectors.wecom.sandbox import (
+    confirmations,
+    fields,
+    groups,
+    moments,
+    relations,
+    transfers,
+    ways,
+)
 from connectors.wecom.sandbox.errors import Refusal
 from connectors.wecom.sandbox.faults import set_faults
 from connectors.wecom.sandbox.people import staff_at_work
@@ -64,6 +72,11 @@ def depart(world: World, call: Call) -> Json:
     return {"unassigned": relations.depart(world, call.at, staff.userid)}
 
 
+def decide(world: World, call: Call) -> Json:
+    """Whoever is being handed over by a member accepts or refuses now; the clock stays."""
+    return {"decided": transfers.decide(world, call.at, fields.needed(call.body, "userid"))}
+
+
 def remove(world: World, call: Call) -> Json:
     """One side ends a relation: ``by`` customer or staff."""
     userid, external_userid = (
@@ -93,6 +106,7 @@ ROUTES: dict[str, Callable[[World, Call], Json]] = {
     "/sandbox/publish": moments.publish,
     "/sandbox/scan": scan,
     "/sandbox/depart": depart,
+    "/sandbox/decide": decide,
     "/sandbox/remove": remove,
     "/sandbox/chat": groups.change,
     "/sandbox/faults": faults,

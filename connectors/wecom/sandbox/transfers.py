@@ -76,6 +76,21 @@ def void_transfers(world: World, userid: str, external_userid: str) -> None:
             transfer.status = REFUSED if transfer.resigned else NO_RECORD
 
 
+def decide(world: World, at: float, handover: str) -> int:
+    """The customers of a member decide now, not in hours; silent ones wait. Returns how many did."""
+    waiting = [
+        transfer
+        for transfer in world.transfers.values()
+        if transfer.status == WAITING
+        and transfer.handover == handover
+        and world.customers[transfer.external_userid].mood != "silent"
+    ]
+    for transfer in waiting:
+        refuses = world.customers[transfer.external_userid].mood == "refuse"
+        (_refuse if refuses else _accept)(world, transfer, at)
+    return len(waiting)
+
+
 def _start_all(world: World, call: Call, *, resigned: bool) -> Json:
     handover = fields.needed(call.body, "handover_userid")
     takeover = fields.needed(call.body, "takeover_userid")

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from campaigns.comparison import ComparedCampaign
 from campaigns.experiments import VariantFigures
 from campaigns.models import Series, SeriesRun, Variant
+from contacts.saying import read_text
 from crm.api.shapes.messages import CampaignShape
 from crm.api.shapes.people import StaffRef
 
@@ -112,7 +113,8 @@ class SeriesShape(serializers.ModelSerializer[Series]):
         model = Series
         fields = (
             "id", "name", "content", "segment", "channel", "purpose", "subject", "html", "kind",
-            "rule", "zone", "at_time", "starts_on", "until", "state", "state_at", "next_run_at",
+            "rule", "zone", "at_time", "starts_on", "until", "skip_if_in_another", "track_clicks",
+            "track_opens", "conversion_days", "send_for_hours", "control_share", "state", "state_at", "next_run_at",
             "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -120,6 +122,14 @@ class SeriesShape(serializers.ModelSerializer[Series]):
 
 class SeriesRunShape(serializers.ModelSerializer[SeriesRun]):
     """One moment at which a series was due, and what came of it."""
+
+    why = serializers.SerializerMethodField(
+        help_text="Why it was refused, in the language of the request; else empty."
+    )
+
+    def get_why(self, run: SeriesRun) -> str:
+        """Say it."""
+        return read_text(run.why)
 
     class Meta:
         model = SeriesRun

@@ -2,18 +2,21 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from campaigns.attachments import media_url
 from campaigns.models import (
     Batch,
     Campaign,
+    ChannelPace,
     Content,
     Delivery,
     MediaFile,
     QuickReply,
     WelcomeRule,
 )
+from campaigns.models.experiments import LETTERS
 from campaigns.previews import Preview
 from campaigns.queries import BATCHES_SHOWN, AudiencePreview, BatchCell
 from crm.api.shapes.people import StaffRef, StoreRef
@@ -79,6 +82,9 @@ class MediaShape(serializers.ModelSerializer[MediaFile]):
 class MessagePreviewShape(serializers.Serializer[Preview]):
     """A message as one customer gets it."""
 
+    customer = serializers.IntegerField(
+        source="customer.pk", default=None, allow_null=True, help_text="Whose words are filled in."
+    )
     text = serializers.CharField()
     attachments = serializers.ListField(child=serializers.DictField())
     size = serializers.IntegerField(help_text="Bytes of the text.")
@@ -121,19 +127,24 @@ class PreviewShape(serializers.Serializer[AudiencePreview]):
 
 
 class CampaignShape(serializers.ModelSerializer[Campaign]):
-    """One message to everybody in a segment. Figures and text are fixed when it is planned.
+    """One message to everybody in a segment. Figures, text and attachments are fixed when it is
+    planned.
 
     An announcement has the customers of a `handover` in place of a segment.
     """
 
     created_by = StaffRef(read_only=True, allow_null=True)
+    text = serializers.CharField(source="words", read_only=True)
+    attachments = serializers.ListField(
+        source="enclosed", child=serializers.DictField(), read_only=True
+    )
 
     class Meta:
         model = Campaign
         fields: tuple[str, ...] = (
             "id", "name", "channel", "purpose", "skip_if_in_another", "content", "segment", "handover", "state", "state_at",
             "send_at", "send_until", "track_clicks", "track_opens", "conversion_days", "local_time", "zone", "scheduled_by", "asked_recipients",
-            "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "html", "created_by", "created_at",
+            "approved_by", "approved_at", "planned_at", "closed_at", "recipients", "skipped", "subject", "text", "attachments", "html", "created_by", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -150,15 +161,28 @@ class RemindedShape(CampaignShape):
         read_only_fields = fields
 
 
+@extend_schema_field({"type": ["string", "null"], "enum": [*LETTERS.lower(), None]})
+class LetterField(serializers.IntegerField):
+    """One of the wordings that are compared, as the letter that people see."""
+
+    def __init__(self) -> None:
+        super().__init__(read_only=True, allow_null=True)
+
+    def to_representation(self, value: int) -> str:  # type: ignore[override]  # numbers are ours
+        """Name it."""
+        return LETTERS[value].lower()
+
+
 class BatchShape(serializers.ModelSerializer[Batch]):
     """At most 200 recipients, sent in one call in the name of one sender."""
 
     sender = StaffRef(read_only=True, allow_null=True)
+    variant = LetterField()
 
     class Meta:
         model = Batch
         fields = (
-            "id", "campaign", "seq", "sender", "size", "state", "error", "reminders",
+            "id", "campaign", "seq", "sender", "variant", "size", "state", "error", "reminders",
             "handed_at", "confirmed_at", "done_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -170,10 +194,13 @@ class DeliveryShape(serializers.ModelSerializer[Delivery]):
     campaign = serializers.IntegerField(source="campaign_id", read_only=True)
     customer = serializers.IntegerField(source="customer_id", read_only=True)
     batch = serializers.IntegerField(source="batch_id", read_only=True, allow_null=True)
+    variant = LetterField()
 
     class Meta:
         model = Delivery
-        fields = ("campaign", "customer", "batch", "state", "reason", "reference", "sent_at")
+        fields = (
+            "campaign", "customer", "batch", "variant", "state", "reason", "reference", "sent_at",
+        )  # fmt: skip
         read_only_fields = fields
 
 
@@ -226,6 +253,13 @@ class BatchErrorShape(serializers.Serializer[Any]):
         return {"error": error, "batches": batches}
 
 
+class RestShape(serializers.Serializer[ChannelPace]):
+    """The channel takes nothing for a while, after trouble; sending goes on by itself."""
+
+    until = serializers.DateTimeField(source="rest_until")
+    why = serializers.CharField(help_text="What the channel said, in English.")
+
+
 class CampaignProgressShape(serializers.Serializer[Watched]):
     """Where the recipients stand; ``states`` always adds up to ``total``."""
 
@@ -246,3 +280,6 @@ class CampaignProgressShape(serializers.Serializer[Watched]):
         many=True, help_text="Why batches were refused, the most frequent first; at most five."
     )
     pace = PaceShape()
+    rest = RestShape(
+        allow_null=True, help_text="Until when the channel rests, and why; null if it does not."
+    )

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from campaigns.models import Segment
 from campaigns.segments import Field, Operator
-from crm.api.shapes.people import StaffRef
+from crm.api.shapes.people import CustomerRef, StaffRef
 
 
 class SegmentShape(serializers.ModelSerializer[Segment]):
@@ -28,15 +28,25 @@ class SegmentPreviewShape(serializers.Serializer[dict[str, Any]]):
 
     customers = serializers.IntegerField()
     is_exact = serializers.BooleanField()
-    sample = serializers.ListField(child=serializers.IntegerField())
-    reachable = serializers.IntegerField(source="audience.reachable")
-    batches = serializers.IntegerField(source="audience.batches")
-    senders = serializers.IntegerField(source="audience.senders")
+    sample = CustomerRef(many=True, allow_null=True, help_text="Some of them that you see.")
+    reachable = serializers.IntegerField(source="audience.reachable", allow_null=True)
+    batches = serializers.IntegerField(source="audience.batches", allow_null=True)
+    senders = serializers.IntegerField(source="audience.senders", allow_null=True)
     skipped = serializers.DictField(
-        child=serializers.IntegerField(), source="audience.skipped", help_text="By reason."
+        child=serializers.IntegerField(),
+        source="audience.skipped",
+        allow_null=True,
+        help_text="By reason.",
     )
-    over_quota = serializers.IntegerField(source="audience.over_quota")
-    later = serializers.IntegerField(source="audience.later")
+    over_quota = serializers.IntegerField(source="audience.over_quota", allow_null=True)
+    later = serializers.IntegerField(source="audience.later", allow_null=True)
+    missing = serializers.ListField(
+        child=serializers.ChoiceField(choices=["sample", "audience"]),
+        help_text=(
+            "What took too long and is null: the sample, or the audience, which is all from"
+            " reachable to later."
+        ),
+    )
 
 
 class OperatorShape(serializers.Serializer[Operator]):

@@ -3,8 +3,10 @@
 from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -49,7 +51,7 @@ from crm.api.shapes.messages import (
     PreviewShape,
     RemindedShape,
 )
-from crm.api.views.messages import MESSAGE_LENGTH, customer_named
+from crm.api.views.messages import MESSAGE_LENGTH, AttachmentsField, customer_named
 from crm.api.views.segments import RuleField
 from crm.audiences import (
     audience_of,
@@ -61,6 +63,8 @@ from crm.audiences import (
 from crm.campaign_watch import Watched, watch
 
 HTML_LENGTH = 100_000
+WRITTEN = frozenset({"text", "attachments"})
+"""What is written in place of naming a content."""
 
 
 class CampaignFilters(django_filters.FilterSet):
@@ -90,7 +94,11 @@ class Campaigns(Listing, Verb):
     success = 201
 
     class Input(StrictInput):
-        """What is said (`content` or `text`), to whom (`segment` or `rule`), through what."""
+        """What is said, to whom (`segment` or `rule`), through what.
+
+        Give either `content`, or `text` and `attachments` or one of them; attachments are written
+        as those of contents.
+        """
 
         example: ClassVar = {
             "name": "Spring",
@@ -101,6 +109,7 @@ class Campaigns(Listing, Verb):
         name = serializers.CharField(max_length=120)
         content = IdField(required=False)
         text = serializers.CharField(max_length=MESSAGE_LENGTH, required=False)
+        attachments = AttachmentsField(required=False)
         segment = IdField(required=False)
         rule = RuleField(required=False)
         channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
@@ -117,7 +126,7 @@ class Campaigns(Listing, Verb):
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """One of each pair."""
-            if ("content" in attrs) == ("text" in attrs):
+            if ("content" in attrs) == bool(attrs.keys() & WRITTEN):
                 raise ValidationError({"content": [_("Give either content or text.")]})
             if ("segment" in attrs) == ("rule" in attrs):
                 raise ValidationError({"segment": [_("Give either segment or rule.")]})
@@ -125,13 +134,14 @@ class Campaigns(Listing, Verb):
 
     def rows(self) -> QuerySet[Campaign]:
         """Return the campaigns the person sees."""
-        return campaigns_of(self.viewer).select_related("created_by")
+        return campaigns_of(self.viewer).select_related("created_by", "content")
 
     def act(self, data: dict[str, Any]) -> Campaign:
         """Draft a campaign.
 
-        A `text` or `rule` is kept as a content or segment of the campaign's name. It never
-        reaches beyond your own scope: of a wider segment a narrowed copy is used.
+        A `text` with its `attachments`, or a `rule`, is kept as a content or segment of the
+        campaign's name. It never reaches beyond your own scope: of a wider segment a narrowed copy
+        is used.
         """
         require(self.viewer, Role.MARKETER)
         return create_campaign(
@@ -155,28 +165,35 @@ class Campaigns(Listing, Verb):
     def _content(self, data: dict[str, Any]) -> Content:
         if "content" in data:
             return pick(Content.objects.all(), [data["content"]], "content")[0]
-        return create_content(name=data["name"], text=data["text"], actor=self.actor, now=self.now)
+        return create_content(
+            name=data["name"],
+            text=data.get("text", ""),
+            attachments=data.get("attachments", []),
+            actor=self.actor,
+            now=self.now,
+        )
 
     def _segment(self, data: dict[str, Any]) -> Segment:
-        name = data["name"]
         if "segment" in data:
             kept = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
             if is_within_reach(kept.rule, self.viewer):
                 return kept
             rule = narrowed(kept.rule, self.viewer)
-            name = free_segment_name(name, now=self.now)
         else:
             rule = narrowed(data["rule"], self.viewer)
+        name = free_segment_name(data["name"], now=self.now)
         return create_segment(name=name, rule=rule, actor=self.actor, now=self.now)
 
 
 class CampaignChange(StrictInput):
-    """What is to be different."""
+    """What is to be different: of the message either `content`, or its `text` or `attachments`."""
 
     example: ClassVar = {"name": "Spring, again"}
 
     name = serializers.CharField(max_length=120, required=False)
     content = IdField(required=False)
+    text = serializers.CharField(max_length=MESSAGE_LENGTH, allow_blank=True, required=False)
+    attachments = AttachmentsField(required=False)
     segment = IdField(required=False)
     purpose = serializers.ChoiceField(choices=Purpose.choices, required=False)
     skip_if_in_another = serializers.BooleanField(required=False)
@@ -188,6 +205,12 @@ class CampaignChange(StrictInput):
     conversion_days = serializers.IntegerField(
         min_value=0, max_value=MOST_CONVERSION_DAYS, required=False
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Not both."""
+        if "content" in attrs and attrs.keys() & WRITTEN:
+            raise ValidationError({"content": [_("Give either content or text.")]})
+        return attrs
 
 
 class CampaignPage(Reading):
@@ -214,8 +237,25 @@ class CampaignPage(Reading):
         if "segment" in data:
             data["segment"] = pick(segments_of(self.viewer), [data["segment"]], "segment")[0]
             check_segment_reach(data["segment"], self.viewer)
-        change_campaign(campaign, data, actor=self.actor, now=self.now)
+        with transaction.atomic():
+            if data.keys() & WRITTEN:
+                data["content"] = self._written(campaign, data)
+            change_campaign(campaign, data, actor=self.actor, now=self.now)
         return Response(self.show(self.row(pk)))
+
+    def _written(self, campaign: Campaign, data: dict[str, Any]) -> Content | None:
+        """Return the message with the words and attachments that are given; the rest stays."""
+        kept = campaign.content
+        text, attachments = data.pop("text", None), data.pop("attachments", None)
+        if kept is None:
+            return None  # an announcement, which is refused
+        return create_content(
+            name=data.get("name", campaign.name),
+            text=kept.text if text is None else text,
+            attachments=kept.attachments if attachments is None else attachments,
+            actor=self.actor,
+            now=self.now,
+        )
 
 
 class Audience(Reading):
@@ -398,11 +438,25 @@ class WriteOff(CampaignVerb):
         return self.row(pk)
 
 
+@extend_schema_field({"type": "string", "enum": [*LETTERS.lower()]})
+class VariantFilter(django_filters.ChoiceFilter):
+    """``?variant=a``: one of the wordings that are compared."""
+
+    def __init__(self) -> None:
+        letters = LETTERS.lower()
+        super().__init__(choices=[(letter, letter) for letter in letters])
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Look for the number that the letter stands for."""
+        return qs.filter(variant=LETTERS.lower().index(value)) if value else qs
+
+
 class BatchFilters(django_filters.FilterSet):
     """How batches can be narrowed down."""
 
     campaign = IdFilter()
     sender = IdFilter()
+    variant = VariantFilter()
     state = django_filters.ChoiceFilter(choices=BatchState.choices)
 
 
@@ -424,8 +478,18 @@ class DeliveryFilters(django_filters.FilterSet):
     campaign = IdFilter()
     customer = IdFilter()
     batch = IdFilter()
+    sender = IdFilter(field_name="batch__sender", label="Who sends it.")
+    store = IdFilter(
+        method="of_store", label="The store of who sends it; where nobody does, the customer's."
+    )
+    variant = VariantFilter()
     state = django_filters.ChoiceFilter(choices=DeliveryState.choices)
     reason = django_filters.ChoiceFilter(choices=[c for c in DeliveryReason.choices if c[0]])
+
+    def of_store(self, rows: QuerySet[Delivery], _name: str, value: int) -> QuerySet[Delivery]:
+        """Say whose it is as the figures by store do."""
+        sent = Q(batch__sender__store=value)
+        return rows.filter(sent | Q(batch__sender=None, customer__store=value))
 
 
 class Deliveries(Listing):

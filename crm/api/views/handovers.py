@@ -11,7 +11,6 @@ from rest_framework.exceptions import ValidationError
 from contacts.actions.handovers import (
     RETRYABLE,
     cancel_handover,
-    finish_handover,
     plan_handover,
     propose_receivers,
     reassign_items,
@@ -24,6 +23,7 @@ from contacts.models import Handover, HandoverItem, Staff
 from contacts.plan_steps import MOST
 from contacts.queries import HandoverProgress, handover_progress
 from crm.access import handover_for, handovers_of, require, staff_of
+from crm.actions.announcing import finish
 from crm.actions.plans import selection_of
 from crm.api.base import IdField, IdsField, Listing, Reading, StrictInput, Verb, pick
 from crm.api.filters import IdFilter
@@ -219,7 +219,7 @@ class Finish(HandoverVerb):
 
     def act(self, data: dict[str, Any], pk: int) -> Handover:
         """Close a handover: what nobody accepted rests in the pool."""
-        finish_handover(handover_for(self.viewer, pk), actor=self.actor, now=self.now)
+        finish(handover_for(self.viewer, pk), actor=self.actor, now=self.now)
         return self.row(pk)
 
 

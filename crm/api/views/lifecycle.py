@@ -159,7 +159,8 @@ class SplitCampaign(Verb):
         """Wordings to compare, how the best is found, and who gets nothing.
 
         Without `test_share` everybody is split among the wordings. With it so many per cent are,
-        and the rest gets the winner's words. Without anything nobody is split.
+        and the rest gets the winner's words. Without anything nobody is split. `winner_rule` is
+        one of which the channel tells: in WeCom `conversion` or `hand`.
         """
 
         example: ClassVar = {
@@ -168,7 +169,7 @@ class SplitCampaign(Verb):
                 {"share": 50, "text": "Spring, in blue and in green."},
             ],
             "test_share": 20,
-            "winner_rule": "reply",
+            "winner_rule": "conversion",
             "winner_after_hours": 24,
             "control_share": 5,
         }

@@ -20,18 +20,21 @@ from campaigns.actions.segments import (
 )
 from campaigns.channels import LABELS
 from campaigns.models import Segment
-from campaigns.queries import audience_preview
-from campaigns.segments import FIELDS, count_customers, customers_in
+from campaigns.queries import Period, audience_preview
+from campaigns.segments import FIELDS, count_customers, customers_in, within_patience
 from contacts.enums import Purpose, Role
 from contacts.models import Customer
-from crm.access import customers_of, require, segment_for, segments_of
+from crm.access import customers_of, described_to, require, segment_for, segments_of
 from crm.api.base import ApiView, IdsField, Listing, Reading, StrictInput, Verb
+from crm.api.clocks import TimeInput, wall_of
+from crm.api.inputs import MomentField
 from crm.api.shapes.people import CustomerShape
 from crm.api.shapes.segments import FieldShape, SegmentPreviewShape, SegmentShape
 from crm.audiences import check_change_of_rule, narrowed
 
 MOST_MEMBERS = 10_000
 SAMPLE = 10
+AUDIENCE_PATIENCE_MS = 10_000
 
 
 class RuleField(serializers.JSONField):
@@ -124,8 +127,10 @@ class Preview(Verb):
     resource = "segments"
     shape = SegmentPreviewShape
 
-    class Input(StrictInput):
-        """The rule, and the channel."""
+    class Input(TimeInput):
+        """The rule, the channel, and when: from `send_at`, or `local_time` in a `zone`, at the
+        earliest now, until `send_until`.
+        """
 
         example: ClassVar = {"rule": RULE}
 
@@ -133,22 +138,45 @@ class Preview(Verb):
         channel = serializers.ChoiceField(choices=[*LABELS], default="wecom")
         purpose = serializers.ChoiceField(choices=Purpose.choices, default="campaign")
         skip_if_in_another = serializers.BooleanField(default=False)
+        send_until = MomentField(required=False)
 
     def act(self, data: dict[str, Any]) -> dict[str, Any]:
         """Count whom a rule describes and a campaign of yours would reach now, and whom not and why.
 
-        `customers` is an estimate where counting takes too long: `is_exact` says so.
+        Of quiet hours count those at the time that is given: `later` are reached when theirs end,
+        and whoever's outlast `send_until` is left out. `customers` is an estimate where counting
+        takes too long: `is_exact` says so. The sample or the audience is null where it takes too
+        long, and `missing` names it.
         """
         require(self.viewer, Role.MARKETER)
-        rule = narrowed(data.pop("rule"), self.viewer)
+        rule, period = narrowed(data.pop("rule"), self.viewer), self._period(data)
         found = customers_in(rule, now=self.now)
         count = count_customers(found)
+        people = described_to(self.viewer, rule).order_by("-pk")[:SAMPLE]
+        parts = {
+            "sample": within_patience(lambda: list(people)),
+            "audience": within_patience(
+                lambda: audience_preview(rule, period=period, **data),
+                milliseconds=AUDIENCE_PATIENCE_MS,
+            ),
+        }
+        missing = [name for name, part in parts.items() if part is None]
         return {
             "customers": count.customers,
             "is_exact": count.is_exact,
-            "sample": list(found.order_by("-pk").values_list("pk", flat=True)[:SAMPLE]),
-            "audience": audience_preview(rule, **data),
+            "missing": missing,
+            **parts,
         }
+
+    def _period(self, data: dict[str, Any]) -> Period:
+        """Return the times, taken out of the data. Raises ``ValidationError``."""
+        wall = wall_of(data)
+        begin, end = wall.moment if wall else data.get("send_at"), data.get("send_until")
+        for name in ("send_at", "local_time", "zone", "send_until"):
+            data.pop(name, None)
+        if end and end <= max(begin or self.now, self.now):
+            raise ValidationError({"send_until": [_("Sending ends after it begins.")]})
+        return Period(begin, end)
 
 
 class Fields(ApiView):

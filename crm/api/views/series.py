@@ -17,6 +17,9 @@ from campaigns.actions.series import (
 from campaigns.channels import LABELS
 from campaigns.enums import SeriesKind, SeriesState
 from campaigns.models import Content, Segment, Series, SeriesRun
+from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS
+from campaigns.models.experiments import MOST_CONTROL
+from campaigns.models.series import LONGEST_SENDING
 from contacts.enums import Purpose, Role
 from crm.access import require, series_for, series_of
 from crm.actions.series import resume
@@ -48,6 +51,8 @@ class SeriesList(Listing, Verb):
         `repeat`: `{"freq": "daily"}`, `{"freq": "weekly", "weekdays": [0, 3]}` (0 is Monday),
         `{"freq": "monthly", "day": 15}` (-1 is the last); `every` other week or month: 2.
         `birthday`: `{"days_before": 0}`. `after_purchase`: `{"days": 7, "pause_days": 30}`.
+        The other options are passed on to the campaign of each run: what has not gone out
+        `send_for_hours` after it began is missed, `control_share` per cent get nothing.
         """
 
         example: ClassVar = {
@@ -74,6 +79,16 @@ class SeriesList(Listing, Verb):
         at_time = serializers.TimeField()
         starts_on = serializers.DateField()
         until = serializers.DateField(required=False, allow_null=True)
+        skip_if_in_another = serializers.BooleanField(default=False)
+        track_clicks = serializers.BooleanField(default=True)
+        track_opens = serializers.BooleanField(default=True)
+        conversion_days = serializers.IntegerField(
+            min_value=0, max_value=MOST_CONVERSION_DAYS, default=USUAL_CONVERSION_DAYS
+        )
+        send_for_hours = serializers.IntegerField(
+            min_value=1, max_value=LONGEST_SENDING, required=False, allow_null=True
+        )
+        control_share = serializers.IntegerField(min_value=0, max_value=MOST_CONTROL, default=0)
 
     def rows(self) -> QuerySet[Series]:
         """Return the series the person sees."""
@@ -104,6 +119,16 @@ class SeriesChange(StrictInput):
     at_time = serializers.TimeField(required=False)
     starts_on = serializers.DateField(required=False)
     until = serializers.DateField(required=False, allow_null=True)
+    skip_if_in_another = serializers.BooleanField(required=False)
+    track_clicks = serializers.BooleanField(required=False)
+    track_opens = serializers.BooleanField(required=False)
+    conversion_days = serializers.IntegerField(
+        min_value=0, max_value=MOST_CONVERSION_DAYS, required=False
+    )
+    send_for_hours = serializers.IntegerField(
+        min_value=1, max_value=LONGEST_SENDING, required=False, allow_null=True
+    )
+    control_share = serializers.IntegerField(min_value=0, max_value=MOST_CONTROL, required=False)
 
 
 class SeriesPage(Reading):

@@ -54,6 +54,25 @@ def test_on_the_job_customers_wait_24_hours_and_then_change_hands(box: Box) -> N
     ]
 
 
+def test_customers_can_be_made_to_decide_at_once(box: Box) -> None:
+    moods = {"wo2": "refuse", "wo3": "silent"}
+    box.control.seed(
+        customers=[customer(int(who[-1]), "lin", mood=mood) for who, mood in moods.items()]
+    )
+    before = box.control.clock()["now"]
+    start(box, ["wo1", "wo2", "wo3"])
+
+    assert box.control.decide("lin") == 2
+
+    assert result(box) == {"wo1": 1, "wo2": 3, "wo3": 2}
+    assert box.customers_of("mei") == {"wo1"}
+    assert box.control.clock()["now"] == before
+    told = events(box)
+    advance(box, DAY)
+    assert events(box) == told
+    assert box.control.decide("mei") == 0
+
+
 def test_tags_and_remark_go_along(box: Box) -> None:
     box.contact("remark", userid="lin", external_userid="wo1", remark="Chen")
 

@@ -1,17 +1,29 @@
 """Campaigns, messages, segments and contact codes through the API."""
 
-from datetime import timedelta
+from datetime import UTC, time, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
+from campaigns.actions.messaging_rules import change_messaging_rules
+from campaigns.actions.series import run_series
 from campaigns.enums import DeliveryState
-from campaigns.models import Batch, Campaign, Content, Segment, WelcomeRule
+from campaigns.models import (
+    Batch,
+    Campaign,
+    ChannelPace,
+    Content,
+    Delivery,
+    Segment,
+    WelcomeRule,
+)
 from contacts.enums import Role, Scope
-from contacts.models import ContactCode, CustomerTag
+from contacts.models import ContactCode, Customer, CustomerTag, HistoryEntry
 from tests.builders import (
+    NOON,
     first_store,
     make_batch,
     make_campaign,
@@ -19,7 +31,9 @@ from tests.builders import (
     make_customer,
     make_customers,
     make_departed,
+    make_media,
     make_segment,
+    make_series,
     make_staff,
     make_store,
     make_tag,
@@ -65,6 +79,102 @@ def test_a_campaign_may_bring_its_own_text_and_rule(client):
     assert campaign.content
     assert campaign.segment
     assert (campaign.content.text, campaign.segment.name) == ("Hi", "Spring")
+
+
+def test_a_campaign_may_bring_its_own_attachments(client):
+    rows = [{"kind": "image", "media": make_media().pk}]
+    link = {"kind": "link", "title": "Coats", "url": "https://shop.example/coats"}
+    body = {"name": "Spring", "rule": EVERYBODY, "channel": "wecom"}
+
+    only = client.post("/api/v1/campaigns", body | {"attachments": rows})
+    both = client.post("/api/v1/campaigns", body | {"text": "Hi", "attachments": [*rows, link]})
+
+    assert (only.status_code, both.status_code) == (201, 201)
+    assert (only.json()["text"], only.json()["attachments"]) == ("", rows)
+    url = f"/api/v1/campaigns/{both.json()['id']}"
+    kept = client.get(url).json()
+    assert (kept["text"], kept["attachments"]) == ("Hi", [*rows, link])
+    worded = client.patch(url, {"text": "Hello"}).json()
+    assert (worded["text"], worded["attachments"]) == ("Hello", [*rows, link])
+    bare = client.patch(url, {"attachments": [link]}).json()
+    assert (bare["text"], bare["attachments"]) == ("Hello", [link])
+    listed = client.get("/api/v1/campaigns").json()["results"]
+    assert [row["attachments"] for row in listed] == [[link], rows]
+
+
+@pytest.mark.parametrize(
+    ("attachments", "words"),
+    [
+        ([{"kind": "image", "media": 999}], "gone or of another kind"),
+        ([{"kind": "pigeon"}], "no such kind"),
+        ([{"kind": "image", "url": "https://example.com/a.png"}], "wants the file itself"),
+    ],
+)
+def test_attachments_of_a_campaign_are_checked_as_those_of_contents(client, attachments, words):
+    body = {"name": "Spring", "text": "Hi", "rule": EVERYBODY}
+    kept = client.post("/api/v1/campaigns", body).json()
+
+    made = client.post("/api/v1/campaigns", body | {"name": "Hats", "attachments": attachments})
+    changed = client.patch(f"/api/v1/campaigns/{kept['id']}", {"attachments": attachments})
+
+    assert (made.status_code, changed.status_code) == (400, 400)
+    assert words in made.json()["detail"]
+    assert words in changed.json()["detail"]
+    assert Campaign.objects.count() == Content.objects.count() == 1
+    assert client.get(f"/api/v1/campaigns/{kept['id']}").json() == kept
+
+
+@pytest.mark.parametrize("written", [{"text": "Hello"}, {"attachments": []}])
+def test_a_content_and_what_is_written_are_refused_together(client, written):
+    content = make_content("Hi")
+    kept = make_campaign(content=content)
+    both = {"content": content.pk, **written}
+
+    made = client.post("/api/v1/campaigns", {"name": "Spring", "rule": EVERYBODY, **both})
+    changed = client.patch(f"/api/v1/campaigns/{kept.pk}", both)
+
+    for answer in (made, changed):
+        assert answer.status_code == 400
+        assert answer.json()["errors"] == {"content": ["Give either content or text."]}
+
+
+def test_a_second_campaign_of_one_name_brings_its_own_rule_too(client):
+    body = {"name": "Spring", "text": "Hi", "rule": EVERYBODY}
+
+    answers = [client.post("/api/v1/campaigns", body) for _time in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    first, second = Segment.objects.order_by("pk").values_list("name", flat=True)
+    assert first == "Spring"
+    assert second.startswith("Spring 2")
+
+
+@pytest.mark.parametrize("state", ["planned", "sending", "waiting", "paused", "done", "cancelled"])
+def test_a_campaign_that_runs_is_not_changed(client, tao, state):
+    campaign = make_campaign("Spring", state=state, created_by=tao, content=make_content("Hi"))
+    if state == "cancelled":
+        Campaign.objects.filter(pk=campaign.pk).update(planned_at=timezone.now())
+    make_batch(campaign, make_customers(1, owner=tao))
+    url, other = f"/api/v1/campaigns/{campaign.pk}", make_content("Other")
+    before, contents = client.get(url).json(), Content.objects.count()
+    history = HistoryEntry.objects.count()
+
+    changes: list[dict[str, object]] = [
+        {"name": "Autumn"},
+        {"text": "Hello"},
+        {"attachments": []},
+        {"content": other.pk},
+        {"segment": make_segment().pk},
+        {"send_until": (timezone.now() + timedelta(days=3)).isoformat()},
+    ]
+    for change in changes:
+        answer = client.patch(url, change)
+        assert answer.status_code == 409, change
+        assert answer.json()["fresh"] == before
+
+    assert client.get(url).json() == before
+    assert Content.objects.count() == contents
+    assert HistoryEntry.objects.count() == history
 
 
 def test_what_is_tracked_is_said_as_in_the_editor(client):
@@ -146,9 +256,10 @@ def test_an_audience_is_previewed(client):
 
     answer = client.post("/api/v1/segments/preview", {"rule": rule})
 
-    tagged = CustomerTag.objects.order_by("-customer").values_list("customer", flat=True)
+    tagged = CustomerTag.objects.order_by("-customer").select_related("customer")
     assert answer.json() == {
-        "customers": 3, "is_exact": True, "sample": list(tagged),
+        "customers": 3, "is_exact": True, "missing": [],
+        "sample": [{"id": row.customer.pk, "name": row.customer.name} for row in tagged],
         "reachable": 2, "batches": 1, "senders": 1, "skipped": {"no_address": 1},
         "over_quota": 0, "later": 0,
     }  # fmt: skip
@@ -161,7 +272,7 @@ def test_progress_adds_up(client, tao):
 
     assert body == {
         "total": 0, "states": {}, "reasons": [], "batch_states": {}, "batches": [], "refused": [],
-        "pace": {"handed": 0, "per_minute": 0, "left": 0, "seconds_left": None},
+        "pace": {"handed": 0, "per_minute": 0, "left": 0, "seconds_left": None}, "rest": None,
     }  # fmt: skip
 
 
@@ -182,6 +293,25 @@ def test_progress_tells_pace_and_what_was_refused(client, tao):
         {"error": "40096", "batches": 2}, {"error": "40058", "batches": 1},
     ]  # fmt: skip
     assert body["pace"] == {"handed": 1, "per_minute": 1, "left": 2, "seconds_left": 120}
+
+
+@pytest.mark.parametrize(("state", "told"), [("sending", True), ("done", False)])
+def test_progress_says_until_when_the_channel_rests_and_why(client, tao, state, told):
+    campaign = make_campaign(created_by=tao, channel="echo", state=state)
+    until = timezone.now() + timedelta(minutes=3)
+    ChannelPace.objects.create(channel="echo", rest_until=until, why="The server is busy.")
+    ChannelPace.objects.create(channel="sms", rest_until=until + timedelta(1), why="Not ours.")
+
+    def rest():
+        return client.get(f"/api/v1/campaigns/{campaign.pk}/progress").json()["rest"]
+
+    if not told:
+        assert rest() is None
+        return
+    assert rest()["why"] == "The server is busy."
+    assert parse_datetime(rest()["until"]) == until
+    ChannelPace.objects.filter(channel="echo").update(rest_until=timezone.now())
+    assert rest() is None
 
 
 def many_batches(campaign, number, **fields):
@@ -221,6 +351,85 @@ def test_batches_of_a_campaign_are_gone_through_once_each_by_state(client, tao):
         seen += [row["id"] for row in page["results"]]
         url = page["next"]
 
+    assert seen == sorted(wanted, reverse=True)
+
+
+def a_split_campaign(tao):
+    """Two wordings: Lin of the first store sends the one, Mei of Xidan the other; nobody a third."""
+    lin, mei = make_staff("Lin"), make_staff("Mei", store=make_store("Xidan"))
+    campaign = make_campaign(created_by=tao, state="sending")
+    first, second, none, skipped = make_customers(4, owner=lin)
+    parts = [
+        make_batch(campaign, [first], sender=lin, variant=0),
+        make_batch(campaign, [second], sender=mei, variant=1),
+        make_batch(campaign, [none]),
+    ]
+    for part in parts:
+        part.deliveries.update(variant=part.variant)
+    Delivery.objects.create(
+        campaign=campaign, customer=skipped, state="skipped", reason="no_address"
+    )
+    return campaign, lin, mei, [first, second, none, skipped], parts
+
+
+def test_deliveries_are_narrowed_by_variant_store_and_sender(client, tao):
+    campaign, lin, mei, customers, _parts = a_split_campaign(tao)
+    first, second, none, skipped = (customer.pk for customer in customers)
+
+    def found(**query):
+        answer = client.get("/api/v1/deliveries", {"campaign": campaign.pk, **query})
+        assert answer.status_code == 200
+        return [row["customer"] for row in reversed(answer.json()["results"])]
+
+    assert found(variant="a") == [first]
+    assert found(variant="b") == [second]
+    assert found(variant="c") == []
+    assert found(sender=lin.pk) == [first]
+    assert found(sender=mei.pk, variant="b") == [second]
+    assert found(sender=mei.pk, variant="a") == []
+    assert found(store=mei.store_id) == [second]
+    assert found(store=lin.store_id) == [first, none, skipped]
+    rows = client.get("/api/v1/deliveries", {"variant": "b"}).json()["results"]
+    assert [row["variant"] for row in rows] == ["b"]
+    for wrong in ({"variant": "z"}, {"variant": "0"}, {"store": "x"}, {"sender": 0}):
+        assert client.get("/api/v1/deliveries", wrong).status_code == 400
+
+
+def test_batches_are_narrowed_by_variant(client, tao):
+    campaign, _lin, _mei, _customers, parts = a_split_campaign(tao)
+
+    def found(**query):
+        rows = client.get("/api/v1/batches", {"campaign": campaign.pk, **query}).json()["results"]
+        return [(row["id"], row["variant"]) for row in rows]
+
+    assert found(variant="b") == [(parts[1].pk, "b")]
+    assert found() == [(parts[2].pk, None), (parts[1].pk, "b"), (parts[0].pk, "a")]
+    assert client.get("/api/v1/batches", {"variant": "z"}).status_code == 400
+
+
+@pytest.mark.parametrize("query", ["variant=a", "store={store}", "sender={sender}"])
+def test_narrowed_deliveries_are_gone_through_once_each_with_as_many_queries(client, tao, query):
+    campaign = make_campaign(created_by=tao, state="sending")
+    url = f"/api/v1/deliveries?campaign={campaign.pk}&page_size=4&" + query.format(
+        store=tao.store_id, sender=tao.pk
+    )
+    client.get(url)
+    asked, wanted = [], set()
+    for number in (2, 7):
+        customers = make_customers(number, owner=tao)
+        wanted |= {customer.pk for customer in customers}
+        make_batch(campaign, customers, sender=tao, variant=0).deliveries.update(variant=0)
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get(url).json()
+        asked.append(len(queries))
+
+    seen = []
+    while True:
+        seen += [row["customer"] for row in page["results"]]
+        if not page["next"]:
+            break
+        page = client.get(page["next"]).json()
+    assert asked[0] == asked[1]
     assert seen == sorted(wanted, reverse=True)
 
 
@@ -369,3 +578,74 @@ def test_a_campaign_is_sent_to_oneself(client, tao):
     assert client.post(f"/api/v1/campaigns/{pk}/split", {"variants": halves}).status_code == 200
     assert client.post(address, {}).json()["text"] == "First"
     assert client.post(address, {"variant": "b"}).json()["text"] == "Second"
+
+
+@pytest.mark.parametrize("rule", ["read", "click", "reply"])
+def test_a_winner_that_the_channel_cannot_tell_is_refused(client, rule):
+    campaign = make_campaign()
+    variants = [{"share": 50, "text": "One"}, {"share": 50, "text": "Two"}]
+    split = {"variants": variants, "test_share": 20, "winner_after_hours": 24}
+    url = f"/api/v1/campaigns/{campaign.pk}/split"
+
+    answer = client.post(url, split | {"winner_rule": rule})
+
+    assert answer.status_code == 400
+    assert "Let the one that is most bought win, or choose by hand." in answer.json()["detail"]
+    assert client.post(url, split | {"winner_rule": "conversion"}).status_code == 200
+
+
+@pytest.fixture
+def noon():
+    """Noon in Shanghai of the day after tomorrow: early morning in Paris, where two live."""
+    make_customers(4, owner=make_staff("Lin"), followed=True)
+    two = list(Customer.objects.order_by("pk").values_list("pk", flat=True)[:2])
+    Customer.objects.filter(pk__in=two).update(time_zone="Europe/Paris")
+    now = timezone.now()
+    change_messaging_rules({"quiet_from": time(21), "quiet_to": time(9)}, actor=None, now=now)
+    return (now + timedelta(days=2)).astimezone(UTC).replace(hour=4, minute=0, second=0)
+
+
+@pytest.mark.parametrize("by_the_clock", [True, False])
+@pytest.mark.parametrize(("hours", "too_late"), [(2, 2), (6, 0)])
+def test_a_preview_judges_quiet_hours_by_the_time_that_is_given(
+    client, noon, hours, too_late, by_the_clock
+):
+    body = {"rule": EVERYBODY, "send_until": (noon + timedelta(hours=hours)).isoformat()}
+    if by_the_clock:
+        body |= {"local_time": f"{noon:%Y-%m-%d}T12:00", "zone": "Asia/Shanghai"}
+    else:
+        body["send_at"] = noon.isoformat()
+
+    seen = client.post("/api/v1/segments/preview", body).json()
+
+    assert seen["skipped"] == ({"quiet_hours": too_late} if too_late else {})
+    assert (seen["reachable"], seen["later"]) == (4 - too_late, 2 - too_late)
+
+
+@pytest.mark.parametrize(
+    ("times", "field"),
+    [
+        ({"send_at": "2030-01-01T10:00Z", "send_until": "2030-01-01T10:00Z"}, "send_until"),
+        ({"send_until": "2020-01-01T10:00Z"}, "send_until"),
+        ({"local_time": "2030-01-01T10:00"}, "zone"),
+        ({"send_at": "2030-01-01T10:00Z", "local_time": "2030-01-01T10:00", "zone": "UTC"}, "send_at"),
+    ],
+)  # fmt: skip
+def test_times_of_a_preview_that_do_not_go_together_are_refused(client, times, field):
+    answer = client.post("/api/v1/segments/preview", {"rule": EVERYBODY} | times)
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [field]
+
+
+def test_why_a_run_was_refused_is_said_in_the_language_of_the_request(client, tao):
+    series = make_series(created_by=tao, segment=make_segment({"all": [{"field": "gone"}]}))
+    run_series(series.pk, now=NOON + timedelta(days=7))
+    url = f"/api/v1/series/{series.pk}/runs"
+
+    said = [
+        client.get(url, headers={"Accept-Language": language}).json()["results"][0]["why"]
+        for language in ("en", "zh-hans")
+    ]
+
+    assert said == ["A segment cannot ask for “gone None”.", "客群不支持条件“gone None”。"]

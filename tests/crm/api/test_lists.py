@@ -245,7 +245,7 @@ def a_coupon(hua):
     make_coupon(make_customer(owner=make_staff()), given_by=make_staff())
 
 
-@pytest.mark.parametrize(("address", "make"), [("welcomes", a_welcome), ("coupons", a_coupon)])
+@pytest.mark.parametrize(("address", "make"), [("welcome-rules", a_welcome), ("coupons", a_coupon)])
 def test_forty_rows_ask_no_more_than_three(api, hua, address, make):
     client = api(hua)
     client.get("/api/v1/tags")  # writes when the key was last used

@@ -12,7 +12,7 @@ from tests.crm.api.conftest import Api
 
 pytestmark = pytest.mark.django_db
 
-URL = "/api/v1/welcomes"
+URL = "/api/v1/welcome-rules"
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ class Route:
                  "contact-codes": "code", "coupons": "coupon", "contents": "content", "segments": "segment",
                  "campaigns": "campaign", "imports": "file", "quick-replies": "reply",
                  "findings": "finding", "losses": "loss", "pool": "store", "tasks": "task", "posts": "post",
-                 "webhooks": "webhook", "series": "series", "media": "media", "welcomes": "welcome"}  # fmt: skip
+                 "webhooks": "webhook", "series": "series", "media": "media", "welcome-rules": "welcome"}  # fmt: skip
         start = self.template.split("/")[0]
         pk = str(world.ids[kinds[start]]) if "<int:pk>" in self.template else ""
         return f"/api/v1/{self.template.replace('<int:pk>', pk)}"
@@ -227,7 +227,7 @@ def bodies(world: World) -> dict[str, dict[str, Any]]:
         "POST content-revise": {"name": "Coats", "text": "Newer coats", "folder": "Autumn"},
         "POST content-preview": {"channel": "echo", "customer": ids["customer"]},
         "POST content-test": {"channel": "echo"},
-        "POST welcomes": {"contact_code": ids["code"], "text": "Welcome"},
+        "POST welcome-rules": {"contact_code": ids["code"], "text": "Welcome"},
         "POST media": {"name": "coat.pdf", "content": "JVBERi0xLjQKJSVFT0YK"},
         "PATCH segment": {"name": "Regulars"},
         "POST segment-freeze": {"name": "Frozen"},
