@@ -239,9 +239,8 @@ _CAMPAIGNS = (
     EventType("post.done", _("A post is over."), "post"),
     EventType("post.cancelled", _("A post was cancelled."), "post"),
     EventType("campaign.created", _("A campaign was drafted."), "campaign"),
-    EventType("campaign.changed", _("A drafted campaign was changed."), "campaign"),
-    EventType("campaign.scheduled", _("A campaign is scheduled."), "campaign"),
     EventType("campaign.changed", _("A campaign was changed."), "campaign"),
+    EventType("campaign.scheduled", _("A campaign is scheduled."), "campaign"),
     EventType("campaign.split", _("A campaign's recipients are to be split."), "campaign"),
     EventType(
         "campaign.review",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_noop
 
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState
@@ -40,6 +40,9 @@ KNOWN = timedelta(hours=1)
 
 TOO_YOUNG = timedelta(seconds=61)
 """The channel refuses to speak of what it got less than a minute ago (WeCom errcode 41063)."""
+
+CLOCKS_APART = timedelta(minutes=10)
+"""How far the channel's clock may be ahead of ours: what it got "later" than now counts as well."""
 
 LOOKS = 2
 """The channel is asked this often, after this long, before "it has nothing" is believed."""
@@ -165,14 +168,23 @@ class Look:
 
 
 def look_for(part: Part, connector: Connector, parcel: Parcel, *, now: datetime) -> Look:
-    """Ask the channel whether it has an unclear part; it is missing after ``LOOKS`` looks."""
+    """Ask the channel whether it has an unclear part; it is missing after ``LOOKS`` looks.
+
+    The last look also covers what the channel's clock, should it be ahead, calls later than now.
+    It waits while we hand over more, since the channel does not speak of what it has just got, and
+    what is in a call has no reference yet.
+    """
     since = part.claimed_at or now
+    is_last = part.looks + 1 >= LOOKS
+    if is_last and _may_be_too_young(part, now=now):
+        _unclear(part).update(next_attempt_at=now + TOO_YOUNG)
+        return Look()
     known = _rows(part).filter(handed_at__gte=since - KNOWN).exclude(reference="")
     try:
         found = connector.look_up(
             parcel,
             since=since,
-            until=now - TOO_YOUNG,
+            until=now + CLOCKS_APART if is_last else now - TOO_YOUNG,
             known=set(known.values_list("reference", flat=True)),
         )
     except (ChannelBusy, ChannelRefused, ChannelUnclear) as error:
@@ -180,7 +192,7 @@ def look_for(part: Part, connector: Connector, parcel: Parcel, *, now: datetime)
         return Look()
     if found is not None:
         return Look(found)
-    if part.looks + 1 >= LOOKS:
+    if is_last:
         return Look(is_missing=True)
     _unclear(part).update(looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY)
     return Look()
@@ -248,6 +260,15 @@ def remind(part: Part, connector: Connector, *, now: datetime) -> bool:
 
 def _rows(part: Part) -> QuerySet[Any]:
     return type(part)._default_manager.all()
+
+
+def _may_be_too_young(part: Part, *, now: datetime) -> bool:
+    """Whether something of ours is in a call to this channel, or has come there just now."""
+    rows = _rows(part)
+    if isinstance(part, Batch):
+        rows = rows.filter(campaign__channel=part.campaign.channel)
+    just_now = Q(handed_at__gt=now - TOO_YOUNG) & ~Q(reference="")
+    return rows.filter(just_now | Q(state=BatchState.SENDING)).exists()
 
 
 def _held(part: Part) -> QuerySet[Any]:

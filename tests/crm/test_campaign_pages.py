@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.actions.campaigns import plan_campaign
+from campaigns.actions.campaigns import cancel_campaign, plan_campaign
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery
 from contacts.enums import Role, Scope
@@ -298,6 +298,26 @@ def test_an_unclear_batch_is_explained(marketer: Client):
 
     assert "1 batch is unclear" in page
     assert "sent again only if WeCom does not have it" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "untrue"),
+    [
+        ("en", "to know who has got it; it is not sent again", "sent again only if"),
+        ("zh-hans", "以确认谁已收到；不会重发", "才会重发"),
+    ],
+)
+def test_what_is_unclear_of_a_cancelled_campaign_is_not_said_to_go_again(
+    marketer: Client, language: str, words: str, untrue: str
+):
+    campaign = planned()
+    Batch.objects.filter(campaign=campaign, seq=1).update(state=BatchState.UNCLEAR)
+    cancel_campaign(campaign, actor=None, now=timezone.now())
+
+    page = marketer.get(f"/campaigns/{campaign.pk}/", headers={"accept-language": language}).text
+
+    assert words in page
+    assert untrue not in page
 
 
 def test_recipients_are_filtered_by_state_and_reason(marketer: Client):

@@ -147,6 +147,19 @@ def test_messages_wait_until_they_are_confirmed(
     assert ("Spring coats" in page_of(client, lin)) is waits
 
 
+def test_what_waits_for_a_confirmation_comes_first(client: Client) -> None:
+    lin = make_staff("Lin")
+    chen = make_customer("Chen", owner=lin, since=LONG_AGO)
+    make_task(staff=lin, customer=chen, due_on=NOON.date())
+    campaign = make_campaign(state=CampaignState.WAITING, recipients=1)
+    make_batch(campaign, [chen], sender=lin, state=BatchState.HANDED, handed_at=NOON)
+
+    page = page_of(client, lin)
+
+    titles = ["Messages waiting for you", "Due today", "Not heard from for 30 days"]
+    assert sorted(titles, key=page.index) == titles
+
+
 def test_a_message_that_waits_reads_as_the_customers_will_read_it(client: Client) -> None:
     lin = make_staff("Lin", store=make_store("Xujiahui"))
     make_company()

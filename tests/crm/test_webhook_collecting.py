@@ -29,7 +29,7 @@ from crm.actions.webhook_collecting import (
 from crm.actions.webhooks import create_webhook, replay_events
 from crm.enums import EventState, WebhookPause, WebhookState
 from crm.models import HistoryCursor, WebhookEvent
-from crm.webhook_events import EVENTS, OF_ACTION, PRIVATE
+from crm.webhook_events import EVENTS, GROUPS, OF_ACTION, PRIVATE
 from tests.builders import (
     NOON,
     make_batch,
@@ -513,6 +513,10 @@ def test_every_action_that_is_recorded_is_an_event_or_is_private():
 
 def test_no_event_is_promised_that_nobody_records():
     assert (OF_ACTION.keys() | PRIVATE) - recorded_actions() == set()
+
+
+def test_each_event_is_offered_once():
+    assert sum(len(events) for _label, events in GROUPS) == len(EVENTS)
 
 
 def test_no_action_is_both_told_and_private():
