@@ -12,6 +12,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NoConnection
 from redis.retry import Retry
 
 from config import env
@@ -193,9 +194,10 @@ DATABASES["default"]["OPTIONS"] |= {
 }
 REDIS_URL, CELERY_BROKER_URL = env.redis("REDIS_URL", PLACES.redis_url)
 REDIS_OPTIONS: dict[str, Any] = {
-    "socket_timeout": 2,
-    "socket_connect_timeout": 2,
-    "retry": Retry(NoBackoff(), 1),  # once: a page must not wait seconds for a cache that is down
+    "socket_timeout": 1,
+    "socket_connect_timeout": 1,
+    # Once, where a connection has ended: a page must not wait for a cache that is down or silent.
+    "retry": Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
 }
 CACHES = {
     "default": {

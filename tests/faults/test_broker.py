@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.utils import timezone
 from redis import Redis
 
 from campaigns.enums import BatchState, CampaignState, WelcomeState
@@ -13,8 +15,9 @@ from campaigns.models import Campaign, Welcome, WelcomeRule
 from campaigns.tasks import send_batches
 from config.processes import end_group
 from contacts.doorbell import ring
-from contacts.enums import CallbackState, ItemState
+from contacts.enums import CallbackState, ItemState, Role
 from contacts.models import Callback, Customer, Handover, HandoverItem, Staff
+from crm.api.keys import issue_key
 from tests.builders import make_content, make_customers, make_staff
 from tests.faults.crew import Crew, until
 from tests.faults.stories import (
@@ -29,6 +32,9 @@ from tests.faults.stories import (
 from tests.sandboxed import Shop
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+
+LONGEST_REQUEST = 3.0
+"""Seconds until somebody who waits for an answer gives up."""
 
 NEW = [f"wmNew{number}" for number in range(20)]
 
@@ -130,6 +136,42 @@ def test_everything_ends_without_any_broker(lonely: Crew, day: Day) -> None:
     assert lonely.lives("work")
     lonely.kill("web", "worker-bulk", "work")
     end_exactly(day, handover)
+
+
+def test_nobody_waits_for_a_broker_that_stands_still(lonely: Crew, day: Day) -> None:
+    lonely.start("web", "worker-bulk", "work")
+    until(lambda: web_answers(lonely), what="the web server")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # as the database does by itself after a while
+    marketer = make_staff("Tao", role=Role.MARKETER)
+    _row, key = issue_key(marketer, name="test", scopes=(), now=timezone.now())
+    assert lonely.broker
+    end_group(lonely.broker.pid, signal.SIGSTOP)
+    wanted = {"name": "Spring", "text": "News", "rule": {"all": []}}
+
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{lonely.port}/api/v1/",
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=LONGEST_REQUEST,
+        trust_env=False,
+    ) as client:
+        drafted = client.post("campaigns", json=wanted)
+        url = f"campaigns/{drafted.json()['id']}"
+        scheduled = client.post(f"{url}/schedule", json={"send_at": timezone.now().isoformat()})
+        shown = client.get(f"{url}/progress")
+        campaign = Campaign.objects.get(pk=drafted.json()["id"])
+        until(lambda: has_gone(campaign), what="the campaign to be handed over")
+
+    assert [answer.status_code for answer in (drafted, scheduled, shown)] == [201, 200, 200]
+    end_group(lonely.broker.pid, signal.SIGCONT)
+    lonely.kill("web", "worker-bulk", "work")
+    end_campaign_exactly(day.shop, campaign)
+
+
+def has_gone(campaign: Campaign) -> bool:
+    """Whether all that is left is for the staff to confirm."""
+    campaign.refresh_from_db()
+    return campaign.state == CampaignState.WAITING
 
 
 def web_answers(crew: Crew) -> bool:
