@@ -43,7 +43,7 @@ def test_the_page_says_what_goes_and_what_stays(browser: Client, chen: Customer)
 
     text = browser.get(erasing(chen)).text
 
-    assert re.search(r'class="back"[^>]*>.*?Chen Jing</a>', text, re.DOTALL)
+    assert re.search(r'class="back"[^>]*>.*?Chen Jing</span></a>', text, re.DOTALL)
     assert "Who it was goes" in text
     assert "What happened stays, without a name" in text
     assert "1 record that was merged into this one" in text
