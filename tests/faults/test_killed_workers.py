@@ -103,6 +103,7 @@ def test_a_large_handover_survives_workers_killed_again_and_again(crew: Crew, sh
     wei, lin = make_staff("Wei"), make_staff("Lin")
     customers = make_customers(number, owner=wei, followed=True)
     shop.open(wei, lin)
+    shop.control.faults(latency_ms=int(LATENCY * 1000))  # so that there is always one more to ask
     handover = begin_handover(shop, wei, lin)
 
     for _kill in range(KILLS):
@@ -113,6 +114,7 @@ def test_a_large_handover_survives_workers_killed_again_and_again(crew: Crew, sh
         time.sleep(random.uniform(0, LATENCY / 2))  # noqa: S311 -- a random moment of the work
         crew.kill("worker-bulk")
         assert handover_progress(handover).adds_up
+    shop.control.faults(latency_ms=0)
     for _round in range(2):
         move_planned(handover.pk, now=timezone.now())
         make_due_requests(handover.pk, now=timezone.now() + LEASE + timedelta(seconds=1))
