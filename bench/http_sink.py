@@ -12,6 +12,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+from config.processes import give_way
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -81,6 +83,7 @@ class Sink:
 
 
 if __name__ == "__main__":
+    give_way()  # as the workers do whom it answers
     port_file = Path(sys.argv[1])
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         port_file.write_text(str(listener.getsockname()[1]), encoding="ascii")

@@ -7,6 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from config.processes import give_way
+
 REPLIES = {
     b"EHLO": b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
     b"DATA": b"354 go on\r\n",
@@ -62,4 +64,5 @@ async def _serve(port_file: Path) -> None:
 
 
 if __name__ == "__main__":
+    give_way()  # as the workers do whom it answers
     asyncio.run(_serve(Path(sys.argv[1])))
