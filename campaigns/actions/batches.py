@@ -90,7 +90,7 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
         parcel = parcel_of(batch)
     except DatabaseTrouble:
         raise
-    except Exception:
+    except Exception:  # of this message: its sender is told, other senders go on
         logger.exception("the message of batch %s cannot be written", batch.pk)
         _give_up(batch, _NOT_WRITTEN, now=now)
     else:

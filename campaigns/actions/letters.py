@@ -145,7 +145,7 @@ class Turn:
         try:
             for answer in answers:
                 self._hear(answer)
-        except Exception as error:
+        except Exception as error:  # whatever one letter does, the others are to go on
             if _is_ours(error):
                 raise
             return error
@@ -202,7 +202,7 @@ class Turn:
             claimed.left.pop()
             try:
                 letter = self._writer.letter(person, claimed.variant)
-            except Exception:
+            except Exception:  # of one letter: it fails and is shown, the others go
                 key = f"{self.campaign.pk}-{person.customer_id}"
                 logger.exception("the letter %s cannot be written", key)
                 self._told.append((batch_id, person.customer_id, Answer(key, Outcome.REFUSED)))

@@ -115,7 +115,7 @@ def _ask(
     for _attempt in range(ASKS - 1):
         with suppress(ChannelBusy):
             return connector.look_up(letter, since=since, until=until, known=known)
-        time.sleep(ASK_AGAIN)
+        time.sleep(ASK_AGAIN)  # outside any transaction, in a worker
     return connector.look_up(letter, since=since, until=until, known=known)
 
 
