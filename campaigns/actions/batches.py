@@ -90,7 +90,7 @@ def send_batch(batch: Batch, *, now: datetime) -> None:
         parcel = parcel_of(batch)
     except DatabaseTrouble:
         raise
-    except Exception:  # of this message: its sender is told, other senders go on
+    except Exception:  # of this message: it is refused with a reason, others go on
         logger.exception("the message of batch %s cannot be written", batch.pk)
         _give_up(batch, _NOT_WRITTEN, now=now)
     else:
