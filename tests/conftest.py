@@ -19,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.backends.postgresql.operations import DatabaseOperations
 from redis import Redis
 
+from contacts import doorbell
 from contacts.errors import broken_constraint
 from tests.gateways import Gateway, MailServer, open_gateway, open_mail_server
 
@@ -51,6 +52,12 @@ def cleaning_up_passes_the_guards() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
         yield
+
+
+@pytest.fixture(autouse=True)
+def a_broker_nobody_has_found_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring that failed in one test keeps nobody quiet in the next."""
+    monkeypatch.setattr(doorbell, "_quiet_until", 0.0)
 
 
 @pytest.fixture
