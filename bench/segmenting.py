@@ -29,6 +29,7 @@ def _rules() -> dict[str, dict[str, Any]]:
     not_tagged = {"field": "tag", "op": "none", "value": [tags[2]]}
     quiet = {"field": "last_interaction", "op": "before_days", "value": 90}
     no_coupon = {"field": "coupon", "op": "valid", "value": False}
+    connected = {"field": "connected", "op": "is", "value": True}
     women = {"field": "gender", "op": "is", "value": "female"}
     return {
         "one store": {"all": [{"field": "store", "op": "in", "value": stores[3:4]}]},
@@ -37,6 +38,7 @@ def _rules() -> dict[str, dict[str, Any]]:
             "all": [{"field": "coupon", "op": "expires_within_days", "value": 14}]
         },
         "a tag, and no valid coupon": {"all": [tagged, no_coupon]},
+        "a tag, and not connected": {"all": [tagged, {"not": connected}]},
         "a coupon by its title": {"all": [{"field": "coupon", "op": "title", "value": "spring"}]},
         "not met for 90 days": {"all": [quiet]},
         "groups within groups": {

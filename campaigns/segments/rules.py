@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campaigns.segments.fields import OPERATORS, segments_named
+from campaigns.segments.joining import as_joins
 from campaigns.segments.values import ids
 from contacts.errors import RuleBroken
 from contacts.models import Customer
@@ -31,7 +32,7 @@ def check_rule(rule: object) -> None:
 def customers_in(rule: object, *, now: datetime | None = None) -> QuerySet[Customer]:
     """Return the active customers whom the rule describes; an empty rule describes everybody."""
     described = _Builder(now or timezone.now()).build(rule)
-    found: QuerySet[Customer] = Customer.objects.active().filter(described)
+    found: QuerySet[Customer] = Customer.objects.active().filter(as_joins(described))
     return found
 
 
@@ -105,7 +106,8 @@ class _Builder:
         for segment in segments_named(pks):
             inner = _Builder(self._now, (*self._within, segment.pk))
             described = inner.build(segment.rule)
-            joined |= Q(pk__in=Customer.objects.filter(described).order_by().values("pk"))
+            members = Customer.objects.filter(as_joins(described))
+            joined |= Q(pk__in=members.order_by().values("pk"))
         return joined if wanted else ~joined
 
 

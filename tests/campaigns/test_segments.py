@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -91,6 +92,47 @@ def test_groups_within_groups() -> None:
     assert names({"not": {"all": [female, shanghai]}}) == "Zhao Qian"
     assert names(female) == "Chen Zhao"
     assert names({}) == names({"all": []}) == "Chen Zhao Qian"
+
+
+def plan_of(rule: object) -> str:
+    """How the database would go about it."""
+    sql, values = customers_in(rule).query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}", values)
+        return "\n".join(row[0] for row in cursor.fetchall())
+
+
+NOT_CONNECTED = {"field": "connected", "op": "is", "value": False}
+NO_PHONE = {"not": {"field": "address", "op": "has", "value": "phone"}}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"all": [NOT_CONNECTED]},
+        {"all": [{"all": [NO_PHONE, {"field": "gender", "op": "is", "value": "female"}]}]},
+        {"not": {"any": [{"field": "connected", "op": "is", "value": True}, NO_PHONE["not"]]}},
+    ],
+    ids=["all", "within", "neither"],
+)
+def test_whom_it_must_not_be_is_found_by_a_join(rule: dict[str, Any]) -> None:
+    """Else all those rows are read again for each customer once they are many."""
+    plan = plan_of(rule)
+
+    assert "Anti Join" in plan
+    assert "SubPlan" not in plan
+
+
+def test_neither_nor() -> None:
+    chen, zhao, qian = three()
+    make_follow(make_staff(), chen)
+    make_identity(zhao, "13800000001", kind=IdentityKind.PHONE)
+    connected = {"field": "connected", "op": "is", "value": True}
+
+    assert names({"not": {"any": [connected, NO_PHONE["not"]]}}) == qian.name
+    assert names({"not": {"all": [connected, NO_PHONE["not"]]}}) == "Chen Zhao Qian"
+    assert names({"not": {"not": connected}}) == chen.name
+    assert names({"all": [NOT_CONNECTED, NO_PHONE]}) == qian.name
 
 
 def test_who_they_are() -> None:
