@@ -1,8 +1,10 @@
 """How refusals and failures look: friendly pages, and toasts for answers to htmx."""
 
+import sys
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -63,7 +65,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: our mistake; a page that needs neither database nor session."""
+    """500: our mistake, or 503 while the database is away; needs neither database nor session.
+
+    Whoever calls back, a channel or a mail program, tries a 503 again.
+    """
+    if isinstance(sys.exception(), OperationalError):
+        page = render_to_string("500.html", {"is_busy": True})
+        return HttpResponse(page, status=503, headers={"Retry-After": "5"})
     return HttpResponse(render_to_string("500.html"), status=500)
 
 

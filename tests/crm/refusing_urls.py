@@ -1,6 +1,7 @@
 """The product's addresses, and a few that refuse or fail in every way a view can."""
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -16,6 +17,7 @@ ERRORS = {
     "forbidden": PermissionDenied("Your role does not allow this."),
     "suspicious": SuspiciousOperation("not for people to read"),
     "broken": ZeroDivisionError("not for people to read"),
+    "away": OperationalError("not for people to read"),
 }
 
 

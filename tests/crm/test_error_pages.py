@@ -71,6 +71,16 @@ def test_our_own_failure_is_admitted(hers: Client) -> None:
     assert "not for people to read" not in answer.text
 
 
+def test_a_database_that_is_away_is_worth_another_try(hers: Client) -> None:
+    """Whoever tells us something, or opts out by a mail program's button, comes again."""
+    answer = hers.get("/refuse/away/")
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "Try again in a moment." in answer.text
+    assert "our mistake" not in answer.text
+    assert "not for people to read" not in answer.text
+
+
 def test_nothing_is_shown_where_nothing_is(client: Client) -> None:
     answer = client.get("/no/such/page/")
 
