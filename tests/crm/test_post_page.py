@@ -151,6 +151,26 @@ def test_what_wecom_refused_and_what_is_unclear_is_said(marketer: Client) -> Non
     assert "1 chat is unclear" in page
 
 
+@pytest.mark.parametrize("kind", PostKind)
+def test_what_is_unclear_of_a_cancelled_post_is_not_promised_again(
+    marketer: Client, kind: PostKind
+) -> None:
+    lin = make_staff("Lin")
+    make_chat(lin)
+    make_customers(1, owner=lin, followed=True)
+    post = planned(kind)
+    PostShare.objects.update(state=BatchState.UNCLEAR)
+    PostTarget.objects.update(state=TargetState.UNCLEAR)
+    before = marketer.get(f"/posts/{post.pk}/").text
+
+    marketer.post(f"/posts/{post.pk}/cancel/")
+
+    page = marketer.get(f"/posts/{post.pk}/").text
+    assert "again only if" in before
+    assert "again only if" not in page
+    assert "it is not" in page
+
+
 def test_the_page_takes_the_same_queries_for_3_and_33_chats(marketer: Client) -> None:
     lin = make_staff("Lin")
     for _number in range(3):
