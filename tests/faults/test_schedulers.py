@@ -101,12 +101,17 @@ def company(crew: Crew, shop: Shop, gateway: Gateway, mails: MailServer) -> Comp
         for guide in guides
     ]
     crew.start(*SCHEDULERS)
-    until(lambda: len(who_rang()) == len(SCHEDULERS), what="the schedulers")
+    until(lambda: len(who_rang()) == len(SCHEDULERS), patience=TO_THE_END, what="both schedulers")
     crew.start(*WORKERS, *SWEEPERS)
-    until(lambda: all("ready." in crew.log(name) for name in WORKERS), what="the workers")
-    until(lambda: sessions() >= set(SWEEPERS), what="the sweepers")
+    until(lambda: all_are_there(crew), patience=TO_THE_END, what="workers and sweepers")
     marketer = make_staff("Tao", role=Role.MARKETER)
     return Company(crew, shop, gateway, mails, guides, segments, marketer)
+
+
+def all_are_there(crew: Crew) -> bool:
+    """Whether workers listen and sweepers sweep."""
+    listen = all("ready." in crew.log(name) for name in WORKERS)
+    return listen and sessions() >= set(SWEEPERS)
 
 
 def who_rang() -> set[str]:
