@@ -47,13 +47,17 @@ class Crew:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
-        """Start these programs of the supervisor; a worker is ready some seconds later."""
+        """Start these programs of the supervisor; a worker is ready some seconds later.
+
+        One more of a program, as another host has it, is called by a number: ``scheduler-2``. The
+        database knows every session under the name of its program.
+        """
         supervisor = Supervisor(self.places, f"127.0.0.1:{self.port}")
         known = [*supervisor._workers(), supervisor._web(), self._work(supervisor)]
         programs = {program.name: program for program in known}
         for name in names:
-            program = programs[name]
-            environment = {**program.environment, **self.environment()}
+            program = programs.get(name) or self._one_more(programs[name.rpartition("-")[0]], name)
+            environment = {**program.environment, **self.environment(), "PGAPPNAME": name}
             self._running[name] = replace(program, environment=environment).start()
 
     def environment(self) -> Mapping[str, str]:
@@ -107,6 +111,12 @@ class Crew:
         program = supervisor._program("work")
         command = (sys.executable, str(ROOT / "manage.py"), "work", "--every", "0.2")
         return replace(program, command=command)
+
+    def _one_more(self, program: Program, name: str) -> Program:
+        """The same program with files of its own."""
+        files = {f"{self.places.data / program.name}.db": f"{self.places.data / name}.db"}
+        command = tuple(files.get(word, word) for word in program.command)
+        return replace(program, name=name, command=command, log=program.log.with_stem(name))
 
 
 def restart_postgres(config: pytest.Config) -> None:
