@@ -41,6 +41,24 @@ _LONGEST = {
     "app_id": 64,
 }
 _LONGEST_TITLE_OF_MINI_PROGRAM = 64
+_KINDS = {
+    "link": "Link card",
+    "image": "picture",
+    "video": "video",
+    "file": "file",
+    "mini_program": "Mini-program card",
+}
+"""What people call a kind; the library's pages have these words in both languages."""
+
+_INPUTS = {
+    "title": "Title",
+    "description": "Description",
+    "url": "Address",
+    "picture_url": "Picture",
+    "page": "Page",
+    "app_id": "App id of the mini-program",
+}
+"""What the inputs of a field are called, likewise."""
 
 
 def media_in(attachments: Iterable[Attachment]) -> set[int]:
@@ -66,9 +84,10 @@ def check_for_channel(attachments: Sequence[Attachment], abilities: Abilities) -
     check_attachments(attachments)
     for item in attachments:
         if item["kind"] not in abilities.attachment_kinds:
+            called = _KINDS[item["kind"]]
             raise RuleBroken(
                 _("This channel cannot send attachments of the kind “%(kind)s”.")
-                % {"kind": item["kind"]}
+                % {"kind": _(called)}
             )
     if abilities.keeps_media:
         check_files_are_here(attachments)
@@ -145,7 +164,7 @@ def _check_fields(item: Attachment) -> None:
         if not isinstance(value, str) or len(value.encode()) > most:
             raise RuleBroken(
                 _("“%(name)s” of an attachment takes at most %(most)s bytes.")
-                % {"name": name, "most": most}
+                % {"name": _(_INPUTS[name]), "most": most}
             )
         if name.endswith("url") and value and not value.startswith(("http://", "https://")):
             raise RuleBroken(_("An address begins with https:// or http://."))

@@ -109,6 +109,11 @@ class GuideDay:
     pool: int
 
     @property
+    def is_first_owed(self) -> bool:
+        """Whether something is due or somebody waits for a first word: that comes before the rest."""
+        return bool(self.tasks or self.to_greet)
+
+    @property
     def briefs(self) -> int | None:
         """The handover whose briefs tell of the newest customers, if one brought them."""
         brought = (row for row in self.to_greet if row.reason == OwnershipReason.HANDOVER)

@@ -609,6 +609,19 @@ def queries_for(client: Client, address: str) -> int:
     return len(queries)
 
 
+def fill_the_shop(number: int) -> None:
+    """So many more customers, each with a coupon; stores, tags, segments, messages and files."""
+    for customer in make_customers(number):
+        make_coupon(customer)
+    group = TagGroup.objects.create(name=f"Group {next(_numbers)}")
+    for n in range(number):
+        make_store(f"Store {n}")
+        make_tag(f"Tag {n}", group=group)
+        make_segment()
+        make_content(folder="Autumn")
+        make_media()
+
+
 def _open_periods(customers: Iterable[Customer], since: datetime) -> None:
     OwnershipPeriod.objects.bulk_create(
         OwnershipPeriod(

@@ -40,12 +40,13 @@ class ContentForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Judge the attachments, and ask for a text or one of them."""
         cleaned = super().clean() or self.cleaned_data
-        cleaned["attachments"] = attachments_typed(lists_in(self.data))
+        typed = attachments_typed(lists_in(self.data))
+        cleaned["attachments"] = typed
         try:
-            check_attachments(cleaned["attachments"])
+            check_attachments(typed)
         except RuleBroken as error:
-            self.add_error("attachments", str(error))
-        if not cleaned.get("text") and not cleaned["attachments"] and "text" not in self.errors:
+            self.add_error("attachments", str(error))  # which takes them out of what is sound
+        if not cleaned.get("text") and not typed and "text" not in self.errors:
             self.add_error("text", _("Write a text, or add an attachment."))
         return cleaned
 
@@ -58,7 +59,11 @@ class ContentForm(forms.Form):
 class MediaForm(forms.Form):
     """A file to send."""
 
-    new_file = forms.FileField(label=gettext_lazy("File"), allow_empty_file=True)
+    new_file = forms.FileField(
+        label=gettext_lazy("File"),
+        allow_empty_file=True,
+        error_messages={"required": gettext_lazy("Choose a file first.")},
+    )
 
     def clean_new_file(self) -> Any:
         """Refuse what is too large before it is read."""

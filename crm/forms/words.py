@@ -1,5 +1,6 @@
 """Texts that a channel would not take."""
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext
 
 from campaigns.channels import LABELS, abilities_of
@@ -13,4 +14,9 @@ def over_limit(text: str, channel: str) -> str:
         return ""
     return gettext(
         "The text has %(size)s bytes; %(channel)s takes %(limit)s. Shorten it by %(over)s."
-    ) % {"size": size, "channel": LABELS[channel], "limit": limit, "over": size - limit}
+    ) % {
+        "size": intcomma(size),
+        "channel": LABELS[channel],
+        "limit": intcomma(limit),
+        "over": intcomma(size - limit),
+    }

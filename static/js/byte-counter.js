@@ -2,6 +2,7 @@
 // With data-bytes-by="id" and data-bytes-limits="wecom:4000 sms:1000" the limit is that of the chosen channel.
 // A limit may be in characters: data-bytes-limits="group:4000:bytes moment:2000:characters", said by data-characters-words.
 const encoder = new TextEncoder();
+const grouped = (figure) => figure.toLocaleString(document.documentElement.lang);
 
 for (const place of document.querySelectorAll("[data-bytes-for]")) {
   const field = document.getElementById(place.dataset.bytesFor);
@@ -14,10 +15,10 @@ for (const place of document.querySelectorAll("[data-bytes-for]")) {
     const inCharacters = unit === "characters";
     const size = inCharacters ? [...text].length : encoder.encode(text).length;
     const said = inCharacters ? place.dataset.charactersWords : place.dataset.bytesWords;
-    place.querySelector("output").textContent = said.replace("SIZE", size).replace("LIMIT", limit);
+    place.querySelector("output").textContent = said.replace("SIZE", grouped(size)).replace("LIMIT", grouped(limit));
     place.classList.toggle("over", size > limit);
   };
   field.addEventListener("input", count);
   chooser?.addEventListener("change", count);
-  if (field.value || chooser) count();
+  count();
 }

@@ -1,5 +1,6 @@
 // Toasts close by hand; those that bring good news also leave by themselves.
 const READING_TIME = 6000;
+const FAILED = 500;
 
 function watch(toast) {
   toast.dataset.watched = "yes";
@@ -23,7 +24,8 @@ function sayWhenLost(root, place) {
   const lost = (event) => {
     failing.add(event.detail.elt);
     if (toast?.isConnected) return;
-    place.append(root.getElementById("lost-connection").content.cloneNode(true));
+    const words = event.detail.xhr.status === FAILED ? "our-mistake" : "lost-connection";
+    place.append(root.getElementById(words).content.cloneNode(true));
     toast = place.lastElementChild;
   };
   root.addEventListener("htmx:sendError", lost);

@@ -94,3 +94,12 @@ def test_error_pages_speak_the_persons_language(hers: Client) -> None:
         answer = hers.get("/no/such/page/", headers={"Accept-Language": "zh-hans"})
 
     assert '<html lang="zh-hans"' in answer.text
+
+
+def test_a_page_has_words_for_a_part_that_fails_and_for_one_that_is_lost(hers: Client) -> None:
+    page = hers.get("/customers/").text
+
+    failed = page.split('<template id="our-mistake">')[1].split("</template>")[0]
+    lost = page.split('<template id="lost-connection">')[1].split("</template>")[0]
+    assert "That was our mistake, not yours." in failed
+    assert "Check the connection" in lost

@@ -15,6 +15,7 @@ from contacts.enums import Role, Scope
 from contacts.models import HistoryEntry
 from tests.builders import (
     PIXEL,
+    fill_the_shop,
     make_company,
     make_content,
     make_coupon,
@@ -472,3 +473,73 @@ def test_a_card_says_what_it_is_and_not_only_which_picture_it_has(client, tao):
 
     for said in ("Link card", "Twenty new ones", "Mini-program card", "pages/home", "coat.png"):
         assert said in page
+
+
+@pytest.mark.parametrize("ask", ["", "?preview=1&who=Customer&channel=echo"])
+def test_a_message_and_its_preview_ask_as_often_in_a_full_shop_as_in_an_empty_one(client, tao, ask):
+    content = make_content("Dear {customer|friend}, {guide} of {store}", folder="Autumn")
+    address = reverse("content_page", args=[content.pk]) + ask
+    sign_in(client, tao)
+    queries_for(client, address)
+    counts = []
+    for number in (3, 40):
+        fill_the_shop(number)
+        counts.append(queries_for(client, address))
+    assert counts[0] == counts[1]
+
+
+def test_the_limit_of_each_channel_stands_there_before_anything_is_typed(client, tao):
+    page = sign_in(client, tao).get(reverse("content_new")).text
+
+    assert "<span>WeCom</span> <output>at most 4,000 bytes</output>" in page
+
+
+@pytest.mark.parametrize(
+    ("go", "field"), [("attach-new", "new-file"), ("attach-kept", "kept-file")]
+)
+def test_a_button_without_a_file_says_beside_it_what_is_missing(client, tao, go, field):
+    make_media()
+    typed = {"name": "Coats", "folder": "Autumn", "text": "My own words", "go": go}
+
+    page = sign_in(client, tao).post(reverse("content_new"), typed).text
+
+    after = page.split(f'id="{field}"')[1]
+    assert after.split(">")[0].count('aria-invalid="true"') == 1
+    assert "Choose a file first." in after.split("<label")[0]
+    assert page.count("Choose a file first.") == 1
+    assert "My own words" in page
+
+
+def test_a_kind_that_a_channel_cannot_send_is_named_in_the_readers_words(client, tao, settings):
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
+    settings.SMS_URL = "json+https://name:word@sms.example.com/send"
+    card = {"kind": "link", "title": "Coats", "url": "https://example.com/coats"}
+    content = make_content(folder="Autumn", attachments=[card])
+
+    page = sign_in(client, tao).get(
+        reverse("content_page", args=[content.pk]), {"preview": "1", "channel": "sms"}
+    )
+
+    assert "链接卡片" in page.text
+
+
+def test_a_field_that_is_too_long_is_named_in_the_readers_words(client, tao, settings):
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
+    typed = {"name": "Coats", "folder": "Autumn", "text": "", "go": "save", "att_kind": "link"}
+    typed |= {"att_title": "汉" * 60, "att_url": "https://example.com"}
+
+    page = sign_in(client, tao).post(reverse("content_new"), typed)
+
+    assert "“标题”" in page.text
+
+
+def test_a_card_that_is_not_finished_is_refused_without_a_text_too_and_stays(client, tao):
+    typed = {"name": "Coats", "folder": "Autumn", "text": "", "go": "save"}
+    typed |= {"att_kind": "link", "att_title": "Twenty new ones", "att_url": ""}
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed)
+
+    assert answer.status_code == 400
+    assert "A link card needs a title and an address." in answer.text
+    assert "Write a text, or add an attachment." not in answer.text
+    assert "Twenty new ones" in answer.text

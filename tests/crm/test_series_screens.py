@@ -17,6 +17,7 @@ from contacts.models import HistoryEntry, Notice, Staff
 from crm.actions.sweeping import do_what_is_due
 from tests.builders import (
     NOON,
+    fill_the_shop,
     make_campaign,
     make_content,
     make_media,
@@ -419,3 +420,42 @@ def test_a_series_of_files_alone_is_changed_and_keeps_them(marketer: Client):
     series.refresh_from_db()
     assert (series.at_time, series.channel) == (time(11), "wecom")
     assert series.content.attachments == files
+
+
+@pytest.mark.parametrize("name", ["name", "text", "freq", "every", "days", "zone", "starts_on"])
+def test_what_a_series_cannot_do_without_is_not_called_optional(marketer: Client, name: str):
+    label = marketer.get(NEW).text.split(f'for="id_{name}">')[1].split("</label>")[0]
+
+    assert "optional" not in label
+
+
+def test_what_a_series_can_do_without_is_called_optional(marketer: Client):
+    label = marketer.get(NEW).text.split('for="id_until">')[1].split("</label>")[0]
+
+    assert "optional" in label
+
+
+def test_the_form_asks_as_often_for_many_choices_as_for_few(marketer: Client):
+    queries_for(marketer, NEW)
+    counts = []
+    for number in (3, 40):
+        fill_the_shop(number)
+        counts.append(queries_for(marketer, NEW))
+
+    assert counts[0] == counts[1]
+
+
+def test_a_segment_that_is_only_the_series_own_is_not_named_beside_it(marketer: Client):
+    make_series("Mondays", segment=make_segment(name="Mondays"))
+    make_series("Fridays", segment=make_segment(name="Gold members"))
+
+    page = marketer.get(LIST).text
+
+    assert page.count("Mondays") == 1
+    assert "Gold members" in page
+
+
+def test_figures_of_a_text_that_is_too_long_are_grouped(marketer: Client):
+    page = marketer.post(NEW, TYPED | {"text": "汉" * 1734}).text
+
+    assert "The text has 5,202 bytes; WeCom takes 4,000. Shorten it by 1,202." in page

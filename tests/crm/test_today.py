@@ -14,7 +14,7 @@ from campaigns.enums import BatchState, CampaignState
 from campaigns.models import Variant
 from contacts.actions.ownership import move_ownership
 from contacts.enums import HandoverState, ItemState, OwnershipReason, Role, StaffState
-from contacts.models import Customer, Handover, Staff
+from contacts.models import Customer, Handover, Staff, Task
 from crm.queries import ROWS, birthday_days
 from tests.builders import (
     NOON,
@@ -308,3 +308,26 @@ def test_the_figure_of_the_pool_is_that_of_its_page(client: Client) -> None:
 
     assert day_of(client, hua).manager.pool == 2
     assert client.get("/pool/").context["matching"] == 2
+
+
+def test_birthdays_pass_and_come_before_a_long_silence(client: Client) -> None:
+    lin = make_staff("Lin")
+    chen = make_customer("Chen", owner=lin, since=LONG_AGO)
+    make_task(staff=lin, customer=chen, due_on=NOON.date())
+
+    with_a_task = page_of(client, lin)
+    Task.objects.update(due_on=NOON.date() + timedelta(days=9))
+    without = page_of(client, lin)
+
+    titles = ["Due today", "Birthdays this week", "Not heard from for 30 days"]
+    assert sorted(titles, key=with_a_task.index) == titles
+    assert sorted(titles[1:], key=without.index) == titles[1:]
+    assert with_a_task.count(titles[1]) == without.count(titles[1]) == 1
+
+
+def test_figures_of_a_long_list_are_grouped(client: Client) -> None:
+    here = make_store("Here")
+    mei = make_staff("Mei", store=here, state=StaffState.LEAVING)
+    make_customers(1001, owner=mei)
+
+    assert "1,001 customers" in page_of(client, make_staff("Hua", role=Role.MANAGER, store=here))
