@@ -189,16 +189,18 @@ def _compare(report: Report, handover: Handover, control: SandboxControl) -> Non
     userid = handover.from_staff.wecom_userid or ""
     calls = [row for row in control.rows("transfer_calls") if row["handover"] == userid]
     sizes = [len(row["customer"]) for row in calls]
-    outcomes = Counter(row["status"] for row in control.rows("transfers", handover=userid))
+    transfers = control.rows("transfers", handover=userid)
+    outcomes = Counter(row["status"] for row in transfers)
+    refusing = {row["external_userid"] for row in transfers if row["status"] == 3}
     accepted = handover.items.filter(state=ItemState.ACCEPTED).count()
     report.say("requests made", f"{len(sizes)}, of {', '.join(map(str, sizes))} customers")
-    report.say("refused the first offer", outcomes[3])
-    report.say("found the first colleague full", outcomes[4])
+    report.say("offers that customers refused", outcomes[3])
+    report.say("offers to a colleague who was full", outcomes[4])
     report.expect_that(
         f"no request over {REQUEST_LIMIT}",
         max(sizes, default=0),
         right=0 < max(sizes, default=0) <= REQUEST_LIMIT,
     )
     report.expect("accepted, says WeCom", outcomes[1], accepted)
-    report.expect("refusals", outcomes[3], CUSTOMERS // REFUSES_EVERY)
+    report.expect("customers who refuse", len(refusing), CUSTOMERS // REFUSES_EVERY)
     report.expect("calls beyond a documented limit", control.ledger()["violations_total"], 0)
