@@ -21,6 +21,7 @@ from campaigns.segments import customers_in
 from campaigns.splitting import NOT_SPLIT, Split, split_of
 from campaigns.triggers import whose_day_it_is
 from contacts.enums import Channel, ItemState, Purpose, StaffState
+from contacts.fresh_statistics import know_fresh_tables
 from contacts.models import Customer, Handover, HandoverItem, Staff
 
 _COSTS = (
@@ -122,6 +123,7 @@ def _preview(
 ) -> AudiencePreview:
     now = timezone.now()
     parts, values = audience_sql(campaign, chosen(now), split, now=now)
+    know_fresh_tables()
     with transaction.atomic(), connection.cursor() as cursor:
         _set_costs(cursor)
         cursor.execute(FIGURES.format(**parts), values)

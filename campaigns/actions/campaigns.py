@@ -33,6 +33,7 @@ from contacts.actions.history import record
 from contacts.doorbell import ring
 from contacts.enums import Purpose
 from contacts.errors import MovedOn, RuleBroken
+from contacts.fresh_statistics import know_fresh_tables
 from contacts.models import Staff
 from contacts.saying import gettext as _
 
@@ -200,6 +201,7 @@ _PLANNING = 0x6C71
 
 def _plan(campaign_id: int, *, now: datetime, check: Callable[[Campaign], None]) -> bool:
     """Plan under a lock that keeps away other planners only, not those who press a button."""
+    know_fresh_tables()
     with transaction.atomic():
         with connection.cursor() as cursor:
             key = [_PLANNING, campaign_id % 2**31]
