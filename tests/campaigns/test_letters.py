@@ -694,7 +694,7 @@ def test_what_a_channel_would_not_take_is_not_drafted(
     [
         ("email", {"kind": "link", "title": "Shop", "url": "https://shop.example"}, "cannot send"),
         ("wecom", {"kind": "video", "url": "https://shop.example/v.mp4"}, "the file itself"),
-        ("wecom", {"kind": "link", "title": "x" * 129, "url": "https://shop.example"}, "title"),
+        ("wecom", {"kind": "link", "title": "x" * 129, "url": "https://shop.example"}, "Title"),
         ("wecom", {"kind": "link", "title": "Shop", "url": "javascript:alert(1)"}, "address"),
     ],
 )
