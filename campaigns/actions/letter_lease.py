@@ -37,7 +37,7 @@ AT_A_TIME = 10
 SMALL_AT_A_TIME = 5
 """Batches in one claim; fewer where a crash makes those in hand wait for a long lease."""
 
-AHEAD = 60
+AHEAD = 120
 """Slots that are marked as drawn at once, where it must be known which letters may have gone: some
 more than answers are written down at once, so that one commit does for both."""
 
@@ -181,39 +181,34 @@ class Lease:
         """Write answers down: batch, customer, and what the channel said; of batches still held.
 
         A batch of which a letter is settled was not tried in vain: its attempts count anew. Of the
-        batches in hand, ``claimed``, those under way are marked as drawn on the way.
+        batches in hand, ``claimed``, those under way are marked as drawn on the way. All of it is
+        one statement, and one round trip: there is one every few letters.
         """
-        marks = self._marks(claimed)
-        with self._transaction() as cursor:
-            held: dict[str, Any] = {
-                "batches": list(marks.keys() | {batch for batch, _customer, _answer in told}),
-                "token": self.token,
-                "marked": list(marks),
-                "drawn": list(marks.values()),
-            }
-            cursor.execute(statements.OURS, held)
-            ours = {row[0] for row in cursor.fetchall()}
-            if marks:
-                cursor.execute(statements.MARK, held)
-            kept = [(customer, answer) for batch, customer, answer in told if batch in ours]
-            values: dict[str, Any] = {
-                "now": now,
-                "campaign": self.campaign.pk,
-                "customers": "{" + ",".join([str(customer) for customer, _answer in kept]) + "}",
-                "states": _array(_FATES[answer.outcome] for _customer, answer in kept),
-                "reasons": _array(_reason(answer) for _customer, answer in kept),
-                "references": _array(answer.reference for _customer, answer in kept),
-            }
-            cursor.execute(statements.NO_LOOPS)
-            cursor.execute(statements.WRITE, values)
-            advanced = _advanced(told, claimed, ours)
-            if advanced:
-                cursor.execute(statements.ADVANCED, {**held, "advanced": advanced})
-        for batch in advanced:
-            claimed[batch].attempts = 1
-        for batch in ours & marks.keys():
-            claimed[batch].drawn = marks[batch]
-        dead = [customer for _batch, customer, answer in told if answer.is_address]
+        marks = {pk: claimed[pk].drawn for pk, _customer, _answer in told} | self._marks(claimed)
+        settled = {pk for pk, _customer, answer in told if answer.outcome in _SETTLED}
+        values: dict[str, Any] = {
+            "token": self.token,
+            "batches": list(marks),
+            "drawn": list(marks.values()),
+            "advanced": [pk in settled for pk in marks],
+            "now": now,
+            "campaign": self.campaign.pk,
+            "of": _numbers(pk for pk, _customer, _answer in told),
+            "customers": _numbers(customer for _pk, customer, _answer in told),
+            "states": _array(_FATES[answer.outcome] for _pk, _customer, answer in told),
+            "reasons": _array(_reason(answer) for _pk, _customer, answer in told),
+            "references": _array(answer.reference for _pk, _customer, answer in told),
+        }
+        wait = statements.NO_WAIT if self.is_keyed else ""
+        with connection.cursor() as cursor:
+            cursor.execute(wait + statements.NO_LOOPS + statements.WRITE, values)
+            while cursor.nextset():
+                pass
+            ours = [row[0] for row in cursor.fetchall()]
+        for pk in ours:
+            claimed[pk].drawn = marks[pk]
+            claimed[pk].attempts = 1 if pk in settled else claimed[pk].attempts
+        dead = [customer for _pk, customer, answer in told if answer.is_address]
         note_dead_addresses(self.campaign, dead, now=now)
 
     def settle(self, batches: Mapping[int, Claimed], *, now: datetime) -> None:
@@ -282,15 +277,8 @@ class Lease:
                 )
 
 
-def _advanced(
-    told: Collection[tuple[int, int, Answer]], claimed: Mapping[int, Claimed], ours: Collection[int]
-) -> list[int]:
-    """Return the batches of which a letter is settled after attempts in vain: seldom any."""
-    tried = {pk for pk in ours if pk in claimed and claimed[pk].attempts > 1}
-    if not tried:
-        return []
-    settled = {batch for batch, _customer, answer in told if answer.outcome in _SETTLED}
-    return sorted(tried & settled)
+def _numbers(numbers: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def _array(texts: Iterable[str]) -> str:

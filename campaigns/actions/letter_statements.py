@@ -41,41 +41,36 @@ UPDATE campaigns_batch SET drawn = %(drawn)s
 WHERE id = %(batch)s AND state = 'sending' AND lease_token = %(token)s
 """
 
-MARK = """
-UPDATE campaigns_batch AS batch SET drawn = marks.drawn
-FROM unnest(%(marked)s::bigint[], %(drawn)s::int[]) AS marks (id, drawn)
-WHERE batch.id = marks.id AND batch.state = 'sending' AND batch.lease_token = %(token)s
-"""
-
-ADVANCED = """
-UPDATE campaigns_batch SET attempts = 1
-WHERE id = ANY(%(advanced)s) AND state = 'sending' AND lease_token = %(token)s
-"""
-
-OURS = """
-SELECT id FROM campaigns_batch
-WHERE id = ANY(%(batches)s) AND state = 'sending' AND lease_token = %(token)s
-FOR SHARE
-"""
+# Where our keys are honoured nothing waits for the disk: what a crash of PostgreSQL takes back, a
+# fraction of a second, goes again under the same keys.
+NO_WAIT = "SET LOCAL synchronous_commit = off;"
 
 # Planners know nothing yet of fresh deliveries, and take a thousand of them for one. The second
 # condition on the customers says nothing new, except that it has them go by the key instead of
 # reading all; and where nested loops are off, nobody compares each answer with each row.
-NO_LOOPS = "SET LOCAL enable_nestloop = off"
+NO_LOOPS = "SET LOCAL enable_nestloop = off;"
 
-# Where our keys are honoured nothing waits for the disk: what a crash of PostgreSQL takes back, a
-# fraction of a second, goes again under the same keys.
-NO_WAIT = "SET LOCAL synchronous_commit = off"
 WRITE = """
-UPDATE campaigns_delivery AS delivery
-SET state = told.state, reason = told.reason, reference = told.reference,
-    sent_at = CASE WHEN told.state = 'sent' THEN %(now)s::timestamptz END
-FROM unnest(%(customers)s::bigint[], %(states)s::text[], %(reasons)s::text[],
-            %(references)s::text[])
-         AS told (customer_id, state, reason, reference)
-WHERE delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
-  AND delivery.customer_id = ANY(%(customers)s::bigint[])
-  AND delivery.state IN ('queued', 'unclear')
+WITH ours AS (
+    UPDATE campaigns_batch AS batch
+    SET drawn = held.drawn, attempts = CASE WHEN held.advanced THEN 1 ELSE batch.attempts END
+    FROM unnest(%(batches)s::bigint[], %(drawn)s::int[], %(advanced)s::boolean[])
+             AS held (id, drawn, advanced)
+    WHERE batch.id = held.id AND batch.state = 'sending' AND batch.lease_token = %(token)s
+    RETURNING batch.id
+), written AS (
+    UPDATE campaigns_delivery AS delivery
+    SET state = told.state, reason = told.reason, reference = told.reference,
+        sent_at = CASE WHEN told.state = 'sent' THEN %(now)s::timestamptz END
+    FROM unnest(%(of)s::bigint[], %(customers)s::bigint[], %(states)s::text[],
+                %(reasons)s::text[], %(references)s::text[])
+             AS told (batch_id, customer_id, state, reason, reference)
+         JOIN ours ON ours.id = told.batch_id
+    WHERE delivery.campaign_id = %(campaign)s AND delivery.customer_id = told.customer_id
+      AND delivery.customer_id = ANY(%(customers)s::bigint[])
+      AND delivery.state IN ('queued', 'unclear')
+)
+SELECT id FROM ours
 """
 
 SETTLE = """

@@ -39,7 +39,7 @@ SLOWEST_REFUSAL = timedelta(seconds=5)
 """The longest time from the moment of an opt-out until others see it."""
 
 GROUP = 1000
-SMALL_GROUP = 50
+SMALL_GROUP = 100
 FLUSH_SECONDS = 0.5
 SMALL_FLUSH_SECONDS = 0.1
 """Answers are written down when there are so many, or after so long; in small groups where a
