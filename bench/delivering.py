@@ -164,7 +164,7 @@ def _send_off(campaign: Campaign, environment: dict[str, str]) -> tuple[float, f
     with _workers(campaign, environment) as workers:
         began = time.perf_counter()
         _go(workers)
-        peak = max(float(worker.communicate()[0]) for worker in workers)
+        peak = max(float(worker.stdout.readline()) for worker in workers if worker.stdout)
         seconds = time.perf_counter() - began
     sent = Delivery.objects.filter(campaign=campaign, state="sent").count()
     if sent != campaign.recipients:
