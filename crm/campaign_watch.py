@@ -1,6 +1,7 @@
 """What the page of a running campaign shows: cells, pace, who is waited for, what went wrong."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,20 +78,6 @@ class Cell:
         """The state that most needs a look; what is done comes last."""
         return min(self.states, key=_WORST_FIRST.index)
 
-    @property
-    def words(self) -> str:
-        """The cell in a sentence."""
-        stand = ", ".join(
-            f"{state.label} {n}" if self.first < self.last else str(state.label)
-            for state, n in self.states.items()
-        )
-        name = f"{self.first}-{self.last}" if self.first < self.last else str(self.first)
-        return _("Batch %(name)s, %(size)s recipients: %(stand)s") % {
-            "name": name,
-            "size": self.size,
-            "stand": stand,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Batches:
@@ -104,6 +91,21 @@ class Batches:
     def total(self) -> int:
         """How many batches there are."""
         return sum(self.states.values())
+
+    def told(self) -> Iterator[tuple[Cell, str]]:
+        """Return each cell, and itself in a sentence; words are looked up once for all."""
+        labels = {state: str(state.label) for state in self.states}
+        sentence = _("Batch %(name)s, %(size)s recipients: %(stand)s")
+        for cell in self.cells:
+            is_many = cell.first < cell.last
+            stand = ", ".join(
+                [
+                    f"{labels[state]} {n}" if is_many else labels[state]
+                    for state, n in cell.states.items()
+                ]
+            )
+            name = f"{cell.first}-{cell.last}" if is_many else str(cell.first)
+            yield cell, sentence % {"name": name, "size": cell.size, "stand": stand}
 
 
 def batches_in_cells(campaign: Campaign) -> Batches:
