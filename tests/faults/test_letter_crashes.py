@@ -67,7 +67,7 @@ def test_where_nobody_can_be_asked_nothing_is_sent_twice_and_all_doubt_is_shown(
     assert keys(campaign, state="sent") <= sent.keys()
     assert sent.keys() - keys(campaign, state="sent") <= unclear
     assert keys(campaign, state="sent") | unclear == keys(campaign)
-    assert len(unclear) < PEOPLE * 0.1 + KILLS * 60
+    assert len(unclear) < PEOPLE * 0.1 + KILLS * 120
     assert campaign.state == CampaignState.WAITING
     assert broken_promises() == []
 
