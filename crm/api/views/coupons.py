@@ -21,7 +21,7 @@ from contacts.enums import CouponState
 from contacts.models import Coupon
 from crm.access import coupon_for, coupons_of, customers_of
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
-from crm.api.filters import IdFilter
+from crm.api.filters import CustomerFilter
 from crm.api.inputs import MomentField
 from crm.api.shapes.work import CouponShape
 from crm.models.orders import CURRENCY
@@ -30,7 +30,7 @@ from crm.models.orders import CURRENCY
 class CouponFilters(django_filters.FilterSet):
     """How coupons can be narrowed down."""
 
-    customer = IdFilter()
+    customer = CustomerFilter()
     code = django_filters.CharFilter(max_length=40)
     state = django_filters.ChoiceFilter(choices=CouponState.choices, method="in_state")
 

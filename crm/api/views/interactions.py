@@ -11,7 +11,7 @@ from contacts.enums import InteractionKind, Role
 from contacts.models import Customer, Interaction
 from crm.access import customer_for, customers_of, interactions_of, require
 from crm.api.base import IdField, Listing, StrictInput, Verb, pick
-from crm.api.filters import IdFilter
+from crm.api.filters import CustomerFilter, IdFilter
 from crm.api.inputs import MomentField
 from crm.api.shapes.people import InteractionShape
 
@@ -27,7 +27,7 @@ class InteractionInput(StrictInput):
 class InteractionFilters(django_filters.FilterSet):
     """How interactions can be narrowed down."""
 
-    customer = IdFilter()
+    customer = CustomerFilter()
     staff = IdFilter()
     kind = django_filters.ChoiceFilter(choices=InteractionKind.choices)
 

@@ -14,7 +14,7 @@ from contacts.models import Customer
 from crm.access import customers_of, orders_of, require, staff_of, stores_of
 from crm.actions.orders import OrderTold, record_order
 from crm.api.base import IdField, Listing, StrictInput, Verb, pick
-from crm.api.filters import IdFilter
+from crm.api.filters import CustomerFilter, IdFilter
 from crm.api.inputs import IdentityInput, MomentField
 from crm.api.shapes.work import OrderItemShape, OrderShape
 from crm.enums import OrderState
@@ -31,7 +31,7 @@ class OrderItemInput(StrictInput, OrderItemShape):
 class OrderFilters(django_filters.FilterSet):
     """How orders can be narrowed down."""
 
-    customer = IdFilter()
+    customer = CustomerFilter()
     store = IdFilter()
     system = django_filters.CharFilter(max_length=40)
     number = django_filters.CharFilter(max_length=80)

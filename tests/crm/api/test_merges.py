@@ -10,10 +10,12 @@ from contacts.models import Customer, HistoryEntry, Merge
 from crm.actions.merges import merge_customers
 from tests.builders import (
     NOON,
+    make_coupon,
     make_customer,
     make_handover,
     make_identity,
     make_interaction,
+    make_order,
     make_staff,
     make_store,
     make_tag,
@@ -62,6 +64,19 @@ def test_a_manager_merges_one_record_into_another(client, hua, gone, kept):
     assert client.get(f"/api/v1/customers/{gone.pk}").status_code == 404
     by_address = client.get("/api/v1/customers?identity=member_no:M1").json()["results"]
     assert [row["id"] for row in by_address] == [kept.pk]
+
+
+def test_lists_of_one_customer_name_what_was_merged_into_them(client, gone, kept):
+    for customer in (gone, kept):
+        make_interaction(customer)
+        make_order(customer)
+        make_coupon(customer)
+    make_interaction(make_customer("Wu", owner=kept.owner))
+    merge(client, gone, kept)
+
+    for name in ("interactions", "orders", "coupons"):
+        rows = client.get(f"/api/v1/{name}?customer={kept.pk}").json()["results"]
+        assert len(rows) == 2, name
 
 
 def test_the_same_key_merges_once(client, gone, kept):
