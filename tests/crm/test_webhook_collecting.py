@@ -59,10 +59,15 @@ def collect():
     return collect_events(now=NOON)
 
 
-def quiet():
+def begin_another():
+    """Begin a transaction; return its number."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id()::text::bigint")
-        ours = cursor.fetchone()[0]
+        return cursor.fetchone()[0]
+
+
+def quiet():
+    ours = begin_another()
     deadline = time.monotonic() + PATIENCE
     while oldest_transaction() <= ours:
         assert time.monotonic() < deadline
@@ -394,8 +399,9 @@ def test_the_first_webhook_after_a_restore_is_not_told_what_the_backup_brought_a
     create_webhook("https://example.com/hook", ["*"], actor=None, now=NOON)
     collect()
 
-    while oldest_transaction() <= soon:
-        quiet()
+    while begin_another() <= soon:
+        pass
+    quiet()
     new = depart(lin)
     collect()
 
