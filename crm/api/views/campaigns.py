@@ -1,12 +1,11 @@
-"""Campaigns, their batches and deliveries."""
+"""Campaigns: the list, one of them, its audience and its progress."""
 
 from typing import Any, ClassVar
 
 import django_filters
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -14,44 +13,28 @@ from rest_framework.response import Response
 
 from campaigns.actions.campaigns import (
     Tracking,
-    cancel_campaign,
     create_campaign,
-    pause_campaign,
-    refresh_campaign,
-    remind_campaign,
 )
 from campaigns.actions.changes import change_campaign
 from campaigns.actions.contents import create_content
 from campaigns.actions.segments import create_segment
-from campaigns.actions.trial_sends import send_trial
-from campaigns.actions.unclear import check_unclear, send_again, write_off
 from campaigns.actions.wordings import Wording
-from campaigns.attachments import check_for_channel
-from campaigns.channels import LABELS, abilities_of
-from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
-from campaigns.models import Batch, Campaign, Content, Delivery, Segment, Variant
+from campaigns.channels import LABELS
+from campaigns.enums import CampaignState
+from campaigns.models import Campaign, Content, Segment
 from campaigns.models.campaigns import MOST_CONVERSION_DAYS, USUAL_CONVERSION_DAYS
-from campaigns.models.experiments import LETTERS
-from campaigns.previews import Preview, preview_for, words_of
 from campaigns.queries import AudiencePreview
 from contacts.enums import Purpose, Role
-from crm.access import batches_of, campaign_for, campaigns_of, deliveries_of, require, segments_of
-from crm.actions.scheduling import resume, schedule
+from crm.access import campaign_for, campaigns_of, require, segments_of
 from crm.api.base import IdField, Listing, Reading, StrictInput, Verb, pick
-from crm.api.clocks import TimeInput, shown, wall_of
 from crm.api.filters import IdFilter
 from crm.api.inputs import MomentField
-from crm.api.shapes.lifecycle import ScheduledShape
 from crm.api.shapes.messages import (
-    BatchShape,
     CampaignProgressShape,
     CampaignShape,
-    DeliveryShape,
-    MessagePreviewShape,
     PreviewShape,
-    RemindedShape,
 )
-from crm.api.views.messages import MESSAGE_LENGTH, AttachmentsField, customer_named
+from crm.api.views.messages import MESSAGE_LENGTH, AttachmentsField
 from crm.api.views.segments import RuleField
 from crm.audiences import (
     audience_of,
@@ -295,210 +278,3 @@ class CampaignVerb(CampaignPage, Verb):
         """Return the campaign, to those who may change it."""
         require(self.viewer, Role.MARKETER)
         return campaign_for(self.viewer, pk)
-
-
-class Schedule(CampaignVerb):
-    """Schedule a campaign."""
-
-    shape = ScheduledShape
-
-    class Input(TimeInput):
-        """When: a moment, or what a clock shows in a zone; without either, at once."""
-
-        example: ClassVar = {"local_time": "2026-12-01T10:00", "zone": "Asia/Shanghai"}
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Let a draft go out at a time; a moment that has passed means at once.
-
-        With more recipients than the company allows one person alone it waits for approval.
-        """
-        campaign, wall = self.campaign(pk), wall_of(data)
-        send_at = data.get("send_at", self.now)
-        schedule(campaign, self.viewer, send_at=send_at, wall=wall, now=self.now)
-        return shown(self.row(pk), wall)
-
-
-class Pause(CampaignVerb):
-    """Pause a campaign."""
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Make no new call to the channel for this campaign from now on."""
-        pause_campaign(self.campaign(pk), actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class Resume(CampaignVerb):
-    """Resume a campaign."""
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Go on where a campaign was paused."""
-        resume(self.campaign(pk), actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class Cancel(CampaignVerb):
-    """Cancel a campaign."""
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Send nothing more, and withdraw what staff have not confirmed yet."""
-        cancel_campaign(self.campaign(pk), actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class TestSend(Verb):
-    """Send a campaign to yourself."""
-
-    resource = "campaigns"
-    shape = MessagePreviewShape
-    calls_outside = True
-
-    class Input(StrictInput):
-        """As which customer gets it, and in which wording; without, nobody's and the first."""
-
-        example: ClassVar = {"variant": "a"}
-
-        customer = IdField(required=False)
-        variant = serializers.ChoiceField(
-            choices=[letter.lower() for letter in LETTERS], required=False
-        )
-
-    def act(self, data: dict[str, Any], pk: int) -> Preview:
-        """Send it to your own address in the channel, at most twenty an hour; nobody is counted.
-
-        Of a campaign that is planned it is the words that it goes out with.
-        """
-        require(self.viewer, Role.MARKETER)
-        campaign = campaign_for(self.viewer, pk)
-        words = words_of(campaign, self._variant(campaign, data))
-        abilities = abilities_of(campaign.channel)
-        check_for_channel(words.attachments, abilities)
-        preview = preview_for(
-            customer_named(self.viewer, data), words, personal=abilities.personal_text, is_test=True
-        )
-        send_trial(preview, channel=campaign.channel, to=self.actor, now=self.now)
-        return preview
-
-    def _variant(self, campaign: Campaign, data: dict[str, Any]) -> Variant | None:
-        if "variant" not in data:
-            return campaign.variants.order_by("number").first()
-        number = LETTERS.lower().index(data["variant"])
-        variant: Variant | None = campaign.variants.filter(number=number).first()
-        if variant is None:
-            raise ValidationError({"variant": [_("This campaign has no such wording.")]})
-        return variant
-
-
-class Remind(CampaignVerb):
-    """Remind senders."""
-
-    shape = RemindedShape
-    calls_outside = True
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Ask every sender who has not confirmed once more; at most three times in 24 hours."""
-        reminded = remind_campaign(self.campaign(pk), actor=self.actor, now=self.now)
-        campaign = self.row(pk)
-        campaign.reminded = reminded  # type: ignore[attr-defined]  # shown once, stored nowhere
-        return campaign
-
-
-class Refresh(CampaignVerb):
-    """Ask the channel."""
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Have the channel asked now what has become of a campaign's batches."""
-        refresh_campaign(self.campaign(pk), now=self.now)
-        return self.row(pk)
-
-
-class Check(CampaignVerb):
-    """Ask about what is unclear."""
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Have the channel asked now about what is unclear, where it can be asked."""
-        check_unclear(self.campaign(pk), actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class SendAgain(CampaignVerb):
-    """Send again what is unclear."""
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Send once more what is unclear, at the risk of reaching people twice."""
-        send_again(self.campaign(pk), actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-class WriteOff(CampaignVerb):
-    """Write off what is unclear."""
-
-    def act(self, data: dict[str, Any], pk: int) -> Campaign:
-        """Give up what is unclear: it counts as failed."""
-        write_off(self.campaign(pk), actor=self.actor, now=self.now)
-        return self.row(pk)
-
-
-@extend_schema_field({"type": "string", "enum": [*LETTERS.lower()]})
-class VariantFilter(django_filters.ChoiceFilter):
-    """``?variant=a``: one of the wordings that are compared."""
-
-    def __init__(self) -> None:
-        letters = LETTERS.lower()
-        super().__init__(choices=[(letter, letter) for letter in letters])
-
-    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Look for the number that the letter stands for."""
-        return qs.filter(variant=LETTERS.lower().index(value)) if value else qs
-
-
-class BatchFilters(django_filters.FilterSet):
-    """How batches can be narrowed down."""
-
-    campaign = IdFilter()
-    sender = IdFilter()
-    variant = VariantFilter()
-    state = django_filters.ChoiceFilter(choices=BatchState.choices)
-
-
-class Batches(Listing):
-    """List the batches of the campaigns you see, and those you have to confirm."""
-
-    resource = "batches"
-    shape = BatchShape
-    filterset_class = BatchFilters
-
-    def rows(self) -> QuerySet[Batch]:
-        """Return the batches the person sees."""
-        return batches_of(self.viewer).select_related("sender")
-
-
-class DeliveryFilters(django_filters.FilterSet):
-    """How deliveries can be narrowed down."""
-
-    campaign = IdFilter()
-    customer = IdFilter()
-    batch = IdFilter()
-    sender = IdFilter(field_name="batch__sender", label="Who sends it.")
-    store = IdFilter(
-        method="of_store", label="The store of who sends it; where nobody does, the customer's."
-    )
-    variant = VariantFilter()
-    state = django_filters.ChoiceFilter(choices=DeliveryState.choices)
-    reason = django_filters.ChoiceFilter(choices=[c for c in DeliveryReason.choices if c[0]])
-
-    def of_store(self, rows: QuerySet[Delivery], _name: str, value: int) -> QuerySet[Delivery]:
-        """Say whose it is as the figures by store do."""
-        sent = Q(batch__sender__store=value)
-        return rows.filter(sent | Q(batch__sender=None, customer__store=value))
-
-
-class Deliveries(Listing):
-    """List the recipients of the campaigns you see, and what became of each message."""
-
-    resource = "deliveries"
-    shape = DeliveryShape
-    filterset_class = DeliveryFilters
-
-    def rows(self) -> QuerySet[Delivery]:
-        """Return the deliveries the person sees."""
-        return deliveries_of(self.viewer)
