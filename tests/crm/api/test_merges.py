@@ -79,6 +79,19 @@ def test_lists_of_one_customer_name_what_was_merged_into_them(client, gone, kept
         assert len(rows) == 2, name
 
 
+def test_lists_of_one_customer_show_nothing_to_another_store(client, api, gone, kept):
+    make_interaction(gone)
+    make_order(gone)
+    make_coupon(gone)
+    merge(client, gone, kept)
+    elsewhere = api(make_staff("Zhao", store=make_store("Pudong")))
+
+    for name in ("interactions", "orders", "coupons"):
+        for customer in (gone, kept):
+            answer = elsewhere.get(f"/api/v1/{name}?customer={customer.pk}")
+            assert (answer.status_code, answer.json()["results"]) == (200, []), name
+
+
 def test_the_same_key_merges_once(client, gone, kept):
     key = {"HTTP_IDEMPOTENCY_KEY": "merge-1"}
 
