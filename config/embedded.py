@@ -45,6 +45,8 @@ def postgres_program(places: Places, *, durable: bool = True) -> Program:
         "unix_socket_permissions": "0700",
         "max_connections": "100",
         "shared_buffers": "128MB",
+        # Beside the process that asks: more than there are processors only get in each other's way.
+        "max_parallel_workers_per_gather": str(min(2, max(1, (os.cpu_count() or 1) - 1))),
         "max_wal_size": "1GB",  # bounds crash recovery to seconds on two cores
         "checkpoint_timeout": "5min",
         "wal_level": "minimal",

@@ -9,7 +9,7 @@ from django.db.models.expressions import BaseExpression, Combinable, Expression,
 from django.db.models.sql.compiler import SQLCompiler
 
 
-class _Among(Subquery):
+class Among(Subquery):
     """Whether the customer is in these rows, as ``EXISTS`` over rows chosen apart from them.
 
     ``NOT id IN (SELECT …)`` is answered from a hash of the rows, or, where that outgrows the
@@ -22,6 +22,7 @@ class _Among(Subquery):
 
     def __init__(self, rows: QuerySet[Any]) -> None:
         super().__init__(rows)
+        self.rows = rows
         self._whom: Combinable | Expression = F("pk")
 
     def get_source_expressions(self) -> list[Any]:
@@ -60,7 +61,7 @@ def as_joins(condition: Q) -> Q:
 def _not(part: Any) -> Q:
     match part:
         case ("pk__in", QuerySet() as rows):
-            return ~Q(_Among(rows))
+            return ~Q(Among(rows))
         case Q():
             return ~part
     return ~Q(part)

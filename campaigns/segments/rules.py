@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campaigns.segments.fields import OPERATORS, segments_named
 from campaigns.segments.joining import as_joins
+from campaigns.segments.sets import Described, as_sets
 from campaigns.segments.values import ids
 from contacts.errors import RuleBroken
 from contacts.models import Customer
@@ -31,8 +32,9 @@ def check_rule(rule: object) -> None:
 
 def customers_in(rule: object, *, now: datetime | None = None) -> QuerySet[Customer]:
     """Return the active customers whom the rule describes; an empty rule describes everybody."""
-    described = _Builder(now or timezone.now()).build(rule)
-    found: QuerySet[Customer] = Customer.objects.active().filter(as_joins(described))
+    described = as_joins(_Builder(now or timezone.now()).build(rule))
+    found = Described(Customer).active().filter(described)
+    found.sets = as_sets(described)
     return found
 
 

@@ -1,5 +1,7 @@
 """Customers, and the addresses under which outside systems know them."""
 
+from typing import Self
+
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
@@ -13,7 +15,7 @@ from contacts.models.organisation import Staff, Store
 class CustomerQuerySet(models.QuerySet["Customer"]):
     """Filters over the customer table."""
 
-    def active(self) -> "CustomerQuerySet":
+    def active(self) -> Self:
         """Customers who are neither merged into another nor erased."""
         return self.filter(state=CustomerState.ACTIVE)
 
@@ -77,8 +79,9 @@ class Customer(models.Model):
             models.Index(fields=["owner", "-id"], name="customer_by_owner"),
             models.Index(fields=["store", "-id"], name="customer_by_store"),
             models.Index(fields=["owner", "last_interaction_at"], name="customer_by_last_contact"),
-            # Counting a segment: who there is, without reading their rows.
+            # Counting a segment: who there is and who is not any more, without reading their rows.
             models.Index(fields=["id"], condition=Q(state="active"), name="customer_is_active"),
+            models.Index(fields=["id"], condition=~Q(state="active"), name="customer_is_gone"),
             # Planning: the time zones that there are.
             models.Index(fields=["time_zone"], condition=~Q(time_zone=""), name="customer_zoned"),
             # Search box: any part of name, pinyin, initials, phone.

@@ -39,6 +39,12 @@ class Follow(models.Model):
     objects = FollowQuerySet.as_manager()
 
     class Meta:
+        indexes = [
+            # Counting a segment: who is connected.
+            models.Index(
+                fields=["channel", "customer"], condition=Q(ended_at=None), name="follow_active"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["staff", "customer", "channel"],

@@ -20,7 +20,7 @@ from campaigns.actions.segments import (
 )
 from campaigns.enums import DeliveryState, EngagementKind
 from campaigns.models import Delivery, Engagement, Segment
-from campaigns.segments import FIELDS, check_rule, count_customers, customers_in
+from campaigns.segments import FIELDS, Count, check_rule, count_customers, customers_in
 from contacts.actions.consent import opt_in, opt_out
 from contacts.enums import FollowEnd, Gender, IdentityKind
 from contacts.errors import MovedOn, RuleBroken
@@ -30,6 +30,7 @@ from tests.builders import (
     make_batch,
     make_campaign,
     make_code,
+    make_coupon,
     make_customer,
     make_customers,
     make_erased,
@@ -40,14 +41,18 @@ from tests.builders import (
     make_staff,
     make_store,
     make_tag,
+    merge_customer,
 )
 
 pytestmark = pytest.mark.django_db
 
 
 def names(rule: object) -> str:
-    """Who is described, in the order in which they were made."""
-    return " ".join(customers_in(rule).order_by("pk").values_list("name", flat=True))
+    """Who is described, in the order in which they were made; as many are counted."""
+    found = customers_in(rule)
+    people = found.order_by("pk").values_list("name", flat=True)
+    assert count_customers(found) == Count(len(people))
+    return " ".join(people)
 
 
 def asked(field: str, op: str, value: object) -> dict[str, Any]:
@@ -418,6 +423,9 @@ LEAVES = st.sampled_from(
         asked("spent", "at_least", 100),
         asked("owner", "pool", True),
         asked("birthday", "known", False),
+        asked("address", "has", "email"),
+        asked("connected", "is", True),
+        asked("coupon", "valid", True),
     ]
 )
 TREES = st.recursive(
@@ -439,12 +447,16 @@ def holds(rule: dict[str, Any], person: Customer) -> bool:
         return any(holds(member, person) for member in rule["any"])
     if "not" in rule:
         return not holds(rule["not"], person)
+    number = int(person.name[1:])
     return {
         "city": person.city == "Suzhou",
         "gender": person.gender == "female",
         "spent": person.spent >= 100,
         "owner": person.owner_id is None,
         "birthday": person.birthday is None,
+        "address": number % 2 == 0,
+        "connected": number % 3 == 0,
+        "coupon": number % 5 < 2,
     }[rule["field"]]
 
 
@@ -464,13 +476,24 @@ def test_the_database_finds_whom_python_finds(rule: dict[str, Any], db: None) ->
                 spent=200 if number & 8 else 0,
                 birthday="1990-01-01" if number & 16 else None,
             )
+            if number % 2 == 0:
+                make_identity(person, f"c{number}@example.com", kind=IdentityKind.EMAIL)
+            if number % 3 == 0:
+                make_follow(lin, person)
+            if number % 5 < 2:
+                make_coupon(person)
+                make_coupon(person)
+        merge_customer(make_coupon(make_customer("Twin")).customer, Customer.objects.earliest("pk"))
+        make_erased(make_coupon(make_customer()).customer)
     try:
         check_rule(rule)
     except RuleBroken:
         return  # deeper than groups may lie
-    wanted = {person.pk for person in Customer.objects.all() if holds(rule, person)}
+    wanted = {person.pk for person in Customer.objects.active() if holds(rule, person)}
+    found = customers_in(rule)
 
-    assert set(customers_in(rule).values_list("pk", flat=True)) == wanted
+    assert set(found.values_list("pk", flat=True)) == wanted
+    assert count_customers(found) == Count(len(wanted))
 
 
 def test_how_and_since_when_they_are_connected() -> None:
