@@ -1,5 +1,6 @@
 """Who is asking: the roles a person holds at this moment, and how far each reaches."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -70,16 +71,15 @@ class Viewer:
 
 
 def viewer_for(staff: Staff) -> Viewer:
-    """Load the person's roles: two queries."""
-    grants = list(staff.roles.prefetch_related("stores"))
-    return Viewer(
-        staff=staff,
-        scopes={Role(grant.role): Scope(grant.scope) for grant in grants},
-        granted_stores={
-            Role(grant.role): frozenset(store.pk for store in grant.stores.all())
-            for grant in grants
-        },
-    )
+    """Load the person's roles: one query."""
+    scopes: dict[Role, Scope] = {}
+    granted: dict[Role, set[int]] = defaultdict(set)
+    for role, scope, store in staff.roles.values_list("role", "scope", "stores"):
+        scopes[Role(role)] = Scope(scope)
+        if store is not None:
+            granted[Role(role)].add(store)
+    stores = {role: frozenset(granted[role]) for role in scopes}
+    return Viewer(staff=staff, scopes=scopes, granted_stores=stores)
 
 
 def viewer_of(request: HttpRequest) -> Viewer:

@@ -188,7 +188,7 @@ def test_the_list_takes_the_same_queries_for_any_length(
     CustomerTag.objects.bulk_create(CustomerTag(customer=row, tag=vip) for row in customers)
     sign_in(client, make_staff("Wu", role=Role.ADMINISTRATOR))
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         client.get(LIST)
 
 
@@ -274,7 +274,7 @@ def test_the_page_takes_the_same_queries_for_any_history(
         make_follow(make_staff(f"Guide {index}"), customer)
         make_coupon(customer, given_by=lin)
 
-    with django_assert_num_queries(28):
+    with django_assert_num_queries(27):
         hers.get(page_address(customer))
 
 

@@ -257,7 +257,7 @@ def test_the_number_of_queries_does_not_grow(
         make_batch(campaign, [customer], sender=lin, state=BatchState.HANDED, handed_at=NOON)
     sign_in(client, lin)
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(15):
         client.get(reverse("today"))
 
 
