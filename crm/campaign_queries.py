@@ -136,6 +136,17 @@ DID_NOT_GET = (
 )
 
 
+_TOLD_OF_RECIPIENTS = (
+    "state",
+    "reason",
+    "sent_at",
+    "customer__name",
+    "customer__state",
+    "batch__seq",
+    "batch__sender__name",
+)
+
+
 def recipients_of(
     viewer: Viewer, campaign: Campaign, *, state: str, reason: str, after: int | None
 ) -> QuerySet[Delivery]:
@@ -149,7 +160,8 @@ def recipients_of(
         rows = rows.filter(reason=reason)
     if after:
         rows = rows.filter(customer_id__gt=after)
-    return rows.select_related("customer", "batch__sender").order_by("customer_id")
+    told = rows.select_related("customer", "batch__sender").only(*_TOLD_OF_RECIPIENTS)
+    return told.order_by("customer_id")
 
 
 def explain_batches(recipients: int, batches: int, senders: int, fewest: int) -> str:

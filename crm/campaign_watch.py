@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db.models import Case, Count, F, Max, Min, Q, Sum, When
-from django.db.models.functions import Coalesce
+from django.db import connection
+from django.db.models import Count, Max, Min, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -80,62 +80,9 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Batches:
-    """All batches of a campaign as cells, and how many are in which state."""
-
-    cells: list[Cell]
-    per_cell: int
-    states: dict[BatchState, int]
-
-    @property
-    def total(self) -> int:
-        """How many batches there are."""
-        return sum(self.states.values())
-
-    def told(self) -> Iterator[tuple[Cell, str]]:
-        """Return each cell, and itself in a sentence; words are looked up once for all."""
-        labels = {state: str(state.label) for state in self.states}
-        sentence = _("Batch %(name)s, %(size)s recipients: %(stand)s")
-        for cell in self.cells:
-            is_many = cell.first < cell.last
-            stand = ", ".join(
-                [
-                    f"{labels[state]} {n}" if is_many else labels[state]
-                    for state, n in cell.states.items()
-                ]
-            )
-            name = f"{cell.first}-{cell.last}" if is_many else str(cell.first)
-            yield cell, sentence % {"name": name, "size": cell.size, "stand": stand}
-
-
-def batches_in_cells(campaign: Campaign) -> Batches:
-    """Gather the batches into at most ``CELLS`` cells: two queries, whatever their number."""
-    number = Batch.objects.filter(campaign=campaign).aggregate(n=Max("seq"))["n"] or 0
-    per_cell = max(1, -(-number // CELLS))
-    rows = (
-        Batch.objects.filter(campaign=campaign)
-        .annotate(cell=(F("seq") - 1) / per_cell)
-        .values_list("cell", "state")
-        .annotate(n=Count("pk"), size=Sum("size"), first=Min("seq"), last=Max("seq"))
-        .order_by("cell", "state")
-    )
-    cells: dict[int, Cell] = {}
-    states: dict[BatchState, int] = {}
-    for place, raw, count, size, first, last in rows:
-        state = BatchState(raw)
-        cell = cells.setdefault(place, Cell(first, last))
-        cell.first, cell.last = min(cell.first, first), max(cell.last, last)
-        cell.states[state] = count
-        cell.size += size
-        states[state] = states.get(state, 0) + count
-    return Batches(list(cells.values()), per_cell, states)
-
-
-@dataclass(frozen=True, slots=True)
 class Pace:
     """How fast a campaign's recipients went to the channel, and what is left of them."""
 
-    senders: int
     handed: int = 0
     seconds: int = 0
     lately: int = 0
@@ -188,32 +135,113 @@ class Pace:
         }
 
 
-def pace_of(campaign: Campaign, *, now: datetime) -> Pace:
-    """Measure from the first claim to the last batch that the channel has taken: one query."""
-    taken = Coalesce("handed_at", Case(When(state=BatchState.DONE, then="done_at")))
-    gone = Q(taken__isnull=False)
-    figures = (
-        Batch.objects.filter(campaign=campaign)
-        .annotate(taken=taken)
-        .aggregate(
-            senders=Count("sender", distinct=True),
-            handed=Sum("size", filter=gone, default=0),
-            first=Min("claimed_at", filter=gone),
-            last=Max("taken"),
-            lately=Sum("size", filter=Q(taken__gt=now - LATELY), default=0),
-            left=Sum(
-                "size",
-                filter=Q(state__in=[BatchState.HELD, BatchState.WAITING, BatchState.SENDING]),
-                default=0,
-            ),
-        )
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """All batches of a campaign as cells, how many are in which state, and how fast they went."""
+
+    cells: list[Cell]
+    per_cell: int
+    states: dict[BatchState, int]
+    pace: Pace
+
+    @property
+    def total(self) -> int:
+        """How many batches there are."""
+        return sum(self.states.values())
+
+    def told(self) -> Iterator[tuple[Cell, str]]:
+        """Return each cell, and itself in a sentence; words are looked up once for all."""
+        labels = {state: str(state.label) for state in self.states}
+        sentence = _("Batch %(name)s, %(size)s recipients: %(stand)s")
+        for cell in self.cells:
+            is_many = cell.first < cell.last
+            stand = ", ".join(
+                [
+                    f"{labels[state]} {n}" if is_many else labels[state]
+                    for state, n in cell.states.items()
+                ]
+            )
+            name = f"{cell.first}-{cell.last}" if is_many else str(cell.first)
+            yield cell, sentence % {"name": name, "size": cell.size, "stand": stand}
+
+
+_BATCHES = """
+WITH whole AS (
+    SELECT greatest(1, (max(seq) + %(cells)s - 1) / %(cells)s) AS per_cell
+    FROM campaigns_batch WHERE campaign_id = %(campaign)s
+), batch AS (
+    SELECT seq, state, size, claimed_at,
+           coalesce(handed_at, CASE WHEN state = 'done' THEN done_at END) AS taken_at
+    FROM campaigns_batch WHERE campaign_id = %(campaign)s
+)
+SELECT (seq - 1) / per_cell, state, min(per_cell), count(*), sum(size), min(seq), max(seq),
+       coalesce(sum(size) FILTER (WHERE taken_at IS NOT NULL), 0),
+       coalesce(sum(size) FILTER (WHERE taken_at > %(since)s), 0),
+       extract(epoch FROM min(claimed_at) FILTER (WHERE taken_at IS NOT NULL))::float8,
+       extract(epoch FROM max(taken_at))::float8
+FROM batch CROSS JOIN whole
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+_AHEAD = (BatchState.HELD, BatchState.WAITING, BatchState.SENDING)
+
+
+class _Group(NamedTuple):
+    """The batches of one cell in one state: a row of ``_BATCHES``, its times in seconds."""
+
+    cell: int
+    state: str
+    per_cell: int
+    many: int
+    size: int
+    first: int
+    last: int
+    handed: int
+    lately: int
+    claimed: float | None
+    taken: float | None
+
+
+def watch_batches(campaign: Campaign, *, now: datetime) -> Batches:
+    """Gather the batches into at most ``CELLS`` cells, and measure: one query, however many.
+
+    The pace is measured from the first claim to the last batch that the channel has taken.
+    """
+    values: dict[str, Any] = {"campaign": campaign.pk, "cells": CELLS, "since": now - LATELY}
+    with connection.cursor() as cursor:
+        cursor.execute(_BATCHES, values)
+        groups = [_Group(*row) for row in cursor.fetchall()]
+    cells: dict[int, Cell] = {}
+    states: dict[BatchState, int] = {}
+    for group in groups:
+        state = BatchState(group.state)
+        cell = cells.setdefault(group.cell, Cell(group.first, group.last))
+        cell.first, cell.last = min(cell.first, group.first), max(cell.last, group.last)
+        cell.states[state] = group.many
+        cell.size += group.size
+        states[state] = states.get(state, 0) + group.many
+    per_cell = groups[0].per_cell if groups else 1
+    return Batches(list(cells.values()), per_cell, states, _pace_of(groups))
+
+
+def _pace_of(groups: list[_Group]) -> Pace:
+    left = sum(group.size for group in groups if group.state in _AHEAD)
+    first = min((group.claimed for group in groups if group.claimed), default=None)
+    last = max((group.taken for group in groups if group.taken), default=None)
+    if first is None or last is None:
+        return Pace(left=left)
+    return Pace(
+        handed=sum(group.handed for group in groups),
+        seconds=max(1, math.ceil(round(last - first, 3))),
+        lately=sum(group.lately for group in groups),
+        left=left,
     )
-    first: datetime | None = figures["first"]
-    last: datetime | None = figures["last"]
-    seconds = max(1, math.ceil((last - first).total_seconds())) if first and last else 0
-    if not seconds:
-        return Pace(figures["senders"], left=figures["left"])
-    return Pace(figures["senders"], figures["handed"], seconds, figures["lately"], figures["left"])
+
+
+def senders_of(campaign: Campaign) -> int:
+    """Return how many people send the campaign."""
+    senders = Batch.objects.filter(campaign=campaign).aggregate(n=Count("sender", distinct=True))
+    return int(senders["n"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +294,7 @@ def watch(campaign: Campaign, *, now: datetime) -> Watched:
     """Gather progress, pace and what was refused: six queries at most, however many batches there are."""
     return Watched(
         progress=campaign_progress(campaign),
-        pace=pace_of(campaign, now=now),
+        pace=watch_batches(campaign, now=now).pace,
         refused=refused_of(campaign, limit=ERRORS_SHOWN),
         rest=resting(campaign.channel, now=now) if campaign.state in LIVE else None,
     )

@@ -92,6 +92,11 @@ urlpatterns = [
         campaign_verbs.campaign_unclear,
         name="campaign_unclear",
     ),
+    path(
+        "campaigns/<int:pk>/recipients/",
+        campaigns.campaign_recipient_rows,
+        name="campaign_recipients",
+    ),
     path("campaigns/<int:pk>/audience/", campaigns.campaign_audience, name="campaign_audience"),
     path(
         "campaigns/<int:pk>/winner/", campaign_experiments.campaign_winner, name="campaign_winner"

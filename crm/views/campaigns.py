@@ -40,11 +40,11 @@ from crm.campaign_watch import (
     ADVICE,
     ERRORS_SHOWN,
     LIVE,
-    batches_in_cells,
-    pace_of,
     refused_of,
     resting,
+    senders_of,
     waited_for,
+    watch_batches,
 )
 from crm.forms.schedule import ScheduleForm
 from crm.paging import page_of, search_words, whole_number
@@ -113,16 +113,17 @@ def _show(
     before = campaign.planned_at is None
     context: dict[str, Any] = {
         **_progress(campaign),
-        "schedule": typed or ScheduleForm(timezone.now()),
         "is_before": before,
-        "why_back": why_given_back([campaign]).get(campaign.pk, ""),
         "may_approve": campaign.state == CampaignState.REVIEW
         and may_approve(campaign, viewer.staff),
         **results_of(campaign, viewer),
     }
     if not before:
         context |= _recipients(request, viewer, campaign)
-    elif "audience" in request.GET:
+    if campaign.state == CampaignState.DRAFT:
+        context["schedule"] = typed or ScheduleForm(timezone.now())
+        context["why_back"] = why_given_back([campaign]).get(campaign.pk, "")
+    if before and "audience" in request.GET:
         context |= audience_context(audience_of(campaign, viewer), campaign.channel)
     return render(request, "crm/campaign_page.html", context, status=status)
 
@@ -151,8 +152,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
     in_order = dict.fromkeys(DeliveryState, 0)
     for kind, _reason, count in counts:
         in_order[kind] += count
-    batches = batches_in_cells(campaign)
-    pace = pace_of(campaign, now=now)
+    batches = watch_batches(campaign, now=now)
     sendable = campaign.recipients or 0
     one_call_a_sender = not is_direct(campaign.channel)
     is_asked = one_call_a_sender or campaign.channel in available_channels()
@@ -170,9 +170,9 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         ],
         "stand": "-".join(str(count) for count in in_order.values()),
         "batches": batches,
-        "pace": pace,
+        "pace": batches.pace,
         "explanation": explain_batches(
-            sendable, batches.total, pace.senders, -(-sendable // BATCH_LIMIT)
+            sendable, batches.total, senders_of(campaign), -(-sendable // BATCH_LIMIT)
         )
         if one_call_a_sender
         else "",
@@ -238,6 +238,17 @@ def campaign_progress_part(request: HttpRequest, pk: int) -> HttpResponse:
     if campaign.state != request.GET.get("was", campaign.state):
         response["HX-Refresh"] = "true"
     return response
+
+
+@login_required
+@require_GET
+def campaign_recipient_rows(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return a page of the recipients alone, for a campaign that moves while somebody looks."""
+    viewer = viewer_as(request, Role.MARKETER)
+    campaign = campaign_for(viewer, pk)
+    is_live = campaign.state in LIVE
+    context = {"campaign": campaign, "is_live": is_live, **_recipients(request, viewer, campaign)}
+    return render(request, "crm/parts/_campaign_recipient_rows.html", context)
 
 
 @login_required
