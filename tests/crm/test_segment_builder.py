@@ -10,7 +10,7 @@ from django.utils import timezone
 from campaigns.models import Segment
 from campaigns.segments import counting
 from contacts.enums import Gender, Role, Scope
-from contacts.models import Staff
+from contacts.models import CustomerTag, Staff
 from crm.forms.rule_tree import tree_of
 from tests.builders import (
     first_store,
@@ -350,6 +350,21 @@ def test_the_sample_keeps_to_the_scope(client: Client):
 
     assert response.context["count"].customers == 1
     assert "Zhao" not in response.text
+
+
+def test_a_count_of_sets_keeps_to_the_scope(client: Client):
+    here, vip = first_store(), make_tag("VIP")
+    for store in (here, make_store("Xujiahui")):
+        CustomerTag.objects.create(customer=make_customer("Chen", store=store), tag=vip)
+    segment = make_segment({"all": [{"field": "tag", "op": "any", "value": [vip.pk]}]})
+    typed = inputs(condition(1, "tag", "any", str(vip.pk)))
+    mine = sign_in(client, make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE, store=here))
+
+    assert mine.post("/segments/preview/", typed).context["count"].customers == 1
+    assert mine.get(f"/segments/{segment.pk}/").context["count"].customers == 1
+    sign_in(client, make_staff("Tao", role=Role.MARKETER))
+    assert client.post("/segments/preview/", typed).context["count"].customers == 2
+    assert client.get(f"/segments/{segment.pk}/").context["count"].customers == 2
 
 
 def test_choices_keep_to_the_scope(client: Client):
