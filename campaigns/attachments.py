@@ -7,7 +7,8 @@
 | ``mini_program`` | ``title``, ``app_id``, ``page``, ``cover`` (a picture among the media files) |
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -70,13 +71,13 @@ def check_attachments(attachments: Sequence[Attachment]) -> None:
     """Raise ``RuleBroken``, saying what to change, if these could be sent through no channel."""
     if len(attachments) > MOST:
         raise RuleBroken(_("A message takes at most %(most)s attachments.") % {"most": MOST})
-    for item in attachments:
-        _check_fields(item)
+    for number, item in enumerate(attachments, 1):
+        with _naming(number, of=len(attachments)):
+            _check_fields(item)
     kinds = dict(MediaFile.objects.filter(pk__in=media_in(attachments)).values_list("pk", "kind"))
-    for item in attachments:
-        for name, kind in MEDIA_FIELDS.items():
-            if item.get(name) and kinds.get(item[name]) != (kind or item["kind"]):
-                raise RuleBroken(_("An attachment names a file that is gone or of another kind."))
+    for number, item in enumerate(attachments, 1):
+        with _naming(number, of=len(attachments)):
+            _check_files(item, kinds)
 
 
 def check_for_channel(attachments: Sequence[Attachment], abilities: Abilities) -> None:
@@ -151,6 +152,24 @@ def with_references(
 def media_url(media: MediaFile) -> str:
     """Return the address at which everybody who knows it gets the file."""
     return settings.PUBLIC_URL + reverse("media_file", args=[media.token, media.name])
+
+
+@contextmanager
+def _naming(number: int, *, of: int) -> Iterator[None]:
+    """Say of which attachment a refusal is, where there are several."""
+    try:
+        yield
+    except RuleBroken as error:
+        if of == 1:
+            raise
+        said = _("Attachment %(number)s: %(why)s") % {"number": number, "why": error.args[0]}
+        raise RuleBroken(said) from error
+
+
+def _check_files(item: Attachment, kinds: Mapping[int, str]) -> None:
+    for name, kind in MEDIA_FIELDS.items():
+        if item.get(name) and kinds.get(item[name]) != (kind or item["kind"]):
+            raise RuleBroken(_("An attachment names a file that is gone or of another kind."))
 
 
 def _check_fields(item: Attachment) -> None:

@@ -1,6 +1,7 @@
 """The library, the files and the preview, as a marketer uses them."""
 
 from re import findall
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -508,6 +509,19 @@ def test_a_button_without_a_file_says_beside_it_what_is_missing(client, tao, go,
     assert "Choose a file first." in after.split("<label")[0]
     assert page.count("Choose a file first.") == 1
     assert "My own words" in page
+
+
+def test_of_several_attachments_the_one_that_is_wrong_is_named(client, tao, settings):
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
+    typed: dict[str, Any] = {"name": "Coats", "folder": "Autumn", "text": "", "go": "save"}
+    typed |= {"att_kind": ["link", "link"], "att_title": ["Coats", "Hats"]}
+    typed |= {"att_url": ["https://example.com/coats", ""]}
+
+    page = sign_in(client, tao).post(reverse("content_new"), typed)
+
+    assert page.status_code == 400
+    assert "附件 2：链接卡片需要标题和网址。" in page.text
+    assert not Content.objects.exists()
 
 
 def test_a_kind_that_a_channel_cannot_send_is_named_in_the_readers_words(client, tao, settings):
