@@ -5,7 +5,7 @@ measured. It writes its port into the file; ``GET /`` answers with the number of
 ``MS`` every answer takes that many milliseconds.
 """
 
-import selectors
+import select
 import socket
 import sys
 import time
@@ -15,71 +15,81 @@ from pathlib import Path
 from config.processes import give_way
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+AT_ONCE = 1 << 16
 
 
 class Sink:
     """Reads requests with a Content-Length, one after the other, on each connection."""
 
-    def __init__(self, latency: float) -> None:
+    def __init__(self, listener: socket.socket, latency: float) -> None:
+        self.listener = listener
         self.latency = latency
         self.calls = 0
         self.late: deque[tuple[float, socket.socket]] = deque()
-        self.rest: dict[socket.socket, bytes] = {}
-        self.selector = selectors.DefaultSelector()
+        self.connections: dict[int, socket.socket] = {}
+        self.rest: dict[int, bytes] = {}
+        self.epoll = select.epoll()
 
-    def serve(self, listener: socket.socket) -> None:
+    def serve(self) -> None:
         """Answer for ever."""
-        self.selector.register(listener, selectors.EVENT_READ, self._accept)
+        door = self.listener.fileno()
+        self.epoll.register(door, select.EPOLLIN)
         while True:
             wait = max(0.0, self.late[0][0] - time.monotonic()) if self.late else None
-            for key, _events in self.selector.select(wait):
-                key.data(key.fileobj)
+            for number, _events in self.epoll.poll(wait):
+                if number == door:
+                    self._accept()
+                else:
+                    self._read(number, self.connections[number])
             while self.late and self.late[0][0] <= time.monotonic():
-                self._send(self.late.popleft()[1], ANSWER)
+                _send(self.late.popleft()[1], ANSWER)
 
-    def _accept(self, listener: socket.socket) -> None:
-        connection, _address = listener.accept()
+    def _accept(self) -> None:
+        connection, _address = self.listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.rest[connection] = b""
-        self.selector.register(connection, selectors.EVENT_READ, self._read)
+        self.connections[connection.fileno()] = connection
+        self.epoll.register(connection.fileno(), select.EPOLLIN)
 
-    def _read(self, connection: socket.socket) -> None:
+    def _read(self, number: int, connection: socket.socket) -> None:
         try:
-            data = connection.recv(1 << 18)
+            data = connection.recv(AT_ONCE)
         except OSError:
             data = b""
         if not data:
-            self.selector.unregister(connection)
-            del self.rest[connection]
-            connection.close()
+            self.rest.pop(number, None)
+            self.connections.pop(number).close()
             return
-        rest = self.rest[connection] + data
-        while (head := rest.find(b"\r\n\r\n")) >= 0:
-            if rest.startswith(b"GET"):
-                rest = rest[head + 4 :]
+        rest = self._answer(connection, self.rest.pop(number, b"") + data)
+        if rest:
+            self.rest[number] = rest
+
+    def _answer(self, connection: socket.socket, data: bytes) -> bytes:
+        """Answer the requests that have come in whole; return what is left."""
+        while (head := data.find(b"\r\n\r\n")) >= 0:
+            if data.startswith(b"GET"):
+                data = data[head + 4 :]
                 body = b"%d" % self.calls
-                self._send(
-                    connection, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-                )
+                said = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+                _send(connection, said + body)
                 continue
-            at = rest.find(b"Content-Length: ", 0, head)
-            total = head + 4 + int(rest[at + 16 : rest.find(b"\r", at)])
-            if len(rest) < total:
+            at = data.find(b"Content-Length: ", 0, head)
+            total = head + 4 + int(data[at + 16 : data.find(b"\r", at)])
+            if len(data) < total:
                 break
-            rest = rest[total:]
+            data = data[total:]
             self.calls += 1
             if self.latency:
                 self.late.append((time.monotonic() + self.latency, connection))
             else:
-                self._send(connection, ANSWER)
-        self.rest[connection] = rest
+                _send(connection, ANSWER)
+        return data
 
-    def _send(self, connection: socket.socket, answer: bytes) -> None:
-        if connection in self.rest:
-            try:
-                connection.sendall(answer)
-            except OSError:
-                return  # it is closed when it is read
+
+def _send(connection: socket.socket, answer: bytes) -> None:
+    try:
+        connection.sendall(answer)
+    except OSError:
+        return  # it is closed when it is read, or was before it was late
 
 
 if __name__ == "__main__":
@@ -87,4 +97,4 @@ if __name__ == "__main__":
     port_file = Path(sys.argv[1])
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         port_file.write_text(str(listener.getsockname()[1]), encoding="ascii")
-        Sink(float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0).serve(listener)
+        Sink(listener, float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0).serve()
