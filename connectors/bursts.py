@@ -6,7 +6,7 @@ loops, `socket_action`, costs more here: it calls back into Python for each sock
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from io import BytesIO
@@ -29,6 +29,9 @@ SLOW_SECONDS = 0.02
 """A far side that takes so long to answer gets as many calls at a time as there may be."""
 
 ANSWER_LIMIT = 256 * 1024
+EXPECTING = 1024 * 1024
+"""From so many bytes on libcurl would ask first whether it may send the body, and wait for a word."""
+
 USER_AGENT = "Liuke/1"
 
 _BEFORE_SENDING = frozenset(
@@ -145,14 +148,16 @@ class Burst:
         curl.setopt(pycurl.MAXAGE_CONN, IDLE_SECONDS)
         curl.setopt(pycurl.USERAGENT, USER_AGENT)
         curl.setopt(pycurl.TCP_NODELAY, 1)
+        curl.setopt(pycurl.MAXFILESIZE, ANSWER_LIMIT)
         return curl
 
     def _begin(self, curl: pycurl.Curl, call: Call) -> BytesIO:
         curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(call.body))
         curl.setopt(pycurl.READFUNCTION, BytesIO(call.body).read)
-        curl.setopt(pycurl.HTTPHEADER, [*call.headers, "Expect:"])
+        headers = call.headers if len(call.body) < EXPECTING else [*call.headers, "Expect:"]
+        curl.setopt(pycurl.HTTPHEADER, headers)
         answer = BytesIO()
-        curl.setopt(pycurl.WRITEFUNCTION, _limited(answer))
+        curl.setopt(pycurl.WRITEFUNCTION, answer.write)
         self._multi.add_handle(curl)
         return answer
 
@@ -186,18 +191,6 @@ class Burst:
         return under_way.pop(curl)
 
 
-def _limited(answer: BytesIO) -> Callable[[bytes], int | None]:
-    write = answer.write
-
-    def keep(chunk: bytes) -> int | None:
-        if answer.tell() + len(chunk) > ANSWER_LIMIT:
-            return 0  # libcurl gives up reading
-        write(chunk)
-        return None
-
-    return keep
-
-
 def _reply(curl: pycurl.Curl, answer: BytesIO) -> Reply:
     status = curl.getinfo(pycurl.RESPONSE_CODE)
     retry_after = 0.0
@@ -210,7 +203,7 @@ def _broken(curl: pycurl.Curl, errno: int, why: str, answer: BytesIO) -> Reply:
     sent = curl.getinfo(pycurl.REQUEST_SIZE) > 0
     if errno in _BEFORE_SENDING or (errno == pycurl.E_OPERATION_TIMEDOUT and not sent):
         return Reply(broken=Broken.NOT_SENT, why=_without_addresses(errno))
-    if errno == pycurl.E_WRITE_ERROR:  # too long an answer is one all the same
+    if errno == pycurl.E_FILESIZE_EXCEEDED:  # too long an answer is one all the same
         return Reply(curl.getinfo(pycurl.RESPONSE_CODE), answer.getvalue())
     return Reply(broken=Broken.LOST, why=_without_addresses(errno))
 

@@ -21,12 +21,12 @@ def judge(key: str, reply: Reply, *, keyed: bool) -> Answer:
     """Say what became of one letter. ``keyed``: the far side honours our key, so a letter whose fate
     is not known may go again soon."""
     status = reply.status
+    if 200 <= status < 300 and reply.broken is None:
+        return Answer(key, Outcome.TAKEN, reference_in(reply.body))
     if reply.broken is Broken.NOT_SENT:
         return _rest(key, reply, why=reply.why)
     if reply.broken is Broken.LOST:
         return unknown(key, reply.why, keyed=keyed)
-    if 200 <= status < 300:
-        return Answer(key, Outcome.TAKEN, reference=reference_in(reply.body))
     if status in BUSY_STATUSES:
         return _rest(key, reply, why=f"the far side is busy (HTTP {status})")
     if status in SETTING_STATUSES:
@@ -58,12 +58,12 @@ def fields_in(body: bytes) -> dict[str, Any]:
 
 def reference_in(body: bytes) -> str:
     """Return the far side's id of a message, if its answer has one where most put it."""
-    if not body or body[:1] != b"{":
+    if body[:1] != b"{":
         return ""
     found = fields_in(body)
     for name in ("id", "reference", "message_id", "messageId", "sid"):
         value = found.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool):
+        if isinstance(value, str) or type(value) is int:
             return as_reference(value)
     return ""
 

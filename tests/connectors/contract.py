@@ -33,6 +33,8 @@ class Scene(Enum):
 
     GARBAGE = "garbage"
     HUGE = "huge"
+    ENDLESS = "endless"
+    """Go on answering, without having said for how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Case:
             Scene.HALF: {not_known},
             Scene.GARBAGE: {not_known, Outcome.TAKEN},
             Scene.HUGE: {not_known, Outcome.TAKEN},
+            Scene.ENDLESS: {not_known, Outcome.TAKEN},
         }
         return self.expected.get(scene, frozenset(usual[scene]))
 

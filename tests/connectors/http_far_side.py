@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -73,6 +73,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.speak(Said(200, b"<html>\x00\xff\xfe not what you meant"))
         elif scene is Scene.HUGE:
             self.speak(Said(200, b"x" * HUGE))
+        elif scene is Scene.ENDLESS:
+            self.go_on()
         else:
             self.speak(far.say(scenes))
 
@@ -83,6 +85,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(said.body) if length < 0 else length))
         self.end_headers()
         self.wfile.write(said.body)
+
+    def go_on(self) -> None:
+        """Answer in chunks until the other side has enough of it."""
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"3e8\r\n" + b" " * 1000 + b"\r\n")
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

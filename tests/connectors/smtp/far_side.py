@@ -15,6 +15,7 @@ from tests.gateways import MailServer, open_mail_server
 
 CONNECTIONS = 4
 HUGE = 10_000_000
+LINES = 100_000
 
 
 @dataclass
@@ -53,6 +54,7 @@ class MailFarSide(FarSide):
             Scene.HALF: "half",
             Scene.GARBAGE: "\x00\x01 what?",
             Scene.HUGE: "x" * HUGE,
+            Scene.ENDLESS: "250-and\r\n" * LINES,
             Scene.BREAK: "451 4.3.0 local error",
         }.get(self.scene_of(recipient), "250 2.0.0 taken")
 
@@ -88,6 +90,7 @@ def case(name: str, *, pipelining: bool) -> Case:
             Scene.HALF: in_doubt,
             Scene.GARBAGE: in_doubt,
             Scene.HUGE: in_doubt,
+            Scene.ENDLESS: in_doubt,
         },
     )
 
