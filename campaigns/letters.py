@@ -92,7 +92,7 @@ def _no_mark(_customer_id: int) -> str:
 
 
 def _taken_apart(
-    text: str, cuts: Sequence[Cut] = (), *, written: Callable[[str], str] = lambda value: value
+    text: str, cuts: Sequence[Cut] = (), *, written: Callable[[str], str] = str
 ) -> Callable[[Values, int], str]:
     """Return what fills this text; ``written`` makes a value fit for where it will stand.
 
@@ -102,29 +102,31 @@ def _taken_apart(
     found += [(match.start(), match.end(), match) for match in PLACEHOLDER.finditer(text)]
     if not found:
         return lambda _values, _customer_id: text
-    parts: list[tuple[str, str, str, Callable[[int], str] | None]] = []
+    pieces: list[str] = []
+    named: list[tuple[int, str, str]] = []
+    made: list[tuple[int, Callable[[int], str]]] = []
     literal, at = "", 0
     for begin, end, hole in sorted(found, key=lambda one: one[:2]):
         literal += text[at:begin]
+        place = len(pieces) + 1
         if isinstance(hole, Cut):
-            parts.append((literal + hole.before, "", "", hole.make))
+            made.append((place, hole.make))
+            pieces += [literal + hole.before, ""]
             literal = hole.after
         else:
-            parts.append((literal, hole[1], written(hole[2] or ""), None))
+            named.append((place, hole[1], written(hole[2] or "")))
+            pieces += [literal, ""]
             literal = ""
         at = end
-    last = literal + text[at:]
+    pieces.append(literal + text[at:])
 
     def fill(values: Values, customer_id: int) -> str:
-        filled = []
-        for before, name, fallback, make in parts:
-            filled.append(before)
-            if make is not None:
-                filled.append(make(customer_id))
-            else:
-                value = values.get(name)
-                filled.append(written(value) if value else fallback)
-        filled.append(last)
+        filled = pieces.copy()
+        for place, name, fallback in named:
+            value = values.get(name)
+            filled[place] = written(value) if value else fallback
+        for place, make in made:
+            filled[place] = make(customer_id)
         return "".join(filled)
 
     return fill

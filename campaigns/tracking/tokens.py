@@ -77,9 +77,9 @@ def _maker(key: bytes, use: TokenUse, campaign_id: int, link: int) -> Callable[[
         tail = _packed(customer_id)
         hashed = begun.copy()
         hashed.update(tail)
-        length = _LEAST + ((len(head) + len(tail) + _LEAST) % 3 == 0)
-        raw = head + tail + hashed.digest()[:length]
-        return b2a_base64(raw, newline=False).rstrip(b"=").translate(_TO_URL).decode()
+        length = len(head) + len(tail) + _LEAST
+        raw = (head + tail + hashed.digest())[: length + (length % 3 == 0)]
+        return str(b2a_base64(raw, newline=False).translate(_TO_URL, b"="), "ascii")
 
     return make
 
@@ -100,6 +100,7 @@ def _numbers_of(text: str) -> Token:
     return Token(campaign_id, customer_id, link)
 
 
+@lru_cache(maxsize=256)  # a letter has a token for each link, all with the same customer in them
 def _packed(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the last byte is below 128."""
     packed = bytearray()
