@@ -10,11 +10,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from campaigns.array_literals import numbers_literal
 from campaigns.channels import abilities_of
 from campaigns.enums import DeliveryReason, DeliveryState
 from campaigns.lately import lately_sql, limit_values
 from campaigns.models import Campaign, Delivery
-from campaigns.recipients import Judgement, Recipient, recipients_in
+from campaigns.recipients import OF_MINE, Judgement, Recipient, recipients_in
 from campaigns.restraint import Restraint, restraint_on
 from connectors.base import Abilities
 from contacts.actions.consent import mark_addresses_dead
@@ -28,13 +29,13 @@ _REASON = """CASE
 
 _CONSENT = """
 LEFT JOIN contacts_consent AS consent
-    ON consent.customer_id = mine.customer_id
+    ON consent.customer_id = mine.customer_id AND consent.customer_id {of_mine}
     AND consent.channel IN ('', %(channel)s) AND consent.purpose IN ('', %(purpose)s)
 """
 _LATEST_CONSENT = ", consent.at DESC NULLS LAST, consent.granted"
 
 _BATCH = """
-JOIN campaigns_batch AS batch ON batch.id = mine.batch_id
+JOIN campaigns_batch AS batch ON batch.id = mine.batch_id AND batch.id = ANY(%(batches)s)
 """
 
 _LATELY = """
@@ -60,12 +61,12 @@ _HAD_IT_BEFORE = """merged AS MATERIALIZED (
 _REFUSED = """
 WITH {had_it}
 SELECT id FROM contacts_customer
-WHERE id = ANY(%(customers)s) AND (state <> 'active' OR opted_out_at > %(since)s)
+WHERE id = ANY(%(customers)s::bigint[]) AND (state <> 'active' OR opted_out_at > %(since)s)
 UNION ALL
 SELECT id FROM had_it
 UNION ALL
 SELECT customer_id FROM contacts_consent
-WHERE customer_id = ANY(%(customers)s) AND at > %(since)s AND NOT granted
+WHERE customer_id = ANY(%(customers)s::bigint[]) AND at > %(since)s AND NOT granted
   AND channel IN ('', %(channel)s) AND purpose IN ('', %(purpose)s)
 """
 
@@ -87,8 +88,6 @@ _RIVAL = """EXISTS (
     SELECT FROM campaigns_delivery AS other
     WHERE other.customer_id = mine.customer_id AND other.campaign_id = ANY(%(rivals)s)
       AND other.state IN ('queued', 'handed', 'unclear'))"""
-
-_OF_MINE = "AND delivery.customer_id IN (SELECT customer_id FROM mine)"
 
 
 def skip_those_who_may_not(
@@ -163,9 +162,9 @@ def who_refused(campaign: Campaign, customers: Collection[int], *, since: dateti
     Somebody has it if another record of theirs, merged into them, got it. A quick look between two
     letters; whoever is in it is judged anew when the batch is claimed.
     """
-    sql = _REFUSED.format(had_it=_HAD_IT_BEFORE.format(of_these="= ANY(%(customers)s)"))
+    sql = _REFUSED.format(had_it=_HAD_IT_BEFORE.format(of_these="= ANY(%(customers)s::bigint[])"))
     values: dict[str, Any] = {
-        "customers": list(customers),
+        "customers": numbers_literal(customers),
         "since": since,
         "campaign": campaign.pk,
         "channel": campaign.channel,
@@ -190,15 +189,17 @@ def _judgement(campaign: Campaign, restraint: Restraint) -> Judgement:
     abilities = abilities_of(campaign.channel)
     by_sender = abilities.one_sender_per_call and not abilities.direct
     counted = bool(restraint.lately)
-    tables = [_HAD_IT_BEFORE.format(of_these="IN (SELECT customer_id FROM mine)")]
+    tables = [_HAD_IT_BEFORE.format(of_these=OF_MINE)]
     if counted:
-        tables.append(lately_sql(restraint, only=_OF_MINE))
+        tables.append(lately_sql(restraint, only=f"AND delivery.customer_id {OF_MINE}"))
     return Judgement(
         reason=_REASON.format(
             refusals=_refusals(restraint, abilities, by_sender=by_sender, counted=counted)
         ),
         tables=", ".join(["", *tables]),
-        joins=_CONSENT + (_BATCH if by_sender else "") + (_LATELY if counted else ""),
+        joins=_CONSENT.format(of_mine=OF_MINE)
+        + (_BATCH if by_sender else "")
+        + (_LATELY if counted else ""),
         preference=_LATEST_CONSENT,
         values=limit_values(restraint)
         | {

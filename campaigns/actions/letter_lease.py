@@ -5,7 +5,7 @@ more, whatever they still believe.
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_noop
 
 from campaigns.actions import letter_statements as statements
 from campaigns.actions.campaigns import begin_sending
+from campaigns.array_literals import numbers_literal, texts_literal
 from campaigns.eligibility import note_dead_addresses, skip_those_who_may_not
 from campaigns.enums import BatchState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
@@ -184,7 +185,8 @@ class Lease:
         batches in hand, ``claimed``, those under way are marked as drawn on the way. All of it is
         one statement, and one round trip: there is one every few letters.
         """
-        marks = {pk: claimed[pk].drawn for pk, _customer, _answer in told} | self._marks(claimed)
+        batches, customers, answers = zip(*told, strict=True)
+        marks = {pk: claimed[pk].drawn for pk in set(batches)} | self._marks(claimed)
         settled = {pk for pk, _customer, answer in told if answer.outcome in _SETTLED}
         values: dict[str, Any] = {
             "token": self.token,
@@ -193,11 +195,11 @@ class Lease:
             "advanced": [pk in settled for pk in marks],
             "now": now,
             "campaign": self.campaign.pk,
-            "of": _numbers(pk for pk, _customer, _answer in told),
-            "customers": _numbers(customer for _pk, customer, _answer in told),
-            "states": _array(_FATES[answer.outcome] for _pk, _customer, answer in told),
-            "reasons": _array(_reason(answer) for _pk, _customer, answer in told),
-            "references": _array(answer.reference for _pk, _customer, answer in told),
+            "of": numbers_literal(batches),
+            "customers": numbers_literal(customers),
+            "states": texts_literal([_FATES[answer.outcome] for answer in answers]),
+            "reasons": texts_literal([_reason(answer) for answer in answers]),
+            "references": texts_literal([answer.reference for answer in answers]),
         }
         wait = statements.NO_WAIT if self.is_keyed else ""
         with connection.cursor() as cursor:
@@ -275,18 +277,6 @@ class Lease:
                 Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
                     state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
                 )
-
-
-def _numbers(numbers: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"
-
-
-def _array(texts: Iterable[str]) -> str:
-    """Return the literal of an array: the driver would look at each text for itself."""
-    return "{" + ",".join(['"' + text.translate(_ESCAPES) + '"' for text in texts]) + "}"
-
-
-_ESCAPES = {ord('"'): '\\"', ord("\\"): "\\\\"}
 
 
 def _reason(answer: Answer) -> str:
