@@ -1,7 +1,9 @@
 """Files: kept once, and brought to a channel that wants them before they are needed there."""
 
 import hashlib
+import math
 import secrets
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,6 +37,9 @@ IN_HAND = timedelta(minutes=2)
 """How long one worker may take to upload a file before another tries."""
 
 ASK_AGAIN = 3.0
+
+UPLOADING = 20.0
+"""So many seconds uploads may go on under one lease; the last of them takes its time on top."""
 
 NOT_GONE_YET = timedelta(minutes=5)
 """A file that a channel does not know so soon after its upload is none that it takes."""
@@ -115,24 +120,34 @@ def bring_media(
     *,
     now: datetime,
     fresh_for: timedelta = FRESH_FOR,
+    seconds: float = math.inf,
 ) -> bool:
     """Upload what the channel does not have any more; return whether anything was uploaded.
 
     What was uploaded longer than ``fresh_for`` ago goes again; until then the old one serves. One worker uploads a file at a time. Raises ``ChannelBusy`` while another one is at it, and
-    what the connector raises.
+    what the connector raises. No upload begins after so many ``seconds``: the rest is still missing.
     """
     missing = set(needed) - references_of(needed, now=now, fresh_for=fresh_for).keys()
+    until = time.monotonic() + seconds
     for media_id, use in sorted(missing):
-        _bring(media_id, MediaUse(use), connector, now=now)
+        _bring(media_id, MediaUse(use), connector, now=now, fresh_for=fresh_for)
+        if time.monotonic() >= until:
+            break
     return bool(missing)
 
 
-def _bring(media_id: int, use: MediaUse, connector: Connector, *, now: datetime) -> None:
+def _bring(
+    media_id: int, use: MediaUse, connector: Connector, *, now: datetime, fresh_for: timedelta
+) -> None:
+    """Upload a file, unless another worker has done so since it was found missing."""
     row, _created = ChannelMedia.objects.get_or_create(media_id=media_id, use=use)
     until = now + IN_HAND
     free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    stale = Q(reference="") | Q(uploaded_at=None) | Q(uploaded_at__lte=now - fresh_for)
     mine = ChannelMedia.objects.filter(pk=row.pk)
-    if not mine.filter(free).update(claimed_until=until):
+    if not mine.filter(free, stale).update(claimed_until=until):
+        if not mine.filter(stale).exists():
+            return
         raise ChannelBusy(gettext_noop("A file is just being uploaded."), retry_after=ASK_AGAIN)
     held = mine.filter(claimed_until=until)
     try:
@@ -161,12 +176,12 @@ def send_with_files(
 ) -> Handed:
     """Send a parcel with its attachments, each file under the channel's own name for it.
 
-    What the channel lacks is uploaded first, and then ``ChannelBusy`` raised at once: that took
-    its time, and the parcel goes under a fresh lease. Files that the channel has forgotten before
+    What the channel lacks is uploaded first, as much as a lease has time for, and then
+    ``ChannelBusy`` raised at once: the rest, or the parcel, goes under a fresh lease. Files that the channel has forgotten before
     its time are uploaded anew; raises ``ChannelRefused`` if it has just got all of them.
     """
     needed = needed_in_channel(attachments, use)
-    if needed and bring_media(needed, connector, now=now):
+    if needed and bring_media(needed, connector, now=now, seconds=UPLOADING):
         raise ChannelBusy("", retry_after=0)
     names = references_of(needed, now=now)
     parcel = replace(parcel, attachments=with_references(attachments, names, use))

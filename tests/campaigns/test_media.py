@@ -2,16 +2,18 @@
 
 from datetime import timedelta
 from io import BytesIO
+from typing import ClassVar
 
 import pytest
 from django.utils import timezone
 from PIL import Image
 
 from campaigns.actions.campaigns import create_campaign, plan_campaign, schedule_campaign
-from campaigns.actions.media import FRESH_FOR, archive_media, keep_media
+from campaigns.actions.media import FRESH_FOR, archive_media, bring_media, keep_media
 from campaigns.actions.pump import pump_campaign
 from campaigns.attachments import media_url
-from campaigns.enums import BatchState, DeliveryState, MediaKind
+from campaigns.channels import connector_for
+from campaigns.enums import BatchState, DeliveryState, MediaKind, MediaUse
 from campaigns.letters import Writer
 from campaigns.media import COVER, LARGEST, MOST_PIXELS, cover_of, safe_name
 from campaigns.models import Batch, Campaign, ChannelMedia, Delivery, MediaBody, MediaFile
@@ -374,6 +376,40 @@ def test_while_another_worker_uploads_the_batch_waits(shop):
 
     assert Batch.objects.get(campaign=campaign).state == BatchState.WAITING
     assert (uploads(shop), sent(shop)) == (0, [])
+
+
+def test_what_another_worker_has_brought_meanwhile_is_not_uploaded_again(shop):
+    """It was missing when this worker looked, and there when its turn came."""
+    first, second = keep("coat.jpg", picture()), keep("hat.jpg", picture((50, 30)))
+    needed = [(file.pk, MediaUse.MESSAGE) for file in (first, second)]
+
+    class FasterColleague:
+        """Passes uploads on, and has a colleague bring the second file before the first one."""
+
+        brought: ClassVar[list[str]] = []
+
+        def upload(self, file):
+            self.brought.append(file.name)
+            if self.brought == [first.name]:
+                bring_media(needed[1:], self, now=timezone.now())
+            return connector_for("wecom").upload(file)
+
+    bring_media(needed, FasterColleague(), now=timezone.now())
+
+    assert FasterColleague.brought == [first.name, second.name]
+    assert uploads(shop) == 2
+
+
+def test_files_that_take_long_are_brought_under_several_leases(shop):
+    """A worker that uploads for longer than its lease would be taken for dead."""
+    files = [keep("coat.jpg", picture()), keep("hat.jpg", picture((50, 30)))]
+    needed = [(file.pk, MediaUse.MESSAGE) for file in files]
+
+    for brought in (1, 2):
+        assert bring_media(needed, connector_for("wecom"), now=timezone.now(), seconds=0)
+        assert uploads(shop) == brought
+
+    assert not bring_media(needed, connector_for("wecom"), now=timezone.now(), seconds=0)
 
 
 def test_a_worker_that_died_while_uploading_holds_nobody_up(shop):
