@@ -172,7 +172,8 @@ def look_for(part: Part, connector: Connector, parcel: Parcel, *, now: datetime)
 
     The last look also covers what the channel's clock, should it be ahead, calls later than now.
     It waits while we hand over more, since the channel does not speak of what it has just got, and
-    what is in a call has no reference yet.
+    what is in a call has no reference yet. A look that a person asks for too early proves nothing:
+    a slow channel may still take it.
     """
     since = part.claimed_at or now
     is_last = part.looks + 1 >= LOOKS
@@ -192,6 +193,10 @@ def look_for(part: Part, connector: Connector, parcel: Parcel, *, now: datetime)
         return Look()
     if found is not None:
         return Look(found)
+    counts_from = since + LOOK_EVERY * (part.looks + 1)
+    if now < counts_from:
+        _unclear(part).update(next_attempt_at=counts_from)
+        return Look()
     if is_last:
         return Look(is_missing=True)
     _unclear(part).update(looks=F("looks") + 1, next_attempt_at=now + LOOK_EVERY)

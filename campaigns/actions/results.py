@@ -54,7 +54,8 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
 
     A batch of a cancelled campaign is withdrawn first, and then asked about once more: its
     sender may have been faster. Not every channel says afterwards who had it before, so it is also
-    asked before, where that is not too early.
+    asked before, where that is not too early. What the sender had confirmed goes out all the same,
+    so it is followed to its end.
     """
     claimed = Batch.objects.filter(
         pk=batch_id, state=BatchState.HANDED, next_attempt_at__lte=now
@@ -115,7 +116,8 @@ def _write_results(
 ) -> None:
     with transaction.atomic():
         _write_fates(batch, results)
-        given_up = progress.over or batch.withdrawn_at or _age(batch, now) > PATIENCE
+        withdrawn = batch.withdrawn_at and not progress.confirmed_at
+        given_up = progress.over or withdrawn or _age(batch, now) > PATIENCE
         handed = Delivery.objects.filter(batch=batch, state=DeliveryState.HANDED)
         if given_up:
             handed.update(state=DeliveryState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)

@@ -4,7 +4,7 @@ Handing a parcel over sends nothing yet: it becomes a task that the sender confi
 app. One call names one sender, and so carries one text for all of that sender's customers.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from connectors.base import (
 from connectors.wecom.api import attachments as attach
 from connectors.wecom.api.media import MediaFile, MediaKind, upload_for_moments, upload_media
 from connectors.wecom.api.messages import (
+    LONGEST_SPAN,
     CreatedMessage,
     MessageTemplate,
     SendStatus,
@@ -102,20 +103,25 @@ class WeComConnector:
         other words may be it, since names in them may have changed: then it is unclear.
         """
         wanted = set(parcel.addresses)
-        start = min(since, until) - AROUND
+        start, until = looked_through(since, until, longest=LONGEST_SPAN)
+        others: list[str] = []
 
-        def search() -> Handed | None:
-            client = self._connected()
-            others: list[str] = []
+        def of_these_words(client: WeComClient) -> Iterator[tuple[str, set[str]]]:
             for message in get_groupmsg_list_v2(client, start, until):
                 if message.msg_id in known:
                     continue
-                if message.text != parcel.text:
+                if message.text == parcel.text:
+                    yield (
+                        message.msg_id,
+                        self._reached_by(client, message.msg_id, parcel, wanted),
+                    )
+                else:
                     others.append(message.msg_id)
-                    continue
-                reached = self._reached_by(client, message.msg_id, parcel, wanted)
-                if reached:
-                    return Handed(message.msg_id, wanted - reached)
+
+        def search() -> Handed | None:
+            client = self._connected()
+            if found := best_match(of_these_words(client), wanted):
+                return found
             if any(self._may_be(client, msg_id, parcel, wanted) for msg_id in others):
                 raise ChannelUnclear("WeCom has a message of other words to these customers")
             return None
@@ -206,6 +212,31 @@ class WeComConnector:
 def _task_of(tasks: Iterator[SendTask], sender: str) -> SendTask | None:
     wanted = sender.lower()
     return next((task for task in tasks if task.user_id.lower() == wanted), None)
+
+
+def looked_through(
+    since: datetime, until: datetime, *, longest: timedelta
+) -> tuple[datetime, datetime]:
+    """Return where to look for what was handed over at ``since``, within the span WeCom lists."""
+    start = min(since, until) - AROUND
+    return start, min(until, start + longest)
+
+
+def best_match(found: Iterable[tuple[str, Collection[str]]], wanted: set[str]) -> Handed | None:
+    """Return what went to all who are wanted, or to most: WeCom refused the others.
+
+    ``found`` are ids and whom of the wanted each went to. Raises ``ChannelUnclear`` for what went
+    to less than half: it may be somebody else's, who wrote the same words to a few of them.
+    """
+    best, reached = "", set[str]()
+    for reference, its in found:
+        if len(its) > len(reached):
+            best, reached = reference, set(its)
+        if len(reached) == len(wanted):
+            break
+    if reached and 2 * len(reached) < len(wanted):
+        raise ChannelUnclear("WeCom has a message of these words to only a few of these customers")
+    return Handed(best, wanted - reached) if reached else None
 
 
 def sending(call: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@ Both are message channels whose addresses are not customers. A group message nam
 group chats of theirs; a moment names the members who are asked to publish it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 
 from connectors.base import (
@@ -18,6 +18,7 @@ from connectors.base import (
     Result,
     Upload,
 )
+from connectors.wecom.api import messages, moments
 from connectors.wecom.api.attachments import MAX_TEXT_BYTES
 from connectors.wecom.api.messages import (
     ChatType,
@@ -44,11 +45,12 @@ from connectors.wecom.api.moments import (
 )
 from connectors.wecom.client import WeComClient
 from connectors.wecom.connector import (
-    AROUND,
     FATES,
     asking,
+    best_match,
     in_moments_form,
     in_wecoms_form,
+    looked_through,
     sending,
     uploading,
 )
@@ -98,19 +100,18 @@ class WeComGroups:
     ) -> Handed | None:
         """Look for a message of the right time and words that went to these very chats."""
         wanted = set(parcel.addresses)
-        start = min(since, until) - AROUND
+        start, until = looked_through(since, until, longest=messages.LONGEST_SPAN)
 
-        def search() -> Handed | None:
+        def of_these_words() -> Iterator[tuple[str, set[str]]]:
             found = get_groupmsg_list_v2(self._client, start, until, chat_type=ChatType.GROUP)
             for message in found:
                 if message.msg_id in known or message.text != parcel.text:
                     continue
                 chats = self._chats_of(message.msg_id, parcel.sender)
-                if chats and chats <= wanted:
-                    return Handed(message.msg_id, wanted - chats)
-            return None
+                if chats <= wanted:
+                    yield message.msg_id, chats
 
-        return asking(search)
+        return asking(lambda: best_match(of_these_words(), wanted))
 
     def progress(self, parcel: Parcel, *, reference: str) -> Progress:
         """Ask whether the owner has confirmed, and if so, what became of each chat."""
@@ -186,20 +187,18 @@ class WeComMoments:
     ) -> Handed | None:
         """Look for a moment of the right time and words that these very members are to publish."""
         wanted = {address.lower(): address for address in parcel.addresses}
-        start = min(since, until) - AROUND
+        start, until = looked_through(since, until, longest=moments.LONGEST_SPAN)
 
-        def search() -> Handed | None:
+        def of_these_words() -> Iterator[tuple[str, set[str]]]:
             for moment in get_moment_list(self._client, start, until):
                 if moment.moment_id in known or moment.text != parcel.text:
                     continue
                 tasks = get_moment_task(self._client, moment.moment_id)
                 members = {task.user_id.lower() for task in tasks}
-                if members and members <= wanted.keys():
-                    missing = [wanted[name] for name in wanted.keys() - members]
-                    return Handed(moment.moment_id, missing)
-            return None
+                if members <= wanted.keys():
+                    yield moment.moment_id, {wanted[name] for name in members}
 
-        return asking(search)
+        return asking(lambda: best_match(of_these_words(), set(wanted.values())))
 
     def progress(self, parcel: Parcel, *, reference: str) -> Progress:
         """Ask who has published it. While it goes by its job, learn its name first."""

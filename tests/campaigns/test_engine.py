@@ -1,17 +1,26 @@
 """The delivery engine against the sandbox: over HTTP, batch by batch, with faults."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from campaigns.actions import campaigns as act
-from campaigns.actions.batches import claim_batch, expire_leases, look_up_batch, send_batch
+from campaigns.actions.batches import (
+    claim_batch,
+    expire_leases,
+    look_up_batch,
+    parcel_of,
+    send_batch,
+)
 from campaigns.actions.due import campaigns_to_send
 from campaigns.actions.parts import LEASE, LOOK_EVERY
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.results import check_batch
+from campaigns.actions.unclear import check_unclear
+from campaigns.channels import connector_for
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery, Segment
 from campaigns.queries import campaign_progress
@@ -20,7 +29,7 @@ from contacts.enums import FollowEnd
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Follow, HistoryEntry, Staff
 from tests.builders import make_content, make_customers, make_segment, make_staff
-from tests.sandboxed import Shop, addresses_of, open_shop
+from tests.sandboxed import Shop, address_of, addresses_of, open_shop
 
 pytestmark = pytest.mark.django_db
 
@@ -187,6 +196,43 @@ def test_what_the_channel_never_got_is_sent_after_two_looks(shop: Shop) -> None:
 
     assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
     assert states_of(campaign) == {DeliveryState.HANDED: 3}
+
+
+def test_what_is_unclear_for_longer_than_wecom_lists_is_still_looked_up(shop: Shop) -> None:
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    shop.control.faults(lose=[{"path": "externalcontact/add_msg_template", "times": 1}])
+    pump_campaign(campaign.pk)
+    shop.control.advance(300)
+
+    look_up_batch(Batch.objects.get().pk, now=timezone.now() + timedelta(days=40))
+
+    assert states_of(campaign) == {DeliveryState.HANDED: 3}
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
+
+
+def test_asking_early_does_not_hasten_that_it_is_sent_again(shop: Shop) -> None:
+    """WeCom may be slow and still take it: only looks minutes apart say that it has nothing."""
+    lin = make_staff("Lin")
+    customers = make_customers(3, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan()
+    batch = claim_batch(campaign.pk, now=timezone.now())
+    assert batch
+    died = timezone.now() + LEASE + timedelta(seconds=1)
+    expire_leases(now=died)
+
+    for _time in range(2):
+        check_unclear(campaign, actor=None, now=died)
+        look_up_batch(batch.pk, now=died)
+    assert states_of(campaign) == {DeliveryState.UNCLEAR: 3}
+
+    for look in (1, 2):
+        look_up_batch(batch.pk, now=died + look * LOOK_EVERY)
+    pump_campaign(campaign.pk)
+    assert shop.reached() == dict.fromkeys(addresses_of(customers), 1)
 
 
 def test_what_the_channel_never_got_is_sent_although_the_others_wait_for_staff(shop: Shop) -> None:
@@ -367,6 +413,30 @@ def test_who_got_it_before_it_was_cancelled_is_not_called_cancelled(shop: Shop) 
     }
 
 
+def test_whom_wecom_is_still_sending_to_is_followed_although_it_was_cancelled(shop: Shop) -> None:
+    """Withdrawing stops only what is not confirmed: the others get it."""
+    campaign = half_sent(shop)
+    shop.control.advance(300)
+    shop.control.faults(sending_takes=600)
+    shop.control.confirm()
+
+    act.cancel_campaign(campaign, actor=None, now=timezone.now())
+    check_all(campaign)
+    reached = len(shop.reached())
+    assert states_of(campaign) == {
+        DeliveryState.HANDED: reached,
+        DeliveryState.CANCELLED: 5 - reached,
+    }
+    shop.control.advance(900)
+    for batch in Batch.objects.filter(campaign=campaign, state=BatchState.HANDED):
+        check_batch(batch.pk, now=timezone.now() + timedelta(hours=1))
+
+    assert states_of(campaign) == {
+        DeliveryState.SENT: reached,
+        DeliveryState.CANCELLED: 5 - reached,
+    }
+
+
 def test_who_got_it_is_known_although_wecom_forgets_what_was_cancelled(shop: Shop) -> None:
     campaign = half_sent(shop)
     shop.control.advance(300)
@@ -449,6 +519,28 @@ def test_a_colleagues_message_of_the_same_words_is_not_mistaken_for_ours(shop: S
     assert states_of(campaign) == {DeliveryState.HANDED: 4}
     references = Batch.objects.filter(campaign=campaign).values_list("reference", flat=True)
     assert len(set(references)) == 2
+
+
+def test_the_same_words_to_a_few_of_them_are_not_mistaken_for_ours(shop: Shop) -> None:
+    """Somebody wrote them in WeCom's console: all others would count as refused."""
+    lin = make_staff("Lin")
+    customers = make_customers(5, owner=lin, followed=True)
+    shop.open(lin)
+    campaign = plan("Spring coats are here.")
+    batch = claim_batch(campaign.pk, now=timezone.now())
+    assert batch
+    died = timezone.now() + LEASE + timedelta(seconds=1)
+    expire_leases(now=died)
+    connector_for("wecom").send(
+        replace(parcel_of(batch), key="by hand", addresses=[address_of(customers[0])])
+    )
+    shop.control.advance(90)
+
+    for look in (1, 2, 3):
+        look_up_batch(batch.pk, now=died + look * LOOK_EVERY)
+
+    assert states_of(campaign) == {DeliveryState.UNCLEAR: 5}
+    assert "only a few" in Batch.objects.get().error
 
 
 def test_two_lost_answers_of_the_same_words_to_the_same_people_find_one_message_each(

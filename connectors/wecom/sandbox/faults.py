@@ -15,6 +15,7 @@ NUMBERS = (
     "tokens_per_minute",
     "concurrency",
     "forget_cancelled",
+    "sending_takes",
 )
 ON_THE_WAY = ("drop", "duplicate", "wrong_key")
 LOST = ("close", "truncate", "half", "html", "unavailable")

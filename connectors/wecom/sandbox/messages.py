@@ -96,6 +96,9 @@ def get_groupmsg_send_result(world: World, call: Call) -> Json:
         raise Refusal(40003)
     name = "external_userid" if message.chat_type == "single" else "chat_id"
     rows, cursor = _silent_page(world, call, task.recipients.values(), lambda r: r.seq)
+    if call.at < task.send_time + world.knobs.sending_takes:
+        waiting = [{name: r.id, "userid": task.userid, "status": 0} for r in rows]
+        return {"send_list": waiting, "next_cursor": cursor}
     shown = [_timed({name: r.id, "userid": task.userid, "status": r.status}, r) for r in rows]
     return {"send_list": shown, "next_cursor": cursor}
 

@@ -239,6 +239,7 @@ class Knobs:
     tokens_per_minute: int = 10
     concurrency: int = 5
     forget_cancelled: int = 0
+    sending_takes: int = 0
     takeover_full: list[str] = field(default_factory=list)
     shuffle: int = 0
 
