@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from io import BytesIO
-from typing import ClassVar
 
 import pytest
 from django.utils import timezone
@@ -18,8 +17,11 @@ from campaigns.letters import Writer
 from campaigns.media import COVER, LARGEST, MOST_PIXELS, cover_of, safe_name
 from campaigns.models import Batch, Campaign, ChannelMedia, Delivery, MediaBody, MediaFile
 from campaigns.recipients import recipients_in
+from connectors.base import Upload
+from connectors.wecom.connector import WeComConnector
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import HistoryEntry
+from contacts.wecom import wecom
 from tests.builders import (
     NOON,
     make_content,
@@ -383,20 +385,20 @@ def test_what_another_worker_has_brought_meanwhile_is_not_uploaded_again(shop):
     first, second = keep("coat.jpg", picture()), keep("hat.jpg", picture((50, 30)))
     needed = [(file.pk, MediaUse.MESSAGE) for file in (first, second)]
 
-    class FasterColleague:
-        """Passes uploads on, and has a colleague bring the second file before the first one."""
+    brought: list[str] = []
 
-        brought: ClassVar[list[str]] = []
+    class FasterColleague(WeComConnector):
+        """Has a colleague bring the second file before the first one."""
 
-        def upload(self, file):
-            self.brought.append(file.name)
-            if self.brought == [first.name]:
+        def upload(self, file: Upload) -> str:
+            brought.append(file.name)
+            if brought == [first.name]:
                 bring_media(needed[1:], self, now=timezone.now())
-            return connector_for("wecom").upload(file)
+            return super().upload(file)
 
-    bring_media(needed, FasterColleague(), now=timezone.now())
+    bring_media(needed, FasterColleague(wecom()), now=timezone.now())
 
-    assert FasterColleague.brought == [first.name, second.name]
+    assert brought == [first.name, second.name]
     assert uploads(shop) == 2
 
 

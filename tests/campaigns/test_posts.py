@@ -237,6 +237,40 @@ def test_a_moment_is_shown_to_customers_with_the_tags_that_wecom_knows(shop: Sho
     assert shop.control.rows("moments")[0]["tag_ids"] == [known]
 
 
+def test_which_chats_got_it_is_known_although_wecom_forgets_what_was_cancelled(shop: Shop) -> None:
+    lin = chat_owner(shop, "Lin", "c1")
+    chat_owner(shop, "Mei", "c2")
+    post = send(PostKind.GROUP)
+    PostShare.objects.update(handed_at=timezone.now() - timedelta(minutes=5))
+    shop.control.advance(300)
+    shop.control.confirm(userid=lin.wecom_userid or "")
+    shop.control.faults(forget_cancelled=1)
+
+    cancel_post(post, actor=None, now=timezone.now())
+    later(post, minutes=10)
+
+    assert states(post) == {"c1": "sent", "c2": "cancelled"}
+
+
+def test_the_chats_that_wecom_is_still_sending_to_are_followed_although_cancelled(
+    shop: Shop,
+) -> None:
+    lin = chat_owner(shop, "Lin", "c1")
+    chat_owner(shop, "Mei", "c2")
+    post = send(PostKind.GROUP)
+    shop.control.advance(300)
+    shop.control.faults(sending_takes=600)
+    shop.control.confirm(userid=lin.wecom_userid or "")
+
+    cancel_post(post, actor=None, now=timezone.now())
+    later(post, minutes=10)
+    assert states(post) == {"c1": "handed", "c2": "cancelled"}
+    shop.control.advance(900)
+    later(post, hours=1)
+
+    assert states(post) == {"c1": "sent", "c2": "cancelled"}
+
+
 def test_cancelling_withdraws_what_is_not_confirmed(shop: Shop) -> None:
     lin = chat_owner(shop, "Lin", "c1")
     chat_owner(shop, "Mei", "c2")

@@ -1,5 +1,6 @@
 """Following a post to its end: who has confirmed or published it, and reminding those who have not."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -86,11 +87,19 @@ def check_share(share_id: int, *, now: datetime) -> bool:
 
 
 def _withdraw_if_cancelled(share: PostShare, connector: Connector, *, now: datetime) -> bool:
-    """Withdraw what a cancelled post still has out; returns whether it can be asked about."""
+    """Withdraw what a cancelled post still has out; returns whether it can be asked about.
+
+    WeCom may not say afterwards who had it before, so it is also asked before, if not too early.
+    """
     if share.post.state != PostState.CANCELLED or share.withdrawn_at:
         return True
-    connector.cancel(share.reference)
     old_enough = (share.handed_at or now) + TOO_YOUNG
+    if old_enough <= now:
+        with suppress(ChannelBusy, ChannelRefused, ChannelUnclear):
+            progress = connector.progress(parcel_of(share), reference=share.reference)
+            _write_fates(share, progress, now=now)
+            share.confirmed_at = share.confirmed_at or progress.confirmed_at
+    connector.cancel(share.reference)
     PostShare.objects.filter(pk=share.pk, state=BatchState.HANDED).update(
         withdrawn_at=now, next_attempt_at=max(now, old_enough)
     )
@@ -98,17 +107,25 @@ def _withdraw_if_cancelled(share: PostShare, connector: Connector, *, now: datet
     return old_enough <= now
 
 
+def _write_fates(share: PostShare, progress: Progress, *, now: datetime) -> QuerySet[PostTarget]:
+    """Write down what became of each chat or colleague; returns those who still wait."""
+    handed = PostTarget.objects.filter(share=share, state=TargetState.HANDED)
+    for result in progress.results:
+        target = handed.filter(address=result.address)
+        if result.fate == Fate.SENT:
+            due = now if share.post.kind == PostKind.MOMENT else None
+            target.update(state=TargetState.SENT, sent_at=result.at, reactions_due_at=due)
+        elif result.fate in _FAILURES:
+            target.update(state=TargetState.FAILED, reason=_FAILURES[result.fate])
+    return handed
+
+
 def _write_progress(share: PostShare, progress: Progress, *, now: datetime) -> None:
     with transaction.atomic():
-        handed = PostTarget.objects.filter(share=share, state=TargetState.HANDED)
-        for result in progress.results:
-            target = handed.filter(address=result.address)
-            if result.fate == Fate.SENT:
-                due = now if share.post.kind == PostKind.MOMENT else None
-                target.update(state=TargetState.SENT, sent_at=result.at, reactions_due_at=due)
-            elif result.fate in _FAILURES:
-                target.update(state=TargetState.FAILED, reason=_FAILURES[result.fate])
-        if progress.over or share.withdrawn_at or _age(share, now) > PATIENCE:
+        handed = _write_fates(share, progress, now=now)
+        sent_anyway = share.post.kind == PostKind.GROUP and progress.confirmed_at
+        withdrawn = share.withdrawn_at and not sent_anyway
+        if progress.over or withdrawn or _age(share, now) > PATIENCE:
             handed.update(state=TargetState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)
         over = not handed.exists()
         changes: dict[str, object] = {
