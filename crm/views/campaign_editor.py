@@ -89,8 +89,9 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
             return _elsewhere(request, desk, step, str(error))
     if go == "keep":
         return _kept(request, desk, step)
-    if is_about_attachments(go):
-        return _attach(request, desk, step, go)
+    attaches = is_about_attachments(go) or request.FILES
+    if attaches and (refused := _attach(request, desk, step, go)):
+        return refused
     if go == "test":
         return _send_test(request, desk, step)
     if go in {"save", "schedule"}:
@@ -98,8 +99,11 @@ def _take(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpRe
     return _move(request, desk, step, go)
 
 
-def _attach(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpResponse:
-    """Add an attachment, or take one away; everything else stays as typed."""
+def _attach(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> HttpResponse | None:
+    """Add an attachment, or take one away; everything else stays as typed.
+
+    Returns ``None``, or the page that says why not.
+    """
     try:
         desk.typed |= after_button(go, desk.typed, request, desk.viewer, now=timezone.now())
         _keep(request, desk, seen=desk.version)
@@ -107,7 +111,7 @@ def _attach(request: HttpRequest, desk: Desk, step: EditorStep, go: str) -> Http
         return _page(request, desk, step, status=400, attaching=str(error))
     except MovedOn as error:
         return _elsewhere(request, desk, step, str(error))
-    return redirect(desk.address(step.name))
+    return None
 
 
 def _send_test(request: HttpRequest, desk: Desk, step: EditorStep) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -82,16 +83,14 @@ def _write(request: HttpRequest, viewer: Viewer, content: Content | None) -> Htt
         return _form_page(request, viewer, content, _form_of(content), _inputs_of(content))
     go, now = request.POST.get("go", ""), timezone.now()
     typed: Typed = {name: [str(value) for value in values] for name, values in request.POST.lists()}
+    form = ContentForm(initial=request.POST.dict())
+    try:
+        typed |= after_button(go, typed, request, viewer, now=now)
+    except RuleBroken as error:
+        return _form_page(request, viewer, content, form, typed, attaching=str(error), status=400)
     if is_about_attachments(go):
-        form = ContentForm(initial=request.POST.dict())
-        try:
-            typed = after_button(go, typed, request, viewer, now=now)
-        except RuleBroken as error:
-            return _form_page(
-                request, viewer, content, form, typed, attaching=str(error), status=400
-            )
         return _form_page(request, viewer, content, form, typed)
-    form = ContentForm(request.POST)
+    form = ContentForm(MultiValueDict(typed))
     if not form.is_valid():
         return _form_page(request, viewer, content, form, typed, status=400)
     fields = {name: form.cleaned_data[name] for name in ("name", "text", "attachments", "folder")}

@@ -21,7 +21,7 @@ from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, content_for, post_for, viewer_as
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.audiences import check_post_reach
-from crm.forms.attachments import Typed, attachments_typed, inputs_of
+from crm.forms.attachments import INPUTS, Typed, attachments_typed, inputs_of, lists_in
 from crm.forms.posts import LIMITS, SEVERAL, PostForm, typed_from, typed_in, typed_time
 from crm.forms.schedule import ScheduleForm
 from crm.paging import whole_number
@@ -66,7 +66,7 @@ def post_preview(request: HttpRequest) -> HttpResponse:
     viewer_as(request, Role.MARKETER)
     typed = request.POST.get("kind")
     kind = PostKind.MOMENT if typed == PostKind.MOMENT else PostKind.GROUP
-    attachments, wrong = attachments_typed(_inputs_in(request)), ""
+    attachments, wrong = attachments_typed(_lists_of(request.POST)), ""
     try:
         check_post_attachments(kind, attachments)
     except RuleBroken as error:
@@ -83,9 +83,7 @@ def post_preview(request: HttpRequest) -> HttpResponse:
 def _edit(request: HttpRequest, viewer: Viewer, post: Post | None) -> HttpResponse:
     now = timezone.now()
     if request.method == "POST":
-        if is_about_attachments(request.POST.get("go", "")):
-            return _attach(request, viewer, post, now=now)
-        return _take(request, PostForm(viewer, post, request.POST), ScheduleForm(now, request.POST))
+        return _pressed(request, viewer, post, now=now)
     form = PostForm(viewer, post)
     inputs = inputs_of(post.content.attachments if post else [])
     if post is None and request.GET.get("kind") in PostKind.values:
@@ -97,23 +95,34 @@ def _edit(request: HttpRequest, viewer: Viewer, post: Post | None) -> HttpRespon
     return _page(request, form, ScheduleForm(now, initial=typed_time(post)), inputs=inputs)
 
 
-def _attach(
+def _pressed(
     request: HttpRequest, viewer: Viewer, post: Post | None, *, now: datetime
 ) -> HttpResponse:
-    """Add an attachment, or take one away; everything else stays as typed, and is not judged yet."""
-    form = PostForm(viewer, post, initial=typed_in(request.POST))
-    schedule = ScheduleForm(now, initial=request.POST.dict())
-    inputs = _inputs_in(request)
+    """Change the attachments, or take the post; what is typed is judged only then."""
+    go, inputs = request.POST.get("go", ""), _lists_of(request.POST)
+    as_typed = _as_typed(request, viewer, post, now=now)
     try:
-        inputs = after_button(request.POST["go"], inputs, request, viewer, now=now)
+        inputs = after_button(go, inputs, request, viewer, now=now)
     except RuleBroken as error:
-        wrong = str(error)
-        return _page(request, form, schedule, inputs=inputs, attaching=wrong, status=400)
-    return _page(request, form, schedule, inputs=inputs)
+        return _page(request, *as_typed, inputs=inputs, attaching=str(error), status=400)
+    if is_about_attachments(go):
+        return _page(request, *as_typed, inputs=inputs)
+    data = request.POST.copy()
+    for name in INPUTS:
+        data.setlist(name, inputs.get(name, []))
+    return _take(request, PostForm(viewer, post, data), ScheduleForm(now, data))
 
 
-def _inputs_in(request: HttpRequest) -> Typed:
-    return {name: [str(value) for value in values] for name, values in request.POST.lists()}
+def _as_typed(
+    request: HttpRequest, viewer: Viewer, post: Post | None, *, now: datetime
+) -> tuple[PostForm, ScheduleForm]:
+    """Return what was typed, without judging it."""
+    form = PostForm(viewer, post, initial=typed_in(request.POST))
+    return form, ScheduleForm(now, initial=request.POST.dict())
+
+
+def _lists_of(data: QueryDict) -> Typed:
+    return {name: [str(value) for value in values] for name, values in data.lists()}
 
 
 def _take(request: HttpRequest, form: PostForm, schedule: ScheduleForm) -> HttpResponse:
@@ -171,7 +180,7 @@ def _page(
 ) -> HttpResponse:
     context = {
         "attaching": attaching,
-        **attachment_context(form.viewer, _inputs_in(request) if inputs is None else inputs),
+        **attachment_context(form.viewer, dict(lists_in(form.data)) if inputs is None else inputs),
         "post": form.post,
         "form": form,
         "schedule": schedule,

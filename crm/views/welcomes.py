@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -105,14 +106,14 @@ def _write(request: HttpRequest, viewer: Viewer, rule: WelcomeRule | None) -> Ht
         return _form_page(request, viewer, rule, form, typed)
     go, now = request.POST.get("go", ""), timezone.now()
     typed = {name: [str(value) for value in values] for name, values in request.POST.lists()}
+    form = WelcomeForm(initial=request.POST.dict(), levels=levels)
+    try:
+        typed |= after_button(go, typed, request, viewer, now=now)
+    except RuleBroken as error:
+        return _form_page(request, viewer, rule, form, typed, attaching=str(error), status=400)
     if is_about_attachments(go):
-        form = WelcomeForm(initial=request.POST.dict(), levels=levels)
-        try:
-            typed = after_button(go, typed, request, viewer, now=now)
-        except RuleBroken as error:
-            return _form_page(request, viewer, rule, form, typed, attaching=str(error), status=400)
         return _form_page(request, viewer, rule, form, typed)
-    form = WelcomeForm(request.POST, levels=levels)
+    form = WelcomeForm(MultiValueDict(typed), levels=levels)
     if not form.is_valid():
         return _form_page(request, viewer, rule, form, typed, status=400)
     level = level_of(rule) if rule else (left or {})[form.cleaned_data["level"]]

@@ -118,6 +118,45 @@ def test_files_and_cards_are_added_and_taken_away_without_scripts(client, tao):
     assert without.context["attachments"] == []
 
 
+def test_a_file_that_was_chosen_and_not_uploaded_is_kept_with_the_message(client, tao):
+    typed = {"name": "Coats", "folder": "Autumn", "text": "My own words", "go": "save"}
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed | {"new_file": a_file()})
+
+    media = MediaFile.objects.get()
+    assert answer.status_code == 302
+    assert Content.objects.get().attachments == [{"kind": "image", "media": media.pk}]
+
+
+def test_a_chosen_file_stays_attached_while_something_else_is_mended(client, tao):
+    typed = {"name": "", "folder": "Autumn", "text": "My own words", "go": "save"}
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed | {"new_file": a_file()})
+
+    assert answer.status_code == 400
+    assert [row["file"] for row in answer.context["attachments"]] == [MediaFile.objects.get()]
+
+
+def test_a_chosen_file_goes_before_the_card_that_is_added(client, tao):
+    typed = {"name": "Coats", "text": "My own words", "go": "attach-link", "new_file": a_file()}
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed)
+
+    assert [row["kind"] for row in answer.context["attachments"]] == ["image", "link"]
+
+
+def test_a_chosen_file_that_is_none_is_refused_whatever_is_pressed(client, tao):
+    typed = {"name": "Coats", "folder": "Autumn", "text": "My own words", "go": "save"}
+    none = a_file("x.html", b"<script>alert(1)</script>")
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed | {"new_file": none})
+
+    assert answer.status_code == 400
+    assert "This is no file that can be sent." in answer.text
+    assert "My own words" in answer.text
+    assert not Content.objects.exists()
+
+
 def test_a_file_that_is_none_is_refused_and_nothing_typed_is_lost(client, tao):
     typed = {"name": "Coats", "folder": "Autumn", "text": "My own words", "go": "attach-new"}
 
@@ -269,6 +308,25 @@ def test_an_attachment_is_kept_in_the_draft_and_goes_with_the_campaign(client, t
     campaign = Campaign.objects.get()
     assert campaign.content
     assert campaign.content.attachments == [{"kind": "image", "media": media.pk}]
+
+
+def test_a_file_that_was_chosen_goes_along_to_the_next_step(client, tao, redis):
+    sign_in(client, tao)
+
+    answer = client.post(editor(), typed(go="next", new_file=a_file()))
+
+    assert answer.url == editor("audience")
+    media = MediaFile.objects.get()
+    assert CampaignDraft.objects.get().fields["att_media"] == [str(media.pk)]
+
+
+def test_a_file_that_is_none_keeps_the_step(client, tao, redis):
+    sign_in(client, tao)
+
+    answer = client.post(editor(), typed(go="next", new_file=a_file("x.exe", b"MZ" + bytes(200))))
+
+    assert answer.status_code == 400
+    assert "This is no file that can be sent." in answer.text
 
 
 @pytest.mark.parametrize(

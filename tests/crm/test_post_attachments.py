@@ -76,6 +76,16 @@ def test_a_file_and_a_card_are_added_and_taken_away_and_nothing_typed_is_lost(
     assert not Post.objects.exists()
 
 
+def test_a_file_that_was_chosen_and_not_uploaded_goes_with_the_post(marketer: Client) -> None:
+    upload = SimpleUploadedFile("coat.png", PIXEL, content_type="image/png")
+
+    answer = marketer.post("/posts/new/", typed(name="Blue coats") | {"new_file": upload})
+
+    assert answer.status_code == 302
+    media = MediaFile.objects.get()
+    assert Post.objects.get().content.attachments == [image(media)]
+
+
 def test_what_cannot_be_attached_is_said_and_nothing_typed_is_lost(marketer: Client) -> None:
     page = SimpleUploadedFile("page.html", b"<html><script>alert(1)</script></html>")
 

@@ -86,6 +86,17 @@ def test_welcome_of_the_company_is_written_changed_and_taken_away(
     assert not WelcomeRule.objects.exists()
 
 
+def test_a_file_that_was_chosen_and_not_uploaded_goes_with_the_welcome(
+    client: Client, tao: Staff
+) -> None:
+    sign_in(client, tao)
+
+    assert new(client, level="company", text="Welcome", new_file=a_picture()).status_code == 302
+
+    kept = WelcomeRule.objects.select_related("content").get().content
+    assert kept.attachments == [{"kind": "image", "media": MediaFile.objects.get().pk}]
+
+
 def test_attachments_are_uploaded_and_taken_away_while_it_is_written(
     client: Client, tao: Staff
 ) -> None:
