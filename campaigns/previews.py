@@ -82,7 +82,7 @@ def preview_for(
         size=len(text.encode()),
         parts=parts_of(text) if words.channel == "sms" else 0,
         unfilled=[] if personal else sorted(used_in(words.text) - SENDER_PLACEHOLDERS),
-        unknown=unknown_in(f"{words.subject}\n{words.text}"),
+        unknown=unknown_in("\n".join((words.subject, words.text, words.html))),
         customer=customer,
     )
 

@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from campaigns.actions.drafts import drop_draft, follow_campaign, keep_draft
-from campaigns.actions.experiments import set_experiment
+from campaigns.actions.experiments import Trial, set_experiment
 from campaigns.actions.rewriting import base_of
 from campaigns.channels import abilities_of, available_channels
 from campaigns.enums import CampaignState
 from campaigns.models import Campaign
+from campaigns.placeholders import unknown_in
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, viewer_as
@@ -257,12 +258,23 @@ def _check(desk: Desk) -> dict[str, Any]:
         ]
         if errors:
             wrong.append({"step": step, "url": desk.address(step.name), "errors": errors})
+    split = None if wrong else everything.split()
     return {
         "checked": everything.form,
         "checked_time": everything.schedule,
-        "split": None if wrong else shown_split(everything.split()),
+        "split": split and shown_split(split),
+        "unknown": split and _unknown_in(everything.form, split),
         "wrong": wrong,
     }
+
+
+def _unknown_in(form: CampaignForm, split: Trial) -> list[str]:
+    """Return what looks like a placeholder and is none, in any wording."""
+    wording = form.wording()
+    said = [wording.subject, form.cleaned_data["text"], wording.html]
+    for words in split.variants:
+        said += [words.subject, words.text, words.html]
+    return unknown_in("\n".join(said))
 
 
 def _counted(request: HttpRequest, desk: Desk) -> HttpResponse:

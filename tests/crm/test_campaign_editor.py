@@ -245,6 +245,27 @@ def test_the_check_of_an_empty_page_asks_for_no_channel_since_one_is_chosen(mark
     assert [str(label) for label, _error in message["errors"]] == ["Name", "Message"]
 
 
+@pytest.mark.parametrize("where", ["subject", "text", "html", "text_b"])
+def test_the_check_names_what_is_no_placeholder(marketer: Client, settings: Any, where: str):
+    settings.EMAIL_URL = "smtp://127.0.0.1:25"
+    words = {"channel": "email", "subject": "News", "text": "Hi", "html": "<p>Hi</p>"}
+    type_in(marketer, "message", "keep", **MESSAGE | words)
+    assert marketer.get(f"{NEW}check/").context["unknown"] == []
+    step = "test" if where == "text_b" else "message"
+
+    type_in(marketer, step, "keep", **MESSAGE | words | {where: "Dear {custmer}"})
+
+    page = marketer.get(f"{NEW}check/").content.decode()
+    assert "No placeholder, goes out as it stands: custmer." in page
+
+
+def test_the_subject_of_an_e_mail_is_not_called_optional(marketer: Client):
+    page = marketer.get(f"{NEW}message/").content.decode()
+
+    subject = page[page.index('for="id_subject"') :]
+    assert "optional" not in subject[: subject.index("</label>")]
+
+
 def test_words_that_the_channel_cannot_fill_are_refused_and_kept(marketer: Client):
     type_in(marketer, "message", **MESSAGE | {"text": "Dear {customer}"})
 
