@@ -5,10 +5,12 @@ import { bindToasts } from "./toasts.js";
 import { bindDrafts } from "./drafts.js";
 import { bindForms } from "./forms.js";
 import { showChosenTabs } from "./tabs.js";
+import { bindUnsaved } from "./unsaved.js";
 
 bindConfirm(document);
 bindForms(document);
 bindDrafts(document);
 bindToasts(document);
+bindUnsaved(document);
 bindThemeChoice(document);
 showChosenTabs(document);
