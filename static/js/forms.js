@@ -23,5 +23,10 @@ function showMistake(root) {
   const wrong = root.querySelector("main .is-invalid, main .field-errors, main .notice.tone-danger[role=alert]");
   if (!wrong) return;
   wrong.scrollIntoView({ block: "center" });
-  wrong.focus({ preventScroll: true });
+  (wrong.matches("input, select, textarea") ? wrong : inputBeside(wrong))?.focus({ preventScroll: true });
+}
+
+function inputBeside(words) {
+  const box = words.closest(".rule-condition, .rule-group, .field");
+  return box?.querySelector(".rule-condition > .rule-value :is(input, select)") || box?.querySelector("select, textarea, input:not([type=hidden])");
 }
