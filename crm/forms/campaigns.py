@@ -93,7 +93,11 @@ class CampaignForm(TargetedForm):
 
     says_nothing = _("Write a text, or add an attachment.")
 
-    name = forms.CharField(label=_("Name"), max_length=120)
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=120,
+        error_messages={"required": _("Give the campaign a name.")},
+    )
     text = forms.CharField(
         label=_("Message"),
         widget=forms.Textarea(attrs={"rows": 8}),

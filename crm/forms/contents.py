@@ -17,11 +17,16 @@ from crm.forms.attachments import attachments_typed, lists_in
 class ContentForm(forms.Form):
     """A message of the library. ``attachments`` come from inputs of their own."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=120,
+        error_messages={"required": gettext_lazy("Give the message a name.")},
+    )
     folder = forms.CharField(
         label=gettext_lazy("Folder"),
         max_length=80,
         help_text=gettext_lazy("A new name makes a new folder."),
+        error_messages={"required": gettext_lazy("Choose a folder, or name a new one.")},
         widget=forms.TextInput(attrs={"list": "folders", "autocomplete": "off"}),
     )
     text = forms.CharField(

@@ -47,8 +47,17 @@ class PostForm(TargetedForm):
     """
 
     kind = forms.ChoiceField(label=_("Where it goes"))
-    name = forms.CharField(label=_("Name"), max_length=120)
-    text = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 8}), strip=True)
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=120,
+        error_messages={"required": _("Give the post a name.")},
+    )
+    text = forms.CharField(
+        label=_("Message"),
+        widget=forms.Textarea(attrs={"rows": 8}),
+        strip=True,
+        error_messages={"required": _("Write a text.")},
+    )
     attachments = forms.Field(label=_("Attachments"), required=False)
     stores = forms.ModelMultipleChoiceField(
         label=_("Stores"),

@@ -69,3 +69,7 @@ class NewListForm(SegmentForm, MembersForm):
     """A static list with its customers."""
 
     field_order = ("name", "pasted", "file", "shared")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].error_messages["required"] = _("Give the list a name.")

@@ -54,7 +54,11 @@ class SeriesForm(CampaignForm):
 
     says_nothing = _("Write a text.")
 
-    name = forms.CharField(label=_("Name"), max_length=80)
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        error_messages={"required": _("Give the series a name.")},
+    )
     kind = forms.ChoiceField(
         label=_("When it goes out"),
         choices=SeriesKind.choices,

@@ -15,7 +15,10 @@ from crm.forms.attachments import attachments_typed, lists_in
 class WelcomeForm(forms.Form):
     """For whom, while that is open, and the words. ``attachments`` come from inputs of their own."""
 
-    level = forms.ChoiceField(label=gettext_lazy("For whom"))
+    level = forms.ChoiceField(
+        label=gettext_lazy("For whom"),
+        error_messages={"required": gettext_lazy("Choose whom it greets.")},
+    )
     text = forms.CharField(
         label=gettext_lazy("Message"),
         widget=forms.Textarea(attrs={"rows": 6}),

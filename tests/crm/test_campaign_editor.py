@@ -121,7 +121,7 @@ def test_the_count_knows_the_times_that_were_typed(marketer: Client):
 @pytest.mark.parametrize(
     ("step", "wrong", "words"),
     [
-        ("message", {"name": ""}, "This field is required."),
+        ("message", {"name": ""}, "Give the campaign a name."),
         ("message", {"text": "汉" * 1334}, "Shorten it by 2."),
         ("message", {"channel": "pigeon"}, "Select a valid choice"),
         ("audience", {"not_met_days": "0"}, "greater than or equal to 1"),

@@ -615,3 +615,25 @@ def test_a_card_that_is_not_finished_is_refused_without_a_text_too_and_stays(cli
     assert "A link card needs a title and an address." in answer.text
     assert "Write a text, or add an attachment." not in answer.text
     assert "Twenty new ones" in answer.text
+
+
+def test_a_message_without_name_and_folder_is_asked_for_both(client, tao):
+    typed = {"name": "", "folder": "", "text": "My own words", "go": "save"}
+
+    answer = sign_in(client, tao).post(reverse("content_new"), typed)
+
+    assert "Give the message a name." in answer.text
+    assert "Choose a folder, or name a new one." in answer.text
+    assert "This field is required." not in answer.text
+    assert "My own words" in answer.text
+
+
+@pytest.mark.parametrize(
+    "page", ["content_new", "post_new", "welcome_new", "segment_new", "segment_list_new"]
+)
+def test_a_page_says_what_it_holds_that_is_kept_nowhere(client, tao, page):
+    """The script that asks before such a page is left goes by it."""
+    sign_in(client, tao)
+
+    assert " data-unsaved>" in client.get(reverse(page)).text
+    assert ' data-unsaved="yes">' in client.post(reverse(page), {"go": "save"}).text

@@ -202,8 +202,8 @@ def test_a_draft_may_leave_its_time_open_and_a_scheduled_post_may_not(marketer: 
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"text": ""}, "This field is required."),
-        ({"name": " "}, "This field is required."),
+        ({"text": ""}, "Write a text."),
+        ({"name": " "}, "Give the post a name."),
         ({"kind": "group", "text": "长" * 1334}, "The text has 4002 bytes"),
         ({"kind": "moment", "text": "x" * 2001}, "The text has 2001 characters"),
         ({"text": "Hello {customer}"}, "{customer} cannot be filled"),

@@ -146,3 +146,11 @@ def test_rule_of_reads_what_read_tree_read(rf: Any):
 
     assert rule_of(tree) == {"not": {"all": [LONDON]}}
     assert is_sound(tree)
+
+
+def test_a_list_without_a_name_is_asked_for_one(marketer: Client) -> None:
+    answer = marketer.post("/segments/lists/new/", {"name": "", "pasted": "12345"})
+
+    assert answer.status_code == 400
+    assert "Give the list a name." in answer.text
+    assert "12345" in answer.text

@@ -92,7 +92,7 @@ def test_a_series_of_every_kind_begins(
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"name": ""}, "This field is required."),
+        ({"name": ""}, "Give the series a name."),
         ({"text": ""}, "Write a text.<"),
         ({"text": "汉" * 1334}, "Shorten it by 2."),
         ({"text": "Dear {customer}"}, "{customer} cannot be filled"),
