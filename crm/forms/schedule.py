@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.actions.campaigns import LATEST_START
 from campaigns.calendar import WallTime
 from crm.forms.clocks import WallClockField, ZoneField
 
@@ -45,6 +46,8 @@ class ScheduleForm(forms.Form):
                 self.add_error(
                     "send_at", gettext("This time has passed. Choose a later one, or send now.")
                 )
+            elif cleaned["send_at"] > self.now + LATEST_START:
+                self.add_error("send_at", gettext("Choose a time within the next year."))
         return cleaned
 
     @property

@@ -129,6 +129,7 @@ def test_the_count_knows_the_times_that_were_typed(marketer: Client):
         ("options", {"send_until": "soon"}, "Enter a valid date/time."),
         ("options", {"send_until": "2020-01-01T10:00"}, "This time has passed"),
         ("when", {"when": "later", "send_at": "2020-01-01T10:00"}, "This time has passed"),
+        ("when", {"when": "later", "send_at": "2080-01-01T10:00"}, "Choose a time within"),
     ],
 )
 def test_a_refused_step_keeps_everything_that_was_typed(
