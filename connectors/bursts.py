@@ -68,6 +68,21 @@ class Call:
 
 
 @dataclass(slots=True)
+class _Answer:
+    """What has come back so far: the lines of the head, and the body."""
+
+    head: list[bytes]
+    body: BytesIO
+
+    def has_its_head(self) -> bool:
+        """Whether the head came to its end. libcurl is content with one that broke off."""
+        if self.head and not self.head[-1].strip():
+            return True
+        begins = max((at for at, line in enumerate(self.head) if line[:5] == b"HTTP/"), default=0)
+        return any(not line.strip() for line in self.head[begins:])
+
+
+@dataclass(slots=True)
 class Reply:
     """What came back: a ``status`` and at most 256 KiB of a body, or ``broken`` and why."""
 
@@ -99,7 +114,7 @@ class Burst:
         Calls are drawn only while fewer than ``in_flight`` are under way.
         """
         source = iter(calls)
-        under_way: dict[pycurl.Curl, tuple[Call, BytesIO]] = {}
+        under_way: dict[pycurl.Curl, tuple[Call, _Answer]] = {}
         drained = False
         ask_again = 0.0
         try:
@@ -151,18 +166,19 @@ class Burst:
         curl.setopt(pycurl.MAXFILESIZE, ANSWER_LIMIT)
         return curl
 
-    def _begin(self, curl: pycurl.Curl, call: Call) -> BytesIO:
+    def _begin(self, curl: pycurl.Curl, call: Call) -> _Answer:
         curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(call.body))
         curl.setopt(pycurl.READFUNCTION, BytesIO(call.body).read)
         headers = call.headers if len(call.body) < EXPECTING else [*call.headers, "Expect:"]
         curl.setopt(pycurl.HTTPHEADER, headers)
-        answer = BytesIO()
-        curl.setopt(pycurl.WRITEFUNCTION, answer.write)
+        answer = _Answer([], BytesIO())
+        curl.setopt(pycurl.HEADERFUNCTION, answer.head.append)
+        curl.setopt(pycurl.WRITEFUNCTION, answer.body.write)
         self._multi.add_handle(curl)
         return answer
 
     def _finished(
-        self, under_way: dict[pycurl.Curl, tuple[Call, BytesIO]]
+        self, under_way: dict[pycurl.Curl, tuple[Call, _Answer]]
     ) -> Iterator[tuple[Call, Reply]]:
         multi = self._multi
         multi.perform()
@@ -184,27 +200,29 @@ class Burst:
             multi.select(PAUSE_SECONDS)
 
     def _end(
-        self, curl: pycurl.Curl, under_way: dict[pycurl.Curl, tuple[Call, BytesIO]]
-    ) -> tuple[Call, BytesIO]:
+        self, curl: pycurl.Curl, under_way: dict[pycurl.Curl, tuple[Call, _Answer]]
+    ) -> tuple[Call, _Answer]:
         self._multi.remove_handle(curl)
         self._free.append(curl)
         return under_way.pop(curl)
 
 
-def _reply(curl: pycurl.Curl, answer: BytesIO) -> Reply:
+def _reply(curl: pycurl.Curl, answer: _Answer) -> Reply:
+    if not answer.has_its_head():
+        return Reply(broken=Broken.LOST, why=_without_addresses(pycurl.E_PARTIAL_FILE))
     status = curl.getinfo(pycurl.RESPONSE_CODE)
     retry_after = 0.0
     if status in {429, 503}:
         retry_after = float(curl.getinfo(pycurl.RETRY_AFTER))
-    return Reply(status, answer.getvalue(), retry_after)
+    return Reply(status, answer.body.getvalue(), retry_after)
 
 
-def _broken(curl: pycurl.Curl, errno: int, why: str, answer: BytesIO) -> Reply:
+def _broken(curl: pycurl.Curl, errno: int, why: str, answer: _Answer) -> Reply:
     sent = curl.getinfo(pycurl.REQUEST_SIZE) > 0
     if errno in _BEFORE_SENDING or (errno == pycurl.E_OPERATION_TIMEDOUT and not sent):
         return Reply(broken=Broken.NOT_SENT, why=_without_addresses(errno))
     if errno == pycurl.E_FILESIZE_EXCEEDED:  # too long an answer is one all the same
-        return Reply(curl.getinfo(pycurl.RESPONSE_CODE), answer.getvalue())
+        return Reply(curl.getinfo(pycurl.RESPONSE_CODE), answer.body.getvalue())
     return Reply(broken=Broken.LOST, why=_without_addresses(errno))
 
 

@@ -31,6 +31,9 @@ class Scene(Enum):
     HALF = "half"
     """Take it and hang up in the middle of saying so."""
 
+    HALF_HEAD = "half a head"
+    """Take it and hang up before what the answer begins with has ended."""
+
     GARBAGE = "garbage"
     HUGE = "huge"
     ENDLESS = "endless"
@@ -93,6 +96,7 @@ class Case:
             Scene.BREAK: {not_known},
             Scene.LOSE: {not_known},
             Scene.HALF: {not_known},
+            Scene.HALF_HEAD: {not_known},
             Scene.GARBAGE: {not_known, Outcome.TAKEN},
             Scene.HUGE: {not_known, Outcome.TAKEN},
             Scene.ENDLESS: {not_known, Outcome.TAKEN},

@@ -69,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif scene is Scene.HALF:
             self.speak(Said(200, b'{"id"'), length=100)
             self.close_connection = True
+        elif scene is Scene.HALF_HEAD:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+            self.close_connection = True
         elif scene is Scene.GARBAGE:
             self.speak(Said(200, b"<html>\x00\xff\xfe not what you meant"))
         elif scene is Scene.HUGE:

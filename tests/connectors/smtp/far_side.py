@@ -52,6 +52,7 @@ class MailFarSide(FarSide):
         return {
             Scene.LOSE: "cut",
             Scene.HALF: "half",
+            Scene.HALF_HEAD: "half",
             Scene.GARBAGE: "\x00\x01 what?",
             Scene.HUGE: "x" * HUGE,
             Scene.ENDLESS: "250-and\r\n" * LINES,
@@ -88,6 +89,7 @@ def case(name: str, *, pipelining: bool) -> Case:
             Scene.BREAK: frozenset({Outcome.BUSY}),  # it says that it has not got the mail
             Scene.LOSE: in_doubt,
             Scene.HALF: in_doubt,
+            Scene.HALF_HEAD: in_doubt,
             Scene.GARBAGE: in_doubt,
             Scene.HUGE: in_doubt,
             Scene.ENDLESS: in_doubt,
