@@ -27,7 +27,6 @@ _QUOTE = re.compile(
     r"\s*(>|On .+ wrote:|-{2,} ?(Original|Forwarded)|_{5,}|From:|发件人|在.+写道:|-{2,} ?原始)",
     re.IGNORECASE,
 )
-_AROUND = " \t\r\n.,!;:'\"()[]-\u3001\u3002\u3010\u3011\u2018\u2019\u201c\u201d"
 
 
 class Wish(StrEnum):
@@ -43,8 +42,10 @@ def wish_in(answer: str) -> Wish | None:
     Width, case and the signs around it do not matter; what is quoted below, as mail programmes
     do, is left out. "Please do not stop" is no wish.
     """
-    word = _own_words(unicodedata.normalize("NFKC", answer)).strip(_AROUND).casefold()
-    if word in STOP or word in {extra.casefold() for extra in settings.STOP_WORDS}:
+    own = _own_words(unicodedata.normalize("NFKC", answer))
+    word = _without_signs_around(own).casefold()
+    extras = {extra.casefold() for extra in settings.STOP_WORDS}
+    if word in STOP or not extras.isdisjoint({word, own.strip().casefold()}):
         return Wish.STOP
     return Wish.START if word in START else None
 
@@ -65,3 +66,8 @@ def _own_words(answer: str) -> str:
             break
         own.append(line)
     return "\n".join(own)
+
+
+def _without_signs_around(text: str) -> str:
+    places = [place for place, sign in enumerate(text) if sign.isalnum()]
+    return text[places[0] : places[-1] + 1] if places else ""

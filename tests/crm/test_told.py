@@ -339,7 +339,10 @@ def test_answer_does_not_say_that_an_unclear_message_arrived_if_another_did(chen
 
 @pytest.mark.parametrize(
     "text",
-    ["TD", "td", " ｔｄ。", "T", "退订", "【退订】", "Stop!", "UNSUBSCRIBE", "quit", "取消订阅"],
+    [
+        *("TD", "td", " ｔｄ。", "T", "退订", "【退订】", "「退订」", "退订\u200b", "退订🙏"),
+        *("Stop!", "Stop?", "*STOP*", "UNSUBSCRIBE", "quit", "取消订阅"),
+    ],
 )
 def test_keyword_ends_advertising_in_every_channel(chen: Customer, text: str) -> None:
     sent_to(chen)
