@@ -8,7 +8,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.channels import LABELS
-from campaigns.models import MessagingRules
+from campaigns.enums import BatchState
+from campaigns.models import Batch, MessagingRules
+from campaigns.restraint import quiet_end
 from contacts.actions.history import record
 from contacts.enums import Purpose
 from contacts.errors import RuleBroken
@@ -43,6 +45,7 @@ def change_messaging_rules(
     with transaction.atomic():
         rules, _created = MessagingRules.objects.select_for_update().get_or_create(pk=1)
         before = {name: getattr(rules, name) for name in changes}
+        quiet = rules.quiet_from, rules.quiet_to
         for name, value in changes.items():
             setattr(rules, name, value)
         _check(rules)
@@ -52,9 +55,21 @@ def change_messaging_rules(
             for name, value in changes.items()
             if value != before[name]
         }
+        if quiet != (rules.quiet_from, rules.quiet_to):
+            _wake_batches(*quiet, now=now)
         if data:
             record(rules, "messaging_rules.changed", actor=actor, at=now, data=data)
     return rules
+
+
+def _wake_batches(begin: time | None, end: time | None, *, now: datetime) -> None:
+    """Have what waits for the end of these quiet hours, which hold no more, ask anew when that is."""
+    if begin is None or end is None:
+        return
+    waiting = Batch.objects.filter(state=BatchState.WAITING, next_attempt_at__gt=now)
+    for zone in waiting.order_by().values_list("time_zone", flat=True).distinct():
+        if ends := quiet_end((begin, end), zone, now):
+            waiting.filter(time_zone=zone, next_attempt_at=ends).update(next_attempt_at=now)
 
 
 def _check(rules: MessagingRules) -> None:

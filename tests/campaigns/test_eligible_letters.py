@@ -146,10 +146,26 @@ def test_letters_wait_for_the_end_of_quiet_hours(gateway: Gateway, five: list[Cu
     assert timedelta(minutes=58) < batch.next_attempt_at - clock < timedelta(minutes=61)
     assert fates(campaign) == [("queued", "")] * 5
 
+
+def test_letters_leave_at_once_when_quiet_hours_are_given_up(
+    gateway: Gateway, five: list[Customer]
+) -> None:
+    Customer.objects.filter(pk=five[0].pk).update(time_zone="Asia/Tokyo")
+    campaign = plan()
+    clock = timezone.localtime()
+    quiet = {
+        "quiet_from": (clock - timedelta(hours=3)).time().replace(microsecond=0),
+        "quiet_to": (clock + timedelta(hours=3)).time().replace(microsecond=0),
+    }
+    change_messaging_rules(quiet, actor=None, now=clock)
+    Turn(campaign, direct_connector("webhook"), end=float("inf")).run()
+    busy = Batch.objects.filter(campaign=campaign, time_zone="Asia/Tokyo")
+    busy.update(next_attempt_at=clock + timedelta(minutes=5))  # as a channel may ask for it
+
     change_messaging_rules({"quiet_from": None, "quiet_to": None}, actor=None, now=clock)
-    Batch.objects.update(next_attempt_at=None)
     pump_campaign(campaign.pk)
-    assert fates(campaign) == [("sent", "")] * 5
+
+    assert fates(campaign) == [("queued", ""), *[("sent", "")] * 4]
 
 
 def test_quiet_hours_that_outlast_the_campaign_are_a_reason(
