@@ -191,10 +191,11 @@ DATABASES["default"]["OPTIONS"] |= {
     "connect_timeout": 3,
     # The memory for a hash: rows that do not fit (32 bytes each, times 4 MB of `work_mem`) would be
     # read again for each customer wherever a rule asks for "one or the other". Pages lie in memory
-    # or on a solid-state disk, where reading them out of order costs hardly more.
+    # or on a solid-state disk, where reading them out of order costs hardly more. Nothing is worth
+    # compiling: older planners think so where nested loops are off and one is needed all the same.
     "options": "-c statement_timeout=15s -c lock_timeout=3s"
     " -c idle_in_transaction_session_timeout=30s -c hash_mem_multiplier=16"
-    " -c random_page_cost=1.1",
+    " -c random_page_cost=1.1 -c jit=off",
 }
 REDIS_URL, CELERY_BROKER_URL = env.redis("REDIS_URL", PLACES.redis_url)
 REDIS_OPTIONS: dict[str, Any] = {
