@@ -109,7 +109,7 @@ class DeliveryReason(TextChoices):
     NOT_A_FRIEND = "not_friend", _("no longer connected")
     RECEIVE_LIMIT = "quota", _("receive limit reached")
     NOT_CONFIRMED = "not_confirmed", _("not confirmed by staff")
-    CHANNEL_ERROR = "channel_error", _("the channel refused the batch")
+    CHANNEL_ERROR = "channel_error", _("the channel refused it")
     MISSED = "missed", _("not sent in time")
     BOUNCED = "bounced", _("the address leads nowhere")
     UNDELIVERED = "undelivered", _("did not arrive")

@@ -21,6 +21,7 @@ __all__ = [
     "AudiencePreview",
     "BatchCell",
     "CampaignProgress",
+    "DeliveryCount",
     "Period",
     "PostProgress",
     "audience_preview",
@@ -34,6 +35,9 @@ __all__ = [
 
 BATCHES_SHOWN = 50
 """Batches that one answer about a campaign's progress holds at most; the rest are in pages."""
+
+DeliveryCount = tuple[DeliveryState, DeliveryReason, int]
+"""So many deliveries are in this state for this reason."""
 
 TARGETS_SHOWN = 50
 """Chats or colleagues that one answer about a post's progress holds at most, likewise."""
@@ -60,13 +64,14 @@ class CampaignProgress:
     """
 
     total: int
+    counts: list[DeliveryCount] = field(default_factory=list)
     states: dict[DeliveryState, int] = field(default_factory=dict)
-    reasons: list[tuple[DeliveryState, DeliveryReason, int]] = field(default_factory=list)
+    reasons: list[DeliveryCount] = field(default_factory=list)
     batch_states: dict[BatchState, int] = field(default_factory=dict)
     batches: list[BatchCell] = field(default_factory=list)
 
 
-def delivery_counts(campaign: Campaign) -> list[tuple[DeliveryState, DeliveryReason, int]]:
+def delivery_counts(campaign: Campaign) -> list[DeliveryCount]:
     """Count a campaign's deliveries by state and reason, from tallies: a million cost no more."""
     rows = (
         Tally.objects.filter(campaign=campaign)
@@ -84,7 +89,7 @@ def states_of(campaign: Campaign) -> dict[DeliveryState, int]:
 
 
 def _by_state(
-    rows: Iterable[tuple[DeliveryState, DeliveryReason, int]],
+    rows: Iterable[DeliveryCount],
 ) -> dict[DeliveryState, int]:
     states: dict[DeliveryState, int] = {}
     for state, _reason, count in rows:
@@ -116,6 +121,7 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     ]
     return CampaignProgress(
         total=sum(states.values()),
+        counts=rows,
         states=states,
         reasons=reasons,
         batch_states=_batch_counts(campaign),

@@ -1,20 +1,21 @@
 """What the page of a running campaign shows: cells, pace, who is waited for, what went wrong."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from campaigns.enums import BatchState, CampaignState, DeliveryReason
+from campaigns.channels import is_direct
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, ChannelPace
-from campaigns.queries import CampaignProgress, campaign_progress
+from campaigns.queries import CampaignProgress, DeliveryCount, campaign_progress
 
 CELLS = 200
 """As many cells a page shows at most; each stands for several batches when there are more. The page
@@ -119,7 +120,7 @@ class Pace:
         }
 
     def __str__(self) -> str:
-        if not self.handed:
+        if not self.handed or not self.seconds:
             return ""
         if self.seconds < LATELY.seconds:
             said = ngettext(
@@ -175,7 +176,6 @@ WITH whole AS (
     FROM campaigns_batch WHERE campaign_id = %(campaign)s
 )
 SELECT (seq - 1) / per_cell, state, min(per_cell), count(*), sum(size), min(seq), max(seq),
-       coalesce(sum(size) FILTER (WHERE taken_at IS NOT NULL), 0),
        coalesce(sum(size) FILTER (WHERE taken_at > %(since)s), 0),
        extract(epoch FROM min(claimed_at) FILTER (WHERE taken_at IS NOT NULL))::float8,
        extract(epoch FROM max(taken_at))::float8
@@ -183,7 +183,25 @@ FROM batch CROSS JOIN whole
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-_AHEAD = (BatchState.HELD, BatchState.WAITING, BatchState.SENDING)
+_TAKEN = frozenset(
+    {
+        DeliveryState.HANDED,
+        DeliveryState.SENT,
+        DeliveryState.DELIVERED,
+        DeliveryState.READ,
+        DeliveryState.REPLIED,
+    }
+)
+_FAILED_LATER = frozenset(
+    {
+        DeliveryReason.NOT_A_FRIEND,
+        DeliveryReason.RECEIVE_LIMIT,
+        DeliveryReason.NOT_CONFIRMED,
+        DeliveryReason.BOUNCED,
+        DeliveryReason.UNDELIVERED,
+    }
+)
+"""Reasons for which something fails that the channel had taken."""
 
 
 class _Group(NamedTuple):
@@ -196,16 +214,16 @@ class _Group(NamedTuple):
     size: int
     first: int
     last: int
-    handed: int
     lately: int
     claimed: float | None
     taken: float | None
 
 
-def watch_batches(campaign: Campaign, *, now: datetime) -> Batches:
+def watch_batches(campaign: Campaign, counts: Iterable[DeliveryCount], *, now: datetime) -> Batches:
     """Gather the batches into at most ``CELLS`` cells, and measure: one query, however many.
 
-    The pace is measured from the first claim to the last batch that the channel has taken.
+    The pace is measured from the first claim to the last batch that the channel has taken; how many
+    recipients those were is known from the ``counts`` of the campaign's deliveries.
     """
     values: dict[str, Any] = {"campaign": campaign.pk, "cells": CELLS, "since": now - LATELY}
     with connection.cursor() as cursor:
@@ -221,17 +239,20 @@ def watch_batches(campaign: Campaign, *, now: datetime) -> Batches:
         cell.size += group.size
         states[state] = states.get(state, 0) + group.many
     per_cell = groups[0].per_cell if groups else 1
-    return Batches(list(cells.values()), per_cell, states, _pace_of(groups))
+    return Batches(list(cells.values()), per_cell, states, _pace_of(groups, counts))
 
 
-def _pace_of(groups: list[_Group]) -> Pace:
-    left = sum(group.size for group in groups if group.state in _AHEAD)
+def _pace_of(groups: list[_Group], counts: Iterable[DeliveryCount]) -> Pace:
+    handed = left = 0
+    for state, reason, count in counts:
+        left += count if state == DeliveryState.QUEUED else 0
+        handed += count if state in _TAKEN or reason in _FAILED_LATER else 0
     first = min((group.claimed for group in groups if group.claimed), default=None)
     last = max((group.taken for group in groups if group.taken), default=None)
     if first is None or last is None:
-        return Pace(left=left)
+        return Pace(handed=handed, left=left)
     return Pace(
-        handed=sum(group.handed for group in groups),
+        handed=handed,
         seconds=max(1, math.ceil(round(last - first, 3))),
         lately=sum(group.lately for group in groups),
         left=left,
@@ -271,9 +292,15 @@ def waited_for(campaign: Campaign, *, limit: int) -> list[Waited]:
 
 
 def refused_of(campaign: Campaign, *, limit: int) -> list[tuple[str, int]]:
-    """List what the channel said of the batches it refused, the most frequent first: one query."""
+    """List what the channel said of batches, or of letters in them, that it refused, and of how many.
+
+    The most frequent first: one query.
+    """
+    refused = Q(state=BatchState.REFUSED)
+    if is_direct(campaign.channel):
+        refused |= ~Q(error="") & ~Q(state=BatchState.UNCLEAR)
     return list(
-        Batch.objects.filter(campaign=campaign, state=BatchState.REFUSED)
+        Batch.objects.filter(refused, campaign=campaign)
         .values_list("error")
         .annotate(n=Count("pk"))
         .order_by("-n", "error")[:limit]
@@ -292,9 +319,10 @@ class Watched:
 
 def watch(campaign: Campaign, *, now: datetime) -> Watched:
     """Gather progress, pace and what was refused: six queries at most, however many batches there are."""
+    progress = campaign_progress(campaign)
     return Watched(
-        progress=campaign_progress(campaign),
-        pace=watch_batches(campaign, now=now).pace,
+        progress=progress,
+        pace=watch_batches(campaign, progress.counts, now=now).pace,
         refused=refused_of(campaign, limit=ERRORS_SHOWN),
         rest=resting(campaign.channel, now=now) if campaign.state in LIVE else None,
     )

@@ -181,18 +181,21 @@ class Lease:
     ) -> None:
         """Write answers down: batch, customer, and what the channel said; of batches still held.
 
-        A batch of which a letter is settled was not tried in vain: its attempts count anew. Of the
+        A batch of which a letter is settled was not tried in vain: its attempts count anew. It keeps
+        what the channel said of the last letter that it refused, if that was not its address. Of the
         batches in hand, ``claimed``, those under way are marked as drawn on the way. All of it is
         one statement, and one round trip: there is one every few letters.
         """
         batches, customers, answers = zip(*told, strict=True)
         marks = {pk: claimed[pk].drawn for pk in set(batches)} | self._marks(claimed)
         settled = {pk for pk, _customer, answer in told if answer.outcome in _SETTLED}
+        errors = {pk: answer.why for pk, _customer, answer in told if _is_error(answer)}
         values: dict[str, Any] = {
             "token": self.token,
             "batches": list(marks),
             "drawn": list(marks.values()),
             "advanced": [pk in settled for pk in marks],
+            "errors": [errors[pk][:300] if pk in errors else None for pk in marks],
             "now": now,
             "campaign": self.campaign.pk,
             "of": numbers_literal(batches),
@@ -277,6 +280,10 @@ class Lease:
                 Delivery.objects.filter(batch=batch, state=DeliveryState.QUEUED).update(
                     state=DeliveryState.FAILED, reason=DeliveryReason.CHANNEL_ERROR
                 )
+
+
+def _is_error(answer: Answer) -> bool:
+    return answer.outcome is Outcome.REFUSED and not answer.is_address and bool(answer.why)
 
 
 def _reason(answer: Answer) -> str:

@@ -19,7 +19,7 @@ WITH picked AS MATERIALIZED (
 )
 UPDATE campaigns_batch SET
     state = 'sending', lease_token = %(token)s, lease_until = %(until)s, claimed_at = %(now)s,
-    attempts = attempts + 1, looks = 0, drawn = 0, error = ''
+    attempts = attempts + 1, looks = 0, drawn = 0
 WHERE id IN (
     SELECT picked.id FROM picked, first
     WHERE picked.id = first.id OR NOT first.is_troubled AND NOT picked.is_troubled
@@ -53,9 +53,10 @@ NO_LOOPS = "SET LOCAL enable_nestloop = off;"
 WRITE = """
 WITH ours AS (
     UPDATE campaigns_batch AS batch
-    SET drawn = held.drawn, attempts = CASE WHEN held.advanced THEN 1 ELSE batch.attempts END
-    FROM unnest(%(batches)s::bigint[], %(drawn)s::int[], %(advanced)s::boolean[])
-             AS held (id, drawn, advanced)
+    SET drawn = held.drawn, attempts = CASE WHEN held.advanced THEN 1 ELSE batch.attempts END,
+        error = coalesce(held.error, batch.error)
+    FROM unnest(%(batches)s::bigint[], %(drawn)s::int[], %(advanced)s::boolean[], %(errors)s::text[])
+             AS held (id, drawn, advanced, error)
     WHERE batch.id = held.id AND batch.state = 'sending' AND batch.lease_token = %(token)s
     RETURNING batch.id
 ), written AS (

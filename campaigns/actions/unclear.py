@@ -210,7 +210,7 @@ def write_off(campaign: Campaign, *, actor: Staff | None, now: datetime) -> int:
         if not given_up:
             raise RuleBroken(_("Nothing is unclear."))
         Batch.objects.filter(pk__in=held).update(
-            state=BatchState.DONE, done_at=now, next_attempt_at=None
+            state=BatchState.DONE, done_at=now, next_attempt_at=None, error=""
         )
         record(campaign, "campaign.written_off", actor=actor, at=now, data={"recipients": given_up})
     advance_campaign(campaign.pk, now=now)
@@ -240,12 +240,13 @@ def _queue_again(
         rows = Batch.objects.filter(pk__in=held)
         to_send = set(rows.filter(queued).values_list("pk", flat=True)) if live else set()
         rows.filter(pk__in=to_send).update(
-            state=BatchState.WAITING, attempts=0, next_attempt_at=None
+            state=BatchState.WAITING, attempts=0, next_attempt_at=None, error=""
         )
         rows.exclude(pk__in=to_send | stays).update(
             state=BatchState.DONE if live else BatchState.CANCELLED,
             done_at=now,
             next_attempt_at=None,
+            error="",
         )
         if to_send:
             begin_sending(campaign.pk, now=now)

@@ -21,7 +21,7 @@ from campaigns.comparison import MOST_COMPARED
 from campaigns.enums import CAMPAIGN_MOVES, BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Campaign, CampaignDraft
 from campaigns.models.campaigns import BATCH_LIMIT
-from campaigns.queries import delivery_counts
+from campaigns.queries import DeliveryCount, delivery_counts
 from connectors.base import Recovery
 from contacts.enums import Role
 from contacts.errors import MovedOn, RuleBroken
@@ -40,6 +40,7 @@ from crm.campaign_watch import (
     ADVICE,
     ERRORS_SHOWN,
     LIVE,
+    Batches,
     refused_of,
     resting,
     senders_of,
@@ -152,7 +153,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
     in_order = dict.fromkeys(DeliveryState, 0)
     for kind, _reason, count in counts:
         in_order[kind] += count
-    batches = watch_batches(campaign, now=now)
+    batches = watch_batches(campaign, counts, now=now)
     sendable = campaign.recipients or 0
     one_call_a_sender = not is_direct(campaign.channel)
     is_asked = one_call_a_sender or campaign.channel in available_channels()
@@ -179,7 +180,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         "unclear": batches.states.get(BatchState.UNCLEAR, 0),
         "may_check": is_asked and _may_be_asked(campaign.channel),
         "refused": refused_of(campaign, limit=ERRORS_SHOWN)
-        if BatchState.REFUSED in batches.states
+        if _was_refused(batches, counts)
         else [],
         "waited": waited_for(campaign, limit=WAITED_SHOWN)
         if one_call_a_sender and BatchState.HANDED in batches.states
@@ -197,6 +198,12 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         "may_remind": one_call_a_sender and state == CampaignState.WAITING,
         "may_send_again": may_go_again(campaign, now=now),
     }
+
+
+def _was_refused(batches: Batches, counts: list[DeliveryCount]) -> bool:
+    """Whether the channel has refused a batch, or a letter."""
+    refused = DeliveryReason.CHANNEL_ERROR
+    return BatchState.REFUSED in batches.states or any(row[1] == refused for row in counts)
 
 
 def _may_be_asked(channel: str) -> bool:

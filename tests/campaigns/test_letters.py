@@ -608,6 +608,19 @@ def test_a_refused_address_fails_alone(mails: MailServer) -> None:
     assert Delivery.objects.get(state="failed").reason == DeliveryReason.INVALID
 
 
+def test_what_the_channel_says_of_a_refused_letter_stays_with_its_batch(mails: MailServer) -> None:
+    people(5, IdentityKind.EMAIL)
+    mails.take = lambda to, _mail: "554 5.7.1 spam" if "p2@" in to else "250 2.0.0 ok"
+
+    campaign = plan("email", wording=Wording(subject="Spring"))
+    pump_campaign(campaign.pk)
+
+    assert states(campaign) == {"sent": 4, "failed": 1}
+    assert Delivery.objects.get(state="failed").reason == DeliveryReason.CHANNEL_ERROR
+    batch = Batch.objects.get(campaign=campaign)
+    assert (batch.state, batch.error) == ("done", "the mail server refused the mail (554 5.7.1)")
+
+
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_a_server_that_puts_off_and_hangs_up_loses_nothing(
     mails: MailServer, *, pipelining: bool

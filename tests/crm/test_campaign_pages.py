@@ -208,11 +208,54 @@ def test_the_pace_is_said_without_guessing(marketer: Client, seconds: int, words
         campaign,
         make_customers(200),
         state=BatchState.HANDED,
+        delivery_state=DeliveryState.HANDED,
         claimed_at=NOON,
         handed_at=NOON + timedelta(seconds=seconds),
     )
 
     assert words in marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_the_pace_counts_whom_the_channel_has_taken_and_nobody_else(marketer: Client):
+    campaign = make_campaign(state=CampaignState.SENDING)
+    people = make_customers(20)
+    times = {"claimed_at": NOON, "done_at": NOON + timedelta(seconds=30)}
+    make_batch(
+        campaign, people[:6], state=BatchState.DONE, delivery_state=DeliveryState.SENT, **times
+    )
+    make_batch(campaign, people[6:10], state=BatchState.UNCLEAR, delivery_state=DeliveryState.SENT)
+    make_batch(
+        campaign, people[10:15], state=BatchState.CANCELLED, delivery_state=DeliveryState.SENT
+    )
+    make_batch(campaign, people[15:])
+    deliveries = Delivery.objects.filter(campaign=campaign)
+    deliveries.filter(customer=people[0]).update(state="skipped", reason="opted_out")
+    deliveries.filter(customer=people[1]).update(state="failed", reason="channel_error")
+    deliveries.filter(customer=people[2]).update(state="failed", reason="bounced")
+    deliveries.filter(customer=people[6]).update(state="unclear")
+    deliveries.filter(customer=people[10]).update(state="cancelled")
+
+    page = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+    assert "11 handed over in 30 seconds" in page  # 3 sent, 1 bounced, 3 and 4 beside what is not
+
+
+def test_what_a_channel_says_of_single_letters_is_shown_once(marketer: Client):
+    campaign = make_campaign(state=CampaignState.SENDING, channel="echo")
+    people = make_customers(6)
+    words = "the mail server refused the mail (554 5.7.1)"
+    for start in (0, 2):
+        make_batch(campaign, people[start : start + 2], state=BatchState.DONE, error=words)
+    make_batch(campaign, people[4:], state=BatchState.UNCLEAR, error="The worker stopped.")
+    Delivery.objects.filter(campaign=campaign, customer=people[0]).update(
+        state="failed", reason="channel_error"
+    )
+
+    page = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+    assert f"Refused in 2 batches: {words}" in page
+    assert "Failed: the channel refused it" in page
+    assert "The worker stopped." not in page
 
 
 def test_large_figures_are_grouped_everywhere(marketer: Client):

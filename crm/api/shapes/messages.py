@@ -242,7 +242,7 @@ class PaceShape(serializers.Serializer[Pace]):
 
 
 class BatchErrorShape(serializers.Serializer[Any]):
-    """What the channel said of the batches it refused."""
+    """What the channel said of batches, or of letters in them, that it refused."""
 
     error = serializers.CharField()
     batches = serializers.IntegerField()
@@ -277,7 +277,9 @@ class CampaignProgressShape(serializers.Serializer[Watched]):
         help_text=f"The first {BATCHES_SHOWN}; all are in the pages of `/batches?campaign={{id}}`.",
     )
     refused = BatchErrorShape(
-        many=True, help_text="Why batches were refused, the most frequent first; at most five."
+        many=True,
+        help_text="Why batches, or letters in them, were refused, the most frequent first; at most "
+        "five.",
     )
     pace = PaceShape()
     rest = RestShape(

@@ -280,9 +280,12 @@ def test_progress_tells_pace_and_what_was_refused(client, tao):
     campaign = make_campaign(created_by=tao)
     now = timezone.now()
     chen, *others = make_customers(6, owner=tao)
-    make_batch(campaign, [chen], state="handed", claimed_at=now, handed_at=now)
+    make_batch(
+        campaign, [chen], state="handed", delivery_state="handed", claimed_at=now, handed_at=now
+    )
     for error, customer in zip(["40096", "40096", "40058"], others, strict=False):
-        make_batch(campaign, [customer], state="refused", error=error)
+        batch = make_batch(campaign, [customer], state="refused", error=error)
+        batch.deliveries.update(state="failed", reason="channel_error")
     make_batch(campaign, others[3:])
 
     body = client.get(f"/api/v1/campaigns/{campaign.pk}/progress").json()
