@@ -94,8 +94,19 @@ def look_up_letters(batch: Batch, *, now: datetime) -> None:
             may_be_there = True
         else:
             missing.append(person.customer_id)
+    _conclude(batch, missing=bool(missing), barred=barred, may_be_there=may_be_there, now=now)
+
+
+def _conclude(
+    batch: Batch, *, missing: bool, barred: Collection[int], may_be_there: bool, now: datetime
+) -> None:
+    """Decide what a look means: to look again, to send again, or to leave it to a person."""
     looks = batch.looks + 1
     unclear = Batch.objects.filter(pk=batch.pk, state=BatchState.UNCLEAR)
+    counts_from = (batch.claimed_at or now) + LOOK_EVERY * looks
+    if missing and now < counts_from:  # somebody asked early: a slow channel may still take it
+        unclear.update(next_attempt_at=counts_from)
+        return
     if missing and looks < LOOKS:
         unclear.update(looks=looks, next_attempt_at=now + LOOK_EVERY)
         return

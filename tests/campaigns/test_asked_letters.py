@@ -17,6 +17,7 @@ from django.utils import timezone
 from campaigns.actions.batches import look_up_batch
 from campaigns.actions.letter_lease import LOOK_EVERY
 from campaigns.actions.pump import pump_campaign
+from campaigns.actions.unclear import check_unclear
 from campaigns.enums import BatchState, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 from contacts.actions.consent import opt_out
@@ -143,6 +144,21 @@ def test_what_it_has_was_sent_when_it_took_it_and_not_when_it_was_asked(provider
     assert delivery.sent_at
     assert delivery.sent_at <= timezone.now()
     assert not [rule for rule in check_rules(now=timezone.now(), only={7}) if rule.rows]
+
+
+def test_to_ask_early_and_often_proves_nothing(provider: Provider) -> None:
+    people(3)
+    campaign = planned("Dear {customer}", channel="sms")
+    provider.takes = False
+    pump_campaign(campaign.pk)
+
+    for _again in range(3):
+        check_unclear(campaign, actor=None, now=timezone.now())
+        look(0)
+
+    assert states(campaign) == {DeliveryState.UNCLEAR: 3}
+    look(1, 2)
+    assert states(campaign) == {DeliveryState.QUEUED: 3}
 
 
 def test_what_it_has_not_goes_again(provider: Provider) -> None:

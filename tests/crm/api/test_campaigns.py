@@ -281,7 +281,12 @@ def test_progress_tells_pace_and_what_was_refused(client, tao):
     now = timezone.now()
     chen, *others = make_customers(6, owner=tao)
     make_batch(
-        campaign, [chen], state="handed", delivery_state="handed", claimed_at=now, handed_at=now
+        campaign,
+        [chen],
+        state="handed",
+        delivery_state=DeliveryState.HANDED,
+        claimed_at=now,
+        handed_at=now,
     )
     for error, customer in zip(["40096", "40096", "40058"], others, strict=False):
         batch = make_batch(campaign, [customer], state="refused", error=error)

@@ -22,6 +22,7 @@ from campaigns.models import (
     Post,
     PostReaction,
     PostTarget,
+    Segment,
     Series,
     WelcomeRule,
 )
@@ -178,3 +179,12 @@ def test_second_run_finds_the_company_and_changes_nothing(company: DemoCompany) 
 
 def test_keeps_every_promise(company: DemoCompany) -> None:
     assert [finding for finding in check_rules(now=NOW) if finding.rows] == []
+
+
+def test_it_is_found_again_whatever_a_visitor_has_renamed_or_made_twice(company: DemoCompany):
+    Segment.objects.filter(pk=company.segment.pk).update(name="Mine")
+    Content.objects.create(name=company.content.name, text="Another of the same name")
+
+    again = load_company(NOW, password_for)
+
+    assert (again.segment, again.content) == (company.segment, company.content)
