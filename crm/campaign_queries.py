@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet, Sum, TextChoices
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from campaigns.channels import LABELS
+from campaigns.channels import LABELS, is_direct
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, Delivery
 from contacts.models import HistoryEntry
@@ -101,31 +102,36 @@ class Step:
     state: str
 
 
+def state_words(campaign: Campaign) -> str:
+    """Name the state of a campaign; letters wait for no staff, only for what is unclear of them."""
+    if campaign.state == CampaignState.WAITING and is_direct(campaign.channel):
+        return _("waiting for what is unclear")
+    return campaign.get_state_display()
+
+
 def steps_of(campaign: Campaign) -> list[Step]:
     """Lay out the way of a campaign; a cancelled or paused one says so where it stands."""
-    state = CampaignState(campaign.state)
-    here = _stands_at(campaign, state)
+    here = _stands_at(campaign)
+    waits = not is_direct(campaign.channel) or here == CampaignState.WAITING
+    way = [step for step in STEPS if waits or step != CampaignState.WAITING]
+    reached = way.index(here)
     steps = []
-    for index, step in enumerate(STEPS):
-        if index == here:
-            steps.append(Step(str(state.label), "current", state.value))
+    for index, step in enumerate(way):
+        if index == reached:
+            steps.append(Step(state_words(campaign), "current", campaign.state))
         else:
-            steps.append(Step(str(step.label), "done" if index < here else "ahead", step.value))
+            place = "done" if index < reached else "ahead"
+            steps.append(Step(str(step.label), place, step.value))
     return steps
 
 
-def _stands_at(campaign: Campaign, state: CampaignState) -> int:
+def _stands_at(campaign: Campaign) -> CampaignState:
+    state = CampaignState(campaign.state)
     if state == CampaignState.REVIEW:
-        return STEPS.index(CampaignState.SCHEDULED)
-    if state == CampaignState.PAUSED:
-        return STEPS.index(
-            CampaignState.SENDING if campaign.planned_at else CampaignState.SCHEDULED
-        )
-    if state == CampaignState.CANCELLED:
-        return STEPS.index(
-            CampaignState.SENDING if campaign.planned_at else CampaignState.SCHEDULED
-        )
-    return STEPS.index(state)
+        return CampaignState.SCHEDULED
+    if state in {CampaignState.PAUSED, CampaignState.CANCELLED}:
+        return CampaignState.SENDING if campaign.planned_at else CampaignState.SCHEDULED
+    return state
 
 
 DID_NOT_GET = (

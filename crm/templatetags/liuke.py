@@ -22,11 +22,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from campaigns.enums import BatchState
+from campaigns.models import Campaign
 from campaigns.placeholders import fill
 from contacts.models import Notice
 from contacts.notice_words import sentence
 from contacts.saying import read_text
 from contacts.words import handover_words
+from crm.campaign_queries import state_words
 from crm.campaign_watch import Batches
 from crm.models.orders import CURRENCY
 from crm.queries import COUNT_CAP
@@ -130,6 +132,12 @@ def state_pill(state: object, label: object) -> SafeString:
     return format_html(
         '<span class="pill tone-{}"><i class="dot"></i>{}</span>', tone(state), label
     )
+
+
+@register.simple_tag
+def campaign_state(campaign: Campaign) -> SafeString:
+    """The state of a campaign, likewise."""
+    return state_pill(campaign.state, state_words(campaign))
 
 
 @register.simple_tag

@@ -656,3 +656,18 @@ def test_another_like_it_opens_in_the_editor(marketer: Client):
     copy = Campaign.objects.exclude(pk=campaign.pk).get()
     assert answer["Location"] == f"/campaigns/{copy.pk}/edit/"
     assert (copy.name, copy.state) == ("Spring (copy)", CampaignState.DRAFT)
+
+
+def test_a_campaign_of_letters_waits_for_no_staff(marketer: Client):
+    campaign = make_campaign(state=CampaignState.SENDING, channel="echo", planned_at=NOON)
+
+    sending = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+    Campaign.objects.update(state=CampaignState.WAITING)
+    waiting = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+    listed = marketer.get("/campaigns/").content.decode()
+
+    for page in (sending, waiting, listed):
+        assert "waiting for staff</span>" not in page.replace("\n", "")
+    assert "waiting for what is unclear" not in sending
+    assert "waiting for what is unclear" in waiting
+    assert "waiting for what is unclear" in listed
