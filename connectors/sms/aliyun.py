@@ -40,13 +40,27 @@ SETTING_CODES = frozenset(
     {
         "isv.AMOUNT_NOT_ENOUGH",
         "isv.OUT_OF_SERVICE",
-        "isv.SMS_SIGNATURE_ILLEGAL",
-        "isv.SMS_TEMPLATE_ILLEGAL",
+        "isv.ACCOUNT_NOT_EXISTS",
+        "isv.ACCOUNT_ABNORMAL",
         "isv.PRODUCT_UN_SUBSCRIPT",
+        "isv.PRODUCT_UNSUBSCRIBE",
+        "isp.RAM_PERMISSION_DENY",
+        "isv.DENY_IP_RANGE",
+        "isv.DAY_LIMIT_CONTROL",
+        "isv.MONTH_LIMIT_CONTROL",
+        "isv.SMS_SIGNATURE_ILLEGAL",
+        "isv.SMS_SIGN_ILLEGAL",
+        "isv.SIGN_STATE_ILLEGAL",
+        "isv.SMS_SIGNATURE_SCENE_ILLEGAL",
+        "isv.SMS_TEMPLATE_ILLEGAL",
         "SignatureDoesNotMatch",
         "InvalidAccessKeyId.NotFound",
+        "InvalidAccessKeyId.Inactive",
+        "InvalidTimeStamp.Expired",
     }
 )
+"""They speak of the account, its limits and what is set up here, not of one letter."""
+
 
 
 class Aliyun:
@@ -173,7 +187,7 @@ def _moment(value: object) -> datetime | None:
 
 
 def _number(address: str) -> str:
-    """Chinese numbers go without a country code, others with 00 as Aliyun wants it."""
+    """Chinese numbers go without a country code, others with it and nothing before it."""
     return address.removeprefix("+86") if address.startswith("+86") else address.lstrip("+")
 
 

@@ -32,6 +32,16 @@ from connectors.sms.formats import address_of, login_of, options_of
 INVALID_NUMBER = frozenset({21211, 21214, 21217, 21401, 21421, 21614, 21612})
 OPTED_OUT = 21610
 TOO_MANY = frozenset({20429, 14107, 21611, 30001})
+SETTING_CODES = frozenset(
+    {
+        *(10001, 20005, 90010),  # the account is not active
+        *(21212, 21601, 21603, 21606, 21659, 21660, 21661),  # no sender of this account
+        *(21703, 21705),  # a messaging service without numbers, or none
+    }
+)
+"""They speak of the account and the sender that are set up here, not of one letter."""
+
+SETTING_REST = 300.0
 PAGE = 100
 ASK_SECONDS = 10.0
 
@@ -86,6 +96,9 @@ class Twilio:
         if code in TOO_MANY:
             why, wait = f"Twilio {code}: too many messages", reply.retry_after or 5.0
             return Answer(key, Outcome.BUSY, why=why, retry_after=wait, is_channel=True)
+        if code in SETTING_CODES:
+            why = f"Twilio {code}: not the account or the sender to send this"
+            return Answer(key, Outcome.BUSY, why=why, retry_after=SETTING_REST, is_channel=True)
         return judge(key, reply, keyed=False)
 
     def look_up(

@@ -22,6 +22,7 @@ ALIYUN = "aliyun+http://key:secret@{}/?sign=Shop&template=SMS_1"
 
 class _Handler(BaseHTTPRequestHandler):
     said: bytes = b""
+    status: int = 200
 
     def do_GET(self) -> None:
         self.do_POST()
@@ -29,7 +30,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if length := int(self.headers.get("Content-Length") or 0):
             self.rfile.read(length)
-        self.send_response(200)
+        self.send_response(self.status)
         self.send_header("Content-Length", str(len(self.said)))
         self.end_headers()
         self.wfile.write(self.said)
@@ -39,9 +40,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def provider(url: str, said: object) -> Iterator[SmsChannel]:
+def provider(url: str, said: object, *, status: int = 200) -> Iterator[SmsChannel]:
     """A provider that says this, whatever it is asked."""
-    handler = type("Handler", (_Handler,), {"said": json.dumps(said).encode()})
+    handler = type("Handler", (_Handler,), {"said": json.dumps(said).encode(), "status": status})
     server = HTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     channel = SmsChannel(url.format(f"127.0.0.1:{server.server_address[1]}"))
@@ -59,8 +60,8 @@ def looked_up(url: str, said: object, *, known: Collection[str] = ()) -> Any:
         return channel.look_up(LETTER, since=since, until=NOW, known=known)
 
 
-def sent(url: str, said: object) -> Any:
-    with provider(url, said) as channel:
+def sent(url: str, said: object, *, status: int = 200) -> Any:
+    with provider(url, said, status=status) as channel:
         (answer,) = channel.send([LETTER])
     return answer
 
@@ -109,3 +110,38 @@ def test_message_of_these_words_that_is_known_to_be_another_is_not_ours() -> Non
     rows = {"messages": [MESSAGE | {"sid": "SM1"}]}
 
     assert looked_up(TWILIO, rows, known={"SM1"}) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "isv.DAY_LIMIT_CONTROL",
+        "isv.MONTH_LIMIT_CONTROL",
+        "isv.ACCOUNT_ABNORMAL",
+        "isv.ACCOUNT_NOT_EXISTS",
+        "isv.SMS_SIGN_ILLEGAL",
+        "isv.PRODUCT_UNSUBSCRIBE",
+        "isv.DENY_IP_RANGE",
+        "isp.RAM_PERMISSION_DENY",
+    ],
+)
+def test_what_aliyun_says_of_the_account_refuses_nobody(code: str) -> None:
+    answer = sent(ALIYUN, {"Code": code, "Message": code})
+
+    assert (answer.outcome, answer.is_channel) == (Outcome.BUSY, True)
+    assert code in answer.why
+
+
+@pytest.mark.parametrize("code", [10001, 21212, 21601, 21603, 21606, 21659, 21660, 21661, 21703])
+def test_what_twilio_says_of_the_sender_refuses_nobody(code: int) -> None:
+    answer = sent(TWILIO, {"code": code, "message": "", "status": 400}, status=400)
+
+    assert (answer.outcome, answer.is_channel) == (Outcome.BUSY, True)
+    assert str(code) in answer.why
+
+
+@pytest.mark.parametrize("code", [21408, 21608, 21610, 21617])
+def test_what_twilio_says_of_one_letter_refuses_that_one(code: int) -> None:
+    answer = sent(TWILIO, {"code": code, "message": "", "status": 400}, status=400)
+
+    assert (answer.outcome, answer.is_address) == (Outcome.REFUSED, False)
