@@ -1,8 +1,9 @@
 """Static lists out of what people have: ids and phone numbers, pasted or in a file."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import phonenumbers
 from django.utils.translation import gettext as _
@@ -29,6 +30,14 @@ _ID = re.compile(r"[0-9]{1,10}")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()/-]{5,24}")
 
 
+class Row(NamedTuple):
+    """A row as it was given. What stands under a heading of phone numbers is never an id."""
+
+    number: int
+    text: str
+    is_phone: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A row that names nobody who could be put on the list, and why."""
@@ -46,12 +55,12 @@ class Reading:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def rows_pasted(text: str) -> list[tuple[int, str]]:
+def rows_pasted(text: str) -> list[Row]:
     """Return the lines with something on them, numbered. Raises ``RuleBroken`` if too many."""
-    return _few_enough((n, line.strip()) for n, line in enumerate(text.splitlines(), start=1))
+    return _few_enough(Row(n, line.strip()) for n, line in enumerate(text.splitlines(), start=1))
 
 
-def rows_of_file(content: bytes, name: str) -> list[tuple[int, str]]:
+def rows_of_file(content: bytes, name: str) -> list[Row]:
     """Return the ids or phone numbers of a CSV or XLSX file, numbered as its rows.
 
     A heading names the column: an id if there is one, else a phone number; without a heading it
@@ -64,16 +73,17 @@ def rows_of_file(content: bytes, name: str) -> list[tuple[int, str]]:
     columns = _columns(table[0])
     start = 1 if columns else 0
     return _few_enough(
-        (n, _first_of(row, columns or [0])) for n, row in enumerate(table[start:], start=start + 1)
+        Row(n, *_first_of(row, columns or {0: False}))
+        for n, row in enumerate(table[start:], start=start + 1)
     )
 
 
-def find_customers(rows: Sequence[tuple[int, str]], viewer: Viewer) -> Reading:
+def find_customers(rows: Sequence[Row], viewer: Viewer) -> Reading:
     """Find the customers whom the rows name, as far as the person sees them as a marketer.
 
     A customer out of sight is not told from one who does not exist.
     """
-    keys = [(number, text, *_key(text)) for number, text in rows]
+    keys = [(row.number, row.text, *_key(row.text, is_phone=row.is_phone)) for row in rows]
     found = _found(viewer, (key for _number, _text, key, _why in keys))
     reading, seen = Reading(), set()
     for number, text, key, why in keys:
@@ -87,32 +97,36 @@ def find_customers(rows: Sequence[tuple[int, str]], viewer: Viewer) -> Reading:
     return reading
 
 
-def _few_enough(rows: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
-    kept = [(number, text) for number, text in rows if text]
+def _few_enough(rows: Iterable[Row]) -> list[Row]:
+    kept = [row for row in rows if row.text]
     if len(kept) > MOST_ROWS:
         raise RuleBroken(_("There are more than 20,000 rows. Split them."))
     return kept
 
 
-def _columns(heading: Sequence[str]) -> list[int]:
-    """Return the columns to look into, ids before phone numbers; none without a heading."""
+def _columns(heading: Sequence[str]) -> dict[int, bool]:
+    """Return the columns to look into, ids before phone numbers, and whether each has these.
+
+    There are none without a heading.
+    """
     names = [name.strip().lower() for name in heading]
-    return [
-        names.index(word)
+    return {
+        names.index(word): words is PHONE_HEADINGS
         for words in (ID_HEADINGS, PHONE_HEADINGS)
         for word in words
         if word in names
-    ]
+    }
 
 
-def _first_of(row: Sequence[str], columns: Sequence[int]) -> str:
-    return next((row[column] for column in columns if column < len(row) and row[column]), "")
+def _first_of(row: Sequence[str], columns: Mapping[int, bool]) -> tuple[str, bool]:
+    found = ((row[at], phone) for at, phone in columns.items() if at < len(row) and row[at])
+    return next(found, ("", False))
 
 
-def _key(text: str) -> tuple[int | str, str]:
+def _key(text: str, *, is_phone: bool) -> tuple[int | str, str]:
     """Return the id, or the number as it is stored, and what is wrong with the text."""
     bare = text.removeprefix("'").strip()  # our own CSV files protect a leading + with a '
-    if _ID.fullmatch(bare) and 0 < int(bare) <= LARGEST_ID:
+    if not is_phone and _ID.fullmatch(bare) and 0 < int(bare) <= LARGEST_ID:
         return int(bare), ""
     if "*" in bare:
         return "", MASKED

@@ -71,6 +71,19 @@ def test_a_file_is_read_by_its_heading(marketer: Client, content: str):
     assert SegmentMember.objects.get().customer_id == chen.pk
 
 
+@pytest.mark.parametrize("heading", ["phone", "手机号"])
+def test_a_short_number_under_a_heading_of_phones_is_nobodys_id(marketer: Client, heading: str):
+    chen, zhao = make_customer("Chen"), make_customer("Zhao")
+    make_identity(chen, "+8613800000001", kind=IdentityKind.PHONE)
+    rows = f"name,{heading}\nZhang,{zhao.pk}\nChen,13800000001\n"
+    file = SimpleUploadedFile("guests.csv", rows.encode())
+
+    response = marketer.post(LISTS, {"name": "Guests", "file": file})
+
+    assert [row.number for row in response.context["left_out"]] == [2]
+    assert SegmentMember.objects.get().customer_id == chen.pk
+
+
 def test_who_is_out_of_scope_is_not_told_from_nobody(client: Client):
     yu = make_staff("Yu", role=Role.MARKETER, scope=Scope.STORE, store=first_store())
     there = make_customer("Zhao", store=make_store("Xujiahui"))
