@@ -52,6 +52,11 @@ def read_sms(told: Told, *, sms_url: str, now: datetime) -> list[Receipt]:
     return read_rows(_json(told.body), now=now)
 
 
+def answer_to_sms(sms_url: str) -> dict[str, Any]:
+    """Return what the gateway wants to hear when its call was taken; empty if it wants nothing."""
+    return aliyun.RECEIVED if urlsplit(sms_url).scheme.startswith("aliyun+") else {}
+
+
 def read_mail(told: Told, *, now: datetime) -> list[Receipt]:
     """Read a call about e-mail, in our own format. Raises ``NotTheirs``, ``Senseless``."""
     if not told.has_key:

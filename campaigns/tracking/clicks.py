@@ -6,6 +6,8 @@ from typing import Any
 from django.db import connection
 
 from campaigns.enums import EngagementKind
+from campaigns.models import Delivery, TrackedLink, Variant
+from campaigns.tracking.links import urls_in_html, urls_in_text
 from campaigns.tracking.tokens import Token
 
 BURST = timedelta(seconds=2)
@@ -44,28 +46,22 @@ SET count = held.count + excluded.count, bots = held.bots + excluded.bots,
 RETURNING link, count = %(people)s AND %(people)s > 0
 """
 
-_BURST = """
-WITH recent AS (
-    SELECT engagement.link
-    FROM campaigns_engagement AS engagement
-    JOIN campaigns_delivery AS delivery USING (campaign_id, customer_id)
-    WHERE engagement.campaign_id = %(campaign)s AND engagement.customer_id = %(customer)s
-      AND engagement.kind = 'clicked' AND engagement.link > 0 AND engagement.count > 0
-      AND engagement.first_at > %(now)s::timestamptz - CASE
-          WHEN delivery.sent_at > %(now)s::timestamptz - %(right_after)s::interval
-          THEN %(slow)s::interval ELSE %(quick)s::interval END
-), judged AS (
-    SELECT count(*) >= least(%(many)s, (
-        SELECT count(*) FROM campaigns_trackedlink WHERE campaign_id = %(campaign)s
-    )) AND count(*) > 1 AS is_burst FROM recent
-)
+_RECENT = """
+SELECT engagement.link
+FROM campaigns_engagement AS engagement
+JOIN campaigns_delivery AS delivery USING (campaign_id, customer_id)
+WHERE engagement.campaign_id = %(campaign)s AND engagement.customer_id = %(customer)s
+  AND engagement.kind = 'clicked' AND engagement.link > 0 AND engagement.count > 0
+  AND engagement.first_at > %(now)s::timestamptz - CASE
+      WHEN delivery.sent_at > %(now)s::timestamptz - %(right_after)s::interval
+      THEN %(slow)s::interval ELSE %(quick)s::interval END
+"""
+
+_COUNT_OVER = """
 UPDATE campaigns_engagement AS engagement
 SET bots = bots + count, count = 0, first_at = NULL
-FROM judged
-WHERE judged.is_burst AND engagement.campaign_id = %(campaign)s
-  AND engagement.customer_id = %(customer)s AND engagement.kind = 'clicked'
-  AND engagement.link IN (SELECT link FROM recent)
-RETURNING engagement.link, engagement.bots
+WHERE engagement.campaign_id = %(campaign)s AND engagement.customer_id = %(customer)s
+  AND engagement.kind = 'clicked' AND engagement.link = ANY(%(links)s::int[])
 """
 
 _SUM_UP = """
@@ -135,10 +131,28 @@ def _look_for_burst(token: Token, *, now: datetime) -> None:
         "right_after": RIGHT_AFTER,
         "slow": BURST_RIGHT_AFTER,
         "quick": BURST,
-        "many": _MANY,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_BURST, values)
-        if cursor.rowcount:
-            cursor.execute(_SUM_UP, values)
-            cursor.execute(_NOT_READ, values)
+        cursor.execute(_RECENT, values)
+        values["links"] = [link for (link,) in cursor.fetchall()]
+        if not _is_burst(token, len(values["links"])):
+            return
+        cursor.execute(_COUNT_OVER, values)
+        cursor.execute(_SUM_UP, values)
+        cursor.execute(_NOT_READ, values)
+
+
+def _is_burst(token: Token, links: int) -> bool:
+    return links >= _MANY or (links > 1 and links >= _links_in_letter(token))
+
+
+def _links_in_letter(token: Token) -> int:
+    """Return how many links the customer's letter has; of several wordings it has those of one."""
+    links = TrackedLink.objects.filter(campaign=token.campaign_id)
+    letter = Delivery.objects.filter(campaign=token.campaign_id, customer=token.customer_id)
+    wording = Variant.objects.filter(
+        campaign=token.campaign_id, number__in=letter.values("batch__variant")
+    ).first()
+    if wording is not None:
+        links = links.filter(url__in=[*urls_in_text(wording.text), *urls_in_html(wording.html)])
+    return links.count()

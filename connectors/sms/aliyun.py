@@ -31,6 +31,9 @@ from connectors.sms.formats import address_of, login_of, options_of
 
 VERSION = "2017-05-25"
 ALGORITHM = "ACS3-HMAC-SHA256"
+RECEIVED = {"code": 0, "msg": "OK"}
+"""What a push of SmsReport or SmsUp wants for an answer."""
+
 CHINA = timezone(timedelta(hours=8))
 ASK_SECONDS = 10.0
 
@@ -60,7 +63,6 @@ SETTING_CODES = frozenset(
     }
 )
 """They speak of the account, its limits and what is set up here, not of one letter."""
-
 
 
 class Aliyun:
@@ -216,4 +218,5 @@ def receipts_in(rows: object, *, now: datetime) -> list[Receipt]:
 
 
 def _e164(number: str) -> str:
+    number = number.removeprefix("+").removeprefix("00")
     return f"+86{number}" if len(number) == 11 and number.startswith("1") else f"+{number}"

@@ -29,7 +29,7 @@ from connectors.bursts import Call, Reply
 from connectors.judging import as_reference, fields_in, judge
 from connectors.sms.formats import address_of, login_of, options_of
 
-INVALID_NUMBER = frozenset({21211, 21214, 21217, 21401, 21421, 21614, 21612})
+INVALID_NUMBER = frozenset({21211, 21214, 21217, 21401, 21421, 21614, 21635})
 OPTED_OUT = 21610
 TOO_MANY = frozenset({20429, 14107, 21611, 30001})
 SETTING_CODES = frozenset(

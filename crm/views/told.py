@@ -4,9 +4,10 @@ import hmac
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -17,6 +18,7 @@ from connectors.told import (
     NotTheirs,
     Senseless,
     Told,
+    answer_to_sms,
     read_mail,
     read_mailgun,
     read_postmark,
@@ -41,7 +43,9 @@ def sms_told(request: HttpRequest) -> HttpResponse:
     def read(told: Told, now: datetime) -> list[Receipt]:
         return read_sms(told, sms_url=settings.SMS_URL, now=now)
 
-    return _store(request, "sms", read)
+    answer = _store(request, "sms", read)
+    said = answer_to_sms(settings.SMS_URL)
+    return JsonResponse(said) if said and answer.status_code == HTTPStatus.OK else answer
 
 
 @csrf_exempt  # the caller proves itself with the key

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from campaigns.eligibility import skip_those_who_may_not
 from campaigns.enums import CampaignState, DeliveryState, EngagementKind
-from campaigns.models import Batch, Campaign, Delivery, Engagement
+from campaigns.models import Batch, Campaign, Delivery, Engagement, Variant
 from campaigns.restraint import restraint_on
 from campaigns.tracking.links import Linker, register_links
 from campaigns.tracking.tokens import TokenUse, maker
@@ -280,6 +280,22 @@ def test_all_links_at_once_are_a_machine(phone: Client, campaign: Campaign, chen
 
     assert counts() == {0: (0, 3), 1: (0, 1), 2: (0, 1), 3: (0, 1)}
     assert state_of(chen) == DeliveryState.DELIVERED
+
+
+def test_all_links_of_the_wording_that_came_at_once_are_a_machine(
+    phone: Client, chen: Customer
+) -> None:
+    words = [f"{SHOP} {MAP}", CARE]
+    campaign = make_campaign(channel="email", state=CampaignState.DONE, planned_at=NOON)
+    for number, text in enumerate(words):
+        Variant.objects.create(campaign=campaign, number=number, share=50, text=text)
+    register_links(campaign, texts=words)
+    make_batch(campaign, [chen], delivery_state=DeliveryState.SENT)
+    Batch.objects.update(variant=0)
+
+    click_at(phone, campaign, chen, 3600, 3600.5)
+
+    assert counts() == {0: (0, 2), 1: (0, 1), 2: (0, 1)}
 
 
 def test_links_one_after_the_other_are_a_person(

@@ -468,3 +468,47 @@ def test_somebody_erased_is_left_alone(chen: Customer) -> None:
     answered("Hello")
 
     assert not Interaction.objects.exists()
+
+
+# --- Aliyun -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def aliyun(settings: Any) -> None:
+    """Aliyun is the gateway of SMS."""
+    settings.SMS_URL = "aliyun+http://key:secret@127.0.0.1:9/?sign=Shop&template=SMS_1"
+
+
+@pytest.mark.usefixtures("aliyun")
+def test_aliyun_hears_in_its_own_form_that_its_report_has_come(chen: Customer) -> None:
+    campaign = sent_to(chen)
+    report = {"phone_number": PHONE[3:], "success": True, "err_code": "DELIVERED"}
+
+    answer = call(report | {"out_id": f"liuke-{campaign.pk}-{chen.pk}", "biz_id": "1^0"})
+    do_what_is_due(now=timezone.now())
+
+    assert (answer.status_code, answer.json()["code"]) == (200, 0)
+    assert Delivery.objects.get().state == DeliveryState.DELIVERED
+
+
+@pytest.mark.usefixtures("aliyun")
+def test_aliyun_without_the_key_hears_nothing(chen: Customer) -> None:
+    answer = call({"phone_number": PHONE[3:], "content": "TD"}, key="another")
+
+    assert (answer.status_code, answer.content) == (403, b"")
+
+
+@pytest.mark.usefixtures("aliyun")
+@pytest.mark.parametrize("number", ["13800000001", "8613800000001", PHONE, "008613800000001"])
+def test_stop_that_comes_through_aliyun_counts_however_the_number_is_written(
+    chen: Customer, number: str
+) -> None:
+    sent_to(chen)
+
+    call({"phone_number": number, "content": "TD", "sign_name": "Shop", "dest_code": "1"})
+    do_what_is_due(now=timezone.now())
+
+    assert (
+        set(ConsentEntry.objects.filter(customer=chen).values_list("channel", "purpose"))
+        == ADVERTISING
+    )

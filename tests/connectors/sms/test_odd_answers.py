@@ -140,8 +140,15 @@ def test_what_twilio_says_of_the_sender_refuses_nobody(code: int) -> None:
     assert str(code) in answer.why
 
 
-@pytest.mark.parametrize("code", [21408, 21608, 21610, 21617])
+@pytest.mark.parametrize("code", [21408, 21608, 21610, 21612, 21617])
 def test_what_twilio_says_of_one_letter_refuses_that_one(code: int) -> None:
     answer = sent(TWILIO, {"code": code, "message": "", "status": 400}, status=400)
 
     assert (answer.outcome, answer.is_address) == (Outcome.REFUSED, False)
+
+
+@pytest.mark.parametrize("code", [21211, 21614, 21635])
+def test_number_that_twilio_knows_to_be_none_is_no_address(code: int) -> None:
+    answer = sent(TWILIO, {"code": code, "message": "", "status": 400}, status=400)
+
+    assert (answer.outcome, answer.is_address) == (Outcome.REFUSED, True)
