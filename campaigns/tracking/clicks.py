@@ -32,7 +32,8 @@ WITH found AS (
     WHERE delivery.campaign_id = %(campaign)s AND delivery.customer_id = %(customer)s
       AND %(people)s > 0
       AND (delivery.state IN ('handed', 'sent', 'delivered')
-           OR (delivery.state = 'failed' AND delivery.reason IN ('bounced', 'undelivered')))
+           OR (delivery.state = 'failed'
+               AND delivery.reason IN ('bounced', 'undelivered', 'unknown', 'written_off')))
 )
 INSERT INTO campaigns_engagement AS held
     (campaign_id, customer_id, kind, link, count, bots, first_at, last_at)

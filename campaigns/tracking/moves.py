@@ -2,7 +2,8 @@
 
 sent → delivered → failed (came back) → read → replied: each may be left out. A letter that was
 opened did arrive, whatever came back; one that came back counts as failed, whatever was told
-before. Of one that was given up because nobody knew, whatever is heard counts.
+before. Of one that was given up because nobody knew, by itself or by a person, whatever is heard
+counts.
 """
 
 from collections.abc import Sequence
@@ -18,14 +19,13 @@ Pair = tuple[int, int, datetime]
 """A campaign, a customer, and when it happened."""
 
 _UNDER_WAY = ("handed", "sent", "unclear")
+_GIVEN_UP = ("unknown", "written_off")
+_CAME_BACK = ("bounced", "undelivered")
 _FROM = {
-    DeliveryState.DELIVERED: (_UNDER_WAY, ("unknown",)),
-    DeliveryState.FAILED: ((*_UNDER_WAY, "delivered"), ("undelivered", "unknown")),
-    DeliveryState.READ: ((*_UNDER_WAY, "delivered"), ("bounced", "undelivered", "unknown")),
-    DeliveryState.REPLIED: (
-        (*_UNDER_WAY, "delivered", "read"),
-        ("bounced", "undelivered", "unknown"),
-    ),
+    DeliveryState.DELIVERED: (_UNDER_WAY, _GIVEN_UP),
+    DeliveryState.FAILED: ((*_UNDER_WAY, "delivered"), ("undelivered", *_GIVEN_UP)),
+    DeliveryState.READ: ((*_UNDER_WAY, "delivered"), (*_CAME_BACK, *_GIVEN_UP)),
+    DeliveryState.REPLIED: ((*_UNDER_WAY, "delivered", "read"), (*_CAME_BACK, *_GIVEN_UP)),
 }
 """The states that each may follow, and the reasons of failures that it may follow."""
 

@@ -251,6 +251,18 @@ def test_machine_is_counted_apart(
     assert state_of(chen) == DeliveryState.SENT
 
 
+@pytest.mark.parametrize("reason", ["bounced", "undelivered", "unknown", "written_off"])
+def test_letter_whose_link_is_followed_did_arrive(
+    phone: Client, chen: Customer, reason: str
+) -> None:
+    campaign = sent_to(chen)
+    Delivery.objects.update(state=DeliveryState.FAILED, reason=reason)
+
+    phone.get(link(campaign, chen))
+
+    assert state_of(chen) == DeliveryState.READ
+
+
 def test_head_is_no_person(phone: Client, campaign: Campaign, chen: Customer) -> None:
     assert phone.head(link(campaign, chen))["Location"] == SHOP
     assert phone.head(opening(campaign, chen)).status_code == 200

@@ -470,6 +470,21 @@ def test_somebody_erased_is_left_alone(chen: Customer) -> None:
     assert not Interaction.objects.exists()
 
 
+@pytest.mark.parametrize("reason", ["unknown", "written_off"])
+@pytest.mark.parametrize(
+    ("kind", "state"), [("delivered", "delivered"), ("opened", "read"), ("replied", "replied")]
+)
+def test_what_is_heard_of_a_letter_that_was_given_up_counts(
+    chen: Customer, reason: str, kind: str, state: str
+) -> None:
+    campaign = sent_to(chen, channel="email")
+    Delivery.objects.update(state=DeliveryState.FAILED, reason=reason)
+
+    tell({"kind": kind, "key": f"liuke-{campaign.pk}-{chen.pk}"}, provider="mail")
+
+    assert fate() == (state, "")
+
+
 # --- Aliyun -------------------------------------------------------------------------------------
 
 
@@ -482,7 +497,7 @@ def aliyun(settings: Any) -> None:
 @pytest.mark.usefixtures("aliyun")
 def test_aliyun_hears_in_its_own_form_that_its_report_has_come(chen: Customer) -> None:
     campaign = sent_to(chen)
-    report = {"phone_number": PHONE[3:], "success": True, "err_code": "DELIVERED"}
+    report: dict[str, Any] = {"phone_number": PHONE[3:], "success": True, "err_code": "DELIVERED"}
 
     answer = call(report | {"out_id": f"liuke-{campaign.pk}-{chen.pk}", "biz_id": "1^0"})
     do_what_is_due(now=timezone.now())
