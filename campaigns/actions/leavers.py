@@ -8,7 +8,7 @@ from django.utils.translation import gettext_noop
 from campaigns.actions.approvals import UNAPPROVED
 from campaigns.actions.series import pause_series_of
 from campaigns.actions.stopping import stop_waiting
-from campaigns.enums import CampaignState, DeliveryReason, PostState
+from campaigns.enums import BatchState, CampaignState, DeliveryReason, PostState
 from campaigns.models import Batch, Campaign, Post, QuickReply, Segment
 from contacts.actions.history import record
 from contacts.models import Staff
@@ -29,9 +29,13 @@ MADE_BY_A_LEAVER = gettext_noop("Whoever scheduled it has departed. Look at it a
 def stop_sends(staff: Staff, *, now: datetime) -> int:
     """Send nothing more in the name of this person; returns how many batches that stops.
 
-    What is in a call at this moment is written down when the call returns. Call it in the
-    transaction in which the person departs.
+    What is in a call at this moment is written down when the call returns. What the person has not
+    confirmed yet is withdrawn at the next check, which is due at once. Call it in the transaction
+    in which the person departs.
     """
+    Batch.objects.filter(
+        sender=staff, state=BatchState.HANDED, confirmed_at=None, withdrawn_at=None
+    ).update(next_attempt_at=now)
     return stop_waiting(Batch.objects.filter(sender=staff), DeliveryReason.SENDER_LEFT, now=now)
 
 

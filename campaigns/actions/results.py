@@ -23,6 +23,7 @@ from connectors.base import (
     Progress,
     Result,
 )
+from contacts.enums import StaffState
 from contacts.wecom import READING
 
 IN_HAND = timedelta(minutes=10)
@@ -52,8 +53,8 @@ WHERE delivery.batch_id = %(batch)s AND delivery.address = fate.address
 def check_batch(batch_id: int, *, now: datetime) -> bool:
     """Ask the channel what became of a batch that is due; returns whether this worker asked.
 
-    A batch of a cancelled campaign is withdrawn first, and then asked about once more: its
-    sender may have been faster. Not every channel says afterwards who had it before, so it is also
+    A batch whose time is over (``_why_over``) is withdrawn first, and then asked about once more:
+    its sender may have been faster. Not every channel says afterwards who had it before, so it is also
     asked before, where that is not too early. What the sender had confirmed goes out all the same,
     so it is followed to its end.
     """
@@ -65,7 +66,7 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
     batch = Batch.objects.select_related("campaign", "sender__store").get(pk=batch_id)
     connector = connector_for(batch.campaign.channel, patience=READING)
     try:
-        if not _withdraw_if_cancelled(batch, connector, now=now):
+        if not _withdraw_if_over(batch, connector, now=now):
             return True
         progress = connector.progress(parcel_of(batch), reference=batch.reference)
         results = list(progress.results)
@@ -89,9 +90,28 @@ def check_batch(batch_id: int, *, now: datetime) -> bool:
     return True
 
 
-def _withdraw_if_cancelled(batch: Batch, connector: Connector, *, now: datetime) -> bool:
-    """Withdraw what a cancelled campaign still has out; returns whether the batch can be asked about."""
-    if batch.campaign.state != CampaignState.CANCELLED or batch.withdrawn_at:
+def _why_over(batch: Batch, now: datetime) -> DeliveryReason | None:
+    """Why nobody is to get it any more from a sender who has not confirmed it, if so."""
+    campaign, sender = batch.campaign, batch.sender
+    if campaign.state == CampaignState.CANCELLED:
+        return DeliveryReason.NOT_CONFIRMED
+    if sender and sender.state == StaffState.DEPARTED:
+        return DeliveryReason.SENDER_LEFT
+    if campaign.send_until and campaign.send_until <= now:
+        return DeliveryReason.MISSED
+    return None
+
+
+def _withdraw_if_over(batch: Batch, connector: Connector, *, now: datetime) -> bool:
+    """Withdraw what is still out though its time is over; whether the batch can be asked about.
+
+    Of a campaign that goes on, nothing that its sender has confirmed, and a channel that refuses
+    to withdraw is asked again at the next check.
+    """
+    if batch.withdrawn_at or _why_over(batch, now) is None:
+        return True
+    is_cancelled = batch.campaign.state == CampaignState.CANCELLED
+    if batch.confirmed_at and not is_cancelled:
         return True
     old_enough = (batch.handed_at or now) + TOO_YOUNG
     if old_enough <= now:
@@ -99,7 +119,14 @@ def _withdraw_if_cancelled(batch: Batch, connector: Connector, *, now: datetime)
             progress = connector.progress(parcel_of(batch), reference=batch.reference)
             _write_fates(batch, list(progress.results))
             batch.confirmed_at = batch.confirmed_at or progress.confirmed_at
-    connector.cancel(batch.reference)
+        if batch.confirmed_at and not is_cancelled:
+            return True
+    try:
+        connector.cancel(batch.reference)
+    except ChannelRefused:
+        if is_cancelled:
+            raise
+        return True
     Batch.objects.filter(pk=batch.pk, state=BatchState.HANDED).update(
         withdrawn_at=now, next_attempt_at=max(now, old_enough)
     )
@@ -120,7 +147,8 @@ def _write_results(
         given_up = progress.over or withdrawn or _age(batch, now) > PATIENCE
         handed = Delivery.objects.filter(batch=batch, state=DeliveryState.HANDED)
         if given_up:
-            handed.update(state=DeliveryState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)
+            why = (batch.withdrawn_at and _why_over(batch, now)) or DeliveryReason.NOT_CONFIRMED
+            handed.update(state=DeliveryState.CANCELLED, reason=why)
         over = given_up or _nobody_waits(handed, is_confirmed=bool(progress.confirmed_at))
         changes: Mapping[str, object] = (
             {"state": BatchState.DONE, "done_at": now, "next_attempt_at": None}
@@ -156,5 +184,10 @@ def _write_fates(batch: Batch, results: list[Result]) -> None:
 
 
 def next_check(batch: Batch, *, now: datetime) -> datetime:
-    """Ask soon at first, then ever more rarely: staff confirm within the hour or days later."""
-    return now + min(LONGEST, max(SHORTEST, _age(batch, now) / 2))
+    """Ask soon at first, then ever more rarely: staff confirm within the hour or days later.
+
+    At the moment until which it may be sent, what is not confirmed is withdrawn.
+    """
+    at = now + min(LONGEST, max(SHORTEST, _age(batch, now) / 2))
+    until = batch.campaign.send_until
+    return until if until and now < until < at else at

@@ -1,8 +1,10 @@
 """The delivery engine against the sandbox: over HTTP, batch by batch, with faults."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -15,7 +17,7 @@ from campaigns.actions.batches import (
     parcel_of,
     send_batch,
 )
-from campaigns.actions.due import campaigns_to_send
+from campaigns.actions.due import batches_to_check, campaigns_to_send
 from campaigns.actions.parts import LEASE, LOOK_EVERY
 from campaigns.actions.pump import pump_campaign
 from campaigns.actions.results import check_batch
@@ -28,6 +30,7 @@ from contacts.actions.consent import opt_out
 from contacts.enums import FollowEnd
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import Follow, HistoryEntry, Staff
+from crm.actions.departures import let_go
 from tests.builders import make_content, make_customers, make_segment, make_staff
 from tests.sandboxed import Shop, address_of, addresses_of, open_shop
 
@@ -451,6 +454,69 @@ def test_who_got_it_is_known_although_wecom_forgets_what_was_cancelled(shop: Sho
         DeliveryState.SENT: reached,
         DeliveryState.CANCELLED: 5 - reached,
     }
+
+
+def at_staff(shop: Shop, **fields: Any) -> Campaign:
+    """A campaign that Lin and Mei have to confirm, five minutes ago by now."""
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    make_customers(3, owner=lin, followed=True)
+    make_customers(2, owner=mei, followed=True)
+    shop.open(lin, mei)
+    campaign = plan()
+    Campaign.objects.filter(pk=campaign.pk).update(**fields)
+    pump_campaign(campaign.pk)
+    shop.control.advance(300)
+    return campaign
+
+
+def why_not(campaign: Campaign) -> Counter[tuple[str, str]]:
+    """How many recipients ended in which state, and why."""
+    rows = Delivery.objects.filter(campaign=campaign)
+    return Counter(rows.values_list("state", "reason"))
+
+
+def test_what_staff_have_not_confirmed_in_time_is_withdrawn(shop: Shop) -> None:
+    """Nobody gets it after the time until which it may be sent; who confirmed it is followed."""
+    soon = timezone.now() + timedelta(minutes=4)
+    campaign = at_staff(shop, send_until=soon)
+    shop.control.confirm(userid=Staff.objects.get(name="Mei").wecom_userid or "")
+    for batch in Batch.objects.filter(campaign=campaign):
+        assert check_batch(batch.pk, now=soon - timedelta(minutes=1))
+    assert why_not(campaign) == {("sent", ""): 2, ("handed", ""): 3}
+    assert batches_to_check(soon)
+
+    check_all(campaign)
+    shop.control.confirm()
+
+    assert why_not(campaign) == {("sent", ""): 2, ("cancelled", "missed"): 3}
+    assert len(shop.control.rows("deliveries")) == 2
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.DONE
+
+
+def test_what_somebody_who_departs_has_not_confirmed_is_withdrawn(shop: Shop) -> None:
+    campaign = at_staff(shop)
+    lin = Staff.objects.get(name="Lin")
+
+    let_go(lin.pk, actor=None, now=timezone.now(), source="test")
+    for batch_id in batches_to_check(timezone.now()):
+        check_batch(batch_id, now=timezone.now() + timedelta(minutes=5))
+    shop.control.confirm()
+    check_all(campaign)
+
+    assert why_not(campaign) == {("cancelled", "sender_left"): 3, ("sent", ""): 2}
+    assert len(shop.control.rows("deliveries")) == 2
+
+
+def test_what_somebody_confirmed_before_they_departed_is_followed(shop: Shop) -> None:
+    campaign = at_staff(shop)
+    shop.control.confirm()
+
+    let_go(Staff.objects.get(name="Lin").pk, actor=None, now=timezone.now(), source="test")
+    check_all(campaign)
+
+    assert why_not(campaign) == {("sent", ""): 5}
+    assert {message["cancelled"] for message in shop.control.rows("messages")} == {False}
 
 
 def test_a_batch_in_a_call_while_its_campaign_is_cancelled_is_withdrawn(shop: Shop) -> None:
