@@ -161,9 +161,12 @@ _Values = dict[str, Any]
 def audience_sql(
     campaign: Campaign, customers: QuerySet[Customer], split: Split, *, now: datetime
 ) -> tuple[dict[str, str], _Values]:
-    """Return the CTEs of an audience, with their parameters, which are all named."""
+    """Return the CTEs of an audience, with their parameters, which are all named.
+
+    Before the campaign's time has come, limits look back from that time.
+    """
     abilities = abilities_of(campaign.channel)
-    restraint = restraint_on(campaign, now=now)
+    restraint = restraint_on(campaign, now=max(campaign.send_at or now, now))
     segment, values = _named(customers.order_by().values("id"))
     zones = _zones(restraint, campaign, now)
     values |= limit_values(restraint) | zones | split.values

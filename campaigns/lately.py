@@ -19,9 +19,12 @@ lately AS MATERIALIZED (
     GROUP BY delivery.customer_id
     HAVING count(*) >= least(%(overall)s, %(of_channel)s, %(quota)s)
 )"""
-_OVERALL = "coalesce(delivery.sent_at, campaign.planned_at) >= %(overall_since)s"
+_OVERALL = (
+    "campaign.purpose <> 'service'"
+    " AND coalesce(delivery.sent_at, campaign.planned_at) >= %(overall_since)s"
+)
 _OF_CHANNEL = (
-    "campaign.channel = %(channel)s"
+    "campaign.purpose <> 'service' AND campaign.channel = %(channel)s"
     " AND coalesce(delivery.sent_at, campaign.planned_at) >= %(of_channel_since)s"
 )
 _QUOTA = (

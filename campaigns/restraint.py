@@ -53,7 +53,7 @@ class Restraint:
     """What limits one campaign now; ``None`` and empty where nothing does.
 
     ``overall`` counts every channel, ``of_channel`` the campaign's own, ``quota`` what WeCom lets
-    a customer receive: only what staff have confirmed. ``lately`` are the campaigns in whose
+    a customer receive: only what staff have confirmed, *service* as well. ``lately`` are the campaigns in whose
     deliveries those messages are found; whoever has reached a limit is in one of ``telling``, the
     smallest of them. ``rivals`` are those whose recipients are left out.
     """
@@ -92,13 +92,18 @@ def restraint_on(
     channel, purpose = campaign.channel, campaign.purpose
     rivals = _rivals(campaign) if campaign.skip_if_in_another else ()
     consent = f"{channel}:{purpose}" in rules.consent_required
-    if purpose == Purpose.SERVICE:
+    is_service = purpose == Purpose.SERVICE
+    if is_service and channel != WeComConnector.kind:
         return Restraint(consent_required=consent, rivals=rivals)
     recent = _Recent(campaign, now=now)
-    own = rules.channel_caps.get(channel) or {}
-    overall = recent.within_reach(_limit(rules.cap_messages, rules.cap_days, now))
-    of_channel = recent.within_reach(_limit(own.get("messages"), own.get("days", 1), now), channel)
+    overall = of_channel = None
+    if not is_service:
+        own = rules.channel_caps.get(channel) or {}
+        overall = _limit(rules.cap_messages, rules.cap_days, now)
+        of_channel = _limit(own.get("messages"), own.get("days", 1), now)
     quota = receive_quota(now) if channel == WeComConnector.kind else None
+    overall = recent.within_reach(overall)
+    of_channel = recent.within_reach(of_channel, channel)
     quota = recent.within_reach(quota, channel)
     limits = [limit for limit in (overall, of_channel, quota) if limit]
     lately = recent.since(min(limit.since for limit in limits)) if limits else ()
@@ -107,7 +112,7 @@ def restraint_on(
         overall=overall,
         of_channel=of_channel,
         quota=quota,
-        skip_over_quota=rules.skip_over_quota,
+        skip_over_quota=rules.skip_over_quota and not is_service,
         lately=lately,
         telling=recent.telling(lately, min(limit.most for limit in limits)) if limits else (),
         rivals=rivals,
@@ -168,13 +173,16 @@ def _limit(most: int | None, days: int, now: datetime) -> Limit | None:
 
 
 class _Recent:
-    """The other campaigns that may have sent something lately; a campaign sends to nobody twice."""
+    """The other campaigns that may have sent something lately; a campaign sends to nobody twice.
+
+    Those of *service* are among them where a channel counts them for its own quota.
+    """
 
     def __init__(self, campaign: Campaign, *, now: datetime) -> None:
         ended = Q(closed_at=None) | Q(closed_at__gte=now - _LONGEST)
         found = (
             Campaign.objects.filter(ended, planned_at__isnull=False)
-            .exclude(purpose=Purpose.SERVICE)
+            .exclude(Q(purpose=Purpose.SERVICE) & ~Q(channel=WeComConnector.kind))
             .exclude(pk=campaign.pk)
         )
         self._rows = list(

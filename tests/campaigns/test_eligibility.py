@@ -263,6 +263,25 @@ def test_the_receive_quota_is_forecast_or_kept(four: list[Customer], settings: A
     assert at_sending(before) == 1
 
 
+def test_the_receive_quota_counts_service_messages_as_the_channel_does(
+    four: list[Customer], settings: Any
+) -> None:
+    """No rule of ours keeps them back, but the customer gets no more than WeCom allows."""
+    settings.WECOM_RECEIVE_QUOTA = ("month", 1)
+    now = timezone.now()
+    sent_before(four[:1], at=now, purpose="service")
+    sent_before(four[1:2], at=now)
+    rules(cap_messages=1, cap_days=7)
+
+    found = preview_audience({})
+    assert (found.skipped, found.over_quota) == ({"capped": 1}, 1)
+    found = preview_audience({}, purpose="service")
+    assert (found.reachable, found.over_quota) == (4, 2)
+    rules(skip_over_quota=True)
+    assert fates(plan(now, purpose="service")) == [QUEUED] * 4
+    assert fates(plan(now)) == [skipped("quota"), skipped("capped"), QUEUED, QUEUED]
+
+
 def test_the_periods_of_the_receive_quota(settings: Any) -> None:
     zone = ZoneInfo("Asia/Shanghai")
     for quota, most, since in (
@@ -396,6 +415,18 @@ def test_a_preview_forecasts_whom_the_channel_would_refuse(
     assert preview_audience({}).over_quota == 2
     rules(skip_over_quota=True)
     assert preview_audience({}).skipped == {"opted_out": 1, "quota": 2}
+
+
+def test_a_preview_looks_back_from_the_chosen_time(four: list[Customer], settings: Any) -> None:
+    settings.WECOM_RECEIVE_QUOTA = ("day", 1)
+    now = timezone.now()
+    sent_before(four[:2], at=now)
+    rules(cap_messages=1, cap_days=1)
+    assert preview_audience({}).skipped == {"capped": 2}
+
+    found = preview_audience({}, period=Period(now + timedelta(days=2)))
+
+    assert (found.skipped, found.over_quota) == ({}, 0)
 
 
 def test_rules_are_kept_with_their_history() -> None:
