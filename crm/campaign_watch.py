@@ -82,7 +82,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a campaign's recipients went to the channel, and what is left of them."""
+    """How fast a campaign's recipients went to the channel, and how many are left to go now.
+
+    Those who wait for the winner of a test are not: nobody knows how long that takes.
+    """
 
     handed: int = 0
     seconds: int = 0
@@ -102,7 +105,7 @@ class Pace:
     @property
     def seconds_left(self) -> int | None:
         """How long the rest takes at the pace of the last minute; nothing if nobody can say."""
-        if not self.lately or not self.left:
+        if not self.lately or self.left <= 0:
             return None
         return math.ceil(self.left * LATELY.seconds / self.lately)
 
@@ -177,7 +180,8 @@ WITH whole AS (
 )
 SELECT (seq - 1) / per_cell, state, min(per_cell), count(*), sum(size), min(seq), max(seq),
        coalesce(sum(size) FILTER (WHERE taken_at > %(since)s), 0),
-       extract(epoch FROM min(claimed_at) FILTER (WHERE taken_at IS NOT NULL))::float8,
+       extract(epoch FROM min(claimed_at)
+           FILTER (WHERE taken_at IS NOT NULL OR state = 'sending'))::float8,
        extract(epoch FROM max(taken_at))::float8
 FROM batch CROSS JOIN whole
 GROUP BY 1, 2 ORDER BY 1, 2
@@ -222,8 +226,9 @@ class _Group(NamedTuple):
 def watch_batches(campaign: Campaign, counts: Iterable[DeliveryCount], *, now: datetime) -> Batches:
     """Gather the batches into at most ``CELLS`` cells, and measure: one query, however many.
 
-    The pace is measured from the first claim to the last batch that the channel has taken; how many
-    recipients those were is known from the ``counts`` of the campaign's deliveries.
+    The pace is measured from the first claim to the last batch that the channel has taken, or to
+    ``now`` while one is being sent, since its letters count already; how many recipients those were
+    is known from the ``counts`` of the campaign's deliveries.
     """
     values: dict[str, Any] = {"campaign": campaign.pk, "cells": CELLS, "since": now - LATELY}
     with connection.cursor() as cursor:
@@ -239,16 +244,19 @@ def watch_batches(campaign: Campaign, counts: Iterable[DeliveryCount], *, now: d
         cell.size += group.size
         states[state] = states.get(state, 0) + group.many
     per_cell = groups[0].per_cell if groups else 1
-    return Batches(list(cells.values()), per_cell, states, _pace_of(groups, counts))
+    return Batches(list(cells.values()), per_cell, states, _pace_of(groups, counts, now=now))
 
 
-def _pace_of(groups: list[_Group], counts: Iterable[DeliveryCount]) -> Pace:
+def _pace_of(groups: list[_Group], counts: Iterable[DeliveryCount], *, now: datetime) -> Pace:
     handed = left = 0
     for state, reason, count in counts:
         left += count if state == DeliveryState.QUEUED else 0
         handed += count if state in _TAKEN or reason in _FAILED_LATER else 0
+    left -= sum(group.size for group in groups if group.state == BatchState.HELD)
     first = min((group.claimed for group in groups if group.claimed), default=None)
     last = max((group.taken for group in groups if group.taken), default=None)
+    if any(group.state == BatchState.SENDING for group in groups):
+        last = now.timestamp()
     if first is None or last is None:
         return Pace(handed=handed, left=left)
     return Pace(

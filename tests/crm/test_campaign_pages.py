@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -11,9 +12,11 @@ from django.utils import timezone
 from campaigns.actions.campaigns import cancel_campaign, plan_campaign
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryState
 from campaigns.models import Batch, Campaign, ChannelPace, Delivery
+from campaigns.queries import delivery_counts
 from contacts.enums import Role, Scope
 from contacts.models import Customer, HistoryEntry, Staff
 from crm.campaign_queries import explain_batches
+from crm.campaign_watch import watch_batches
 from tests.builders import (
     NOON,
     make_batch,
@@ -238,6 +241,58 @@ def test_the_pace_counts_whom_the_channel_has_taken_and_nobody_else(marketer: Cl
     page = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
 
     assert "11 handed over in 30 seconds" in page  # 3 sent, 1 bounced, 3 and 4 beside what is not
+
+
+def test_the_pace_is_measured_until_now_while_letters_go_out(marketer: Client):
+    campaign = make_campaign(state=CampaignState.SENDING, channel="echo")
+    people = make_customers(6)
+    make_batch(
+        campaign,
+        people[:2],
+        state=BatchState.DONE,
+        delivery_state=DeliveryState.SENT,
+        claimed_at=NOON,
+        done_at=NOON + timedelta(seconds=8),
+    )
+    make_batch(
+        campaign,
+        people[2:],
+        state=BatchState.SENDING,
+        delivery_state=DeliveryState.SENT,
+        claimed_at=NOON + timedelta(seconds=4),
+        lease_token=uuid4(),
+        lease_until=NOON + timedelta(seconds=64),
+    )
+
+    for later, words in ((20, "6 handed over in 20 seconds"), (120, "6 handed over, 3 a minute")):
+        batches = watch_batches(
+            campaign, delivery_counts(campaign), now=NOON + timedelta(seconds=later)
+        )
+        assert str(batches.pace) == words
+
+
+def test_whoever_waits_for_a_winner_is_not_counted_into_the_time_left(marketer: Client):
+    campaign = make_campaign(state=CampaignState.SENDING, channel="echo")
+    people = make_customers(6)
+    times = {"claimed_at": NOON, "done_at": NOON + timedelta(seconds=8)}
+    make_batch(
+        campaign, people[:2], state=BatchState.DONE, delivery_state=DeliveryState.SENT, **times
+    )
+    make_batch(campaign, people[2:], state=BatchState.HELD)
+
+    counts = delivery_counts(campaign)
+    pace = watch_batches(campaign, counts, now=NOON + timedelta(seconds=9)).pace
+
+    assert (pace.handed, pace.left, pace.time_left) == (2, 0, "")
+
+
+def test_a_pace_that_cannot_be_told_leaves_no_separator_behind(marketer: Client):
+    campaign = make_campaign(state=CampaignState.PAUSED, channel="echo", recipients=2, skipped=1)
+    make_batch(campaign, make_customers(2), delivery_state=DeliveryState.SENT)
+
+    page = marketer.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+    assert "1 skipped</p>" in page
 
 
 def test_what_a_channel_says_of_single_letters_is_shown_once(marketer: Client):
