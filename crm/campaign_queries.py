@@ -67,6 +67,13 @@ def with_bars(campaigns: Iterable[Campaign]) -> list[CampaignRow]:
     return [CampaignRow(row, _in_order(found[row.pk]), back.get(row.pk, "")) for row in rows]
 
 
+def words_of_schedule(campaign: Campaign, *, is_later: bool) -> str:
+    """Return what has just become of a campaign that somebody scheduled."""
+    if campaign.state == CampaignState.REVIEW:
+        return _("It goes out once somebody else has approved it; they have been told.")
+    return _("Scheduled.") if is_later else _("It goes out now.")
+
+
 def why_given_back(campaigns: Iterable[Campaign]) -> dict[int, str]:
     """Say of those that are drafts again, and not because a person took them back, why: one query.
 

@@ -48,8 +48,13 @@ def check_words(content: Content, channel: str, wording: Wording) -> None:
     if (wording.subject and not abilities.has_subject) or (wording.html and not abilities.has_html):
         raise RuleBroken(_("This channel takes neither subject nor HTML."))
     check_for_channel(content.attachments, abilities)
-    personal = used_in(content.text) - SENDER_PLACEHOLDERS
-    if personal and not abilities.personal_text:
+    check_placeholders(content.text, channel)
+
+
+def check_placeholders(text: str, channel: str) -> None:
+    """Raise ``RuleBroken`` if a text has a placeholder that the channel cannot fill."""
+    personal = used_in(text) - SENDER_PLACEHOLDERS
+    if personal and not abilities_of(channel).personal_text:
         raise RuleBroken(
             _(
                 "One call carries one text for all of a sender's customers: {%(word)s} cannot be filled."

@@ -29,8 +29,9 @@ from crm.audiences import free_segment_name, narrowed
 from crm.forms.attachments import INPUTS, attachments_typed, lists_in
 from crm.forms.clocks import LOCAL_TIME
 from crm.forms.experiments import TRIAL_FIELDS
+from crm.forms.numbers import WholeNumber
 from crm.forms.ticking import TargetedForm, tag_choices
-from crm.forms.words import over_limit
+from crm.forms.words import cannot_fill, over_limit
 from crm.paging import whole_number
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class CampaignForm(TargetedForm):
             (Gender.MALE, Gender.MALE.label),
         ],
     )
-    not_met_days = forms.IntegerField(
+    not_met_days = WholeNumber(
         label=_("Not contacted for … days"), min_value=1, max_value=MOST_DAYS, required=False
     )
     channel = forms.ChoiceField(label=_("Channel"))
@@ -147,7 +148,7 @@ class CampaignForm(TargetedForm):
     track_opens = forms.BooleanField(
         label=_("Count who opens e-mails"), required=False, initial=True
     )
-    conversion_days = forms.IntegerField(
+    conversion_days = WholeNumber(
         label=_("Count orders within … days"),
         min_value=0,
         max_value=MOST_CONVERSION_DAYS,
@@ -208,8 +209,8 @@ class CampaignForm(TargetedForm):
             self.add_error("text", str(self.says_nothing))
         if not channel:
             return cleaned
-        if too_long := over_limit(text or "", channel):
-            self.add_error("text", too_long)
+        if wrong := over_limit(text or "", channel) or cannot_fill(text or "", channel):
+            self.add_error("text", wrong)
         try:
             check_for_channel(cleaned["attachments"], abilities_of(channel))
         except RuleBroken as error:

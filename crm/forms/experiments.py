@@ -20,7 +20,8 @@ from campaigns.experiments import is_told, split_of, why_not_told
 from campaigns.models import Campaign
 from campaigns.models.experiments import LETTERS, MOST_CONTROL, MOST_VARIANTS
 from campaigns.splitting import Split, split_by
-from crm.forms.words import over_limit
+from crm.forms.numbers import WholeNumber
+from crm.forms.words import cannot_fill, over_limit
 
 LETTERED = LETTERS.lower()[:MOST_VARIANTS]
 OTHERS = LETTERED[1:]
@@ -56,7 +57,7 @@ class WordingInputs:
 class TrialForm(forms.Form):
     """Other wordings than the message itself, how the best is found, and who gets nothing."""
 
-    test_share = forms.IntegerField(
+    test_share = WholeNumber(
         label=_("Try them first on … per cent"),
         min_value=1,
         max_value=WHOLE - 1,
@@ -64,10 +65,10 @@ class TrialForm(forms.Form):
         help_text=_("Left empty: everybody gets one of the wordings, and there is no winner."),
     )
     winner_rule = forms.ChoiceField(label=_("The rest gets the wording that is"), required=False)
-    winner_after_hours = forms.IntegerField(
+    winner_after_hours = WholeNumber(
         label=_("Decided after … hours"), min_value=1, max_value=LONGEST_TEST, required=False
     )
-    control_share = forms.IntegerField(
+    control_share = WholeNumber(
         label=_("Control group in per cent"),
         min_value=0,
         max_value=MOST_CONTROL,
@@ -140,8 +141,8 @@ class TrialForm(forms.Form):
         if before != "a" and not data.get(f"text_{before}"):
             words = gettext("Write wording %(before)s before this one.")
             self.add_error(name, words % {"before": before.upper()})
-        elif too_long := over_limit(text, self.channel):
-            self.add_error(name, too_long)
+        elif wrong := over_limit(text, self.channel) or cannot_fill(text, self.channel):
+            self.add_error(name, wrong)
 
     def _clean_shares(self) -> None:
         """Take no shares at all for equal ones."""
@@ -215,9 +216,9 @@ class TrialForm(forms.Form):
 _PARTS = ("subject", "text", "html")
 
 
-def _share(letter: str) -> forms.IntegerField:
+def _share(letter: str) -> WholeNumber:
     label = gettext("Share of %(letter)s in per cent") % {"letter": letter}
-    return forms.IntegerField(label=label, min_value=1, max_value=99, required=False)
+    return WholeNumber(label=label, min_value=1, max_value=99, required=False)
 
 
 def _words(letter: str) -> dict[str, forms.Field]:

@@ -10,10 +10,11 @@ from campaigns.actions.messaging_rules import MOST_DAYS, MOST_MESSAGES, MOST_REC
 from campaigns.channels import LABELS, REACHING
 from campaigns.models import MessagingRules
 from contacts.enums import Purpose
+from crm.forms.numbers import WholeNumber
 
 
-def _count(label: Any, most: int, *, required: bool = False) -> forms.IntegerField:
-    return forms.IntegerField(label=label, min_value=1, max_value=most, required=required)
+def _count(label: Any, most: int, *, required: bool = False) -> WholeNumber:
+    return WholeNumber(label=label, min_value=1, max_value=most, required=required)
 
 
 def _clock(label: Any) -> forms.TimeField:
@@ -46,7 +47,7 @@ class MessagingRulesForm(forms.Form):
     skip_over_quota = forms.BooleanField(
         label=_("Leave out customers whose receive limit in WeCom is reached"), required=False
     )
-    approval_above = forms.IntegerField(
+    approval_above = WholeNumber(
         label=_("Approval for more recipients than"),
         help_text=_("Empty: never. 0: always."),
         min_value=0,

@@ -18,6 +18,7 @@ from contacts.enums import Purpose
 from crm.access import Viewer
 from crm.forms.campaigns import CampaignForm, content_for, segment_for
 from crm.forms.clocks import DayField, ZoneField
+from crm.forms.numbers import WholeNumber
 from crm.forms.ticking import grouped
 from crm.forms.typed import typed_segment
 
@@ -68,7 +69,7 @@ class SeriesForm(CampaignForm):
     freq = forms.ChoiceField(
         label=_("Repeated"), choices=FREQUENCIES, initial="weekly", required=False
     )
-    every = forms.IntegerField(
+    every = WholeNumber(
         label=_("Only every … time"),
         min_value=1,
         max_value=MOST_EVERY,
@@ -94,21 +95,21 @@ class SeriesForm(CampaignForm):
         required=False,
         help_text=_("In a shorter month its last day."),
     )
-    days_before = forms.IntegerField(
+    days_before = WholeNumber(
         label=_("Days before the birthday"),
         min_value=0,
         max_value=MOST_DAYS_BEFORE,
         initial=0,
         required=False,
     )
-    days = forms.IntegerField(
+    days = WholeNumber(
         label=_("Days after the purchase"),
         min_value=1,
         max_value=MOST_DAYS,
         initial=7,
         required=False,
     )
-    pause_days = forms.IntegerField(
+    pause_days = WholeNumber(
         label=_("Not again to the same customer within … days"),
         min_value=0,
         max_value=MOST_DAYS,
@@ -123,14 +124,14 @@ class SeriesForm(CampaignForm):
     zone = ZoneField()
     starts_on = DayField(label=pgettext_lazy("date", "From"))
     until = DayField(label=_("Last day"), required=False)
-    send_for_hours = forms.IntegerField(
+    send_for_hours = WholeNumber(
         label=_("Do not send after … hours"),
         min_value=1,
         max_value=LONGEST_SENDING,
         required=False,
         help_text=_("What has not gone out so long after a run began is not sent."),
     )
-    control_share = forms.IntegerField(
+    control_share = WholeNumber(
         label=_("Control group, per cent"),
         min_value=0,
         max_value=MOST_CONTROL,

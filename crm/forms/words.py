@@ -3,7 +3,9 @@
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext
 
+from campaigns.actions.wordings import check_placeholders
 from campaigns.channels import LABELS, abilities_of
+from contacts.errors import RuleBroken
 
 
 def over_limit(text: str, channel: str) -> str:
@@ -20,3 +22,12 @@ def over_limit(text: str, channel: str) -> str:
         "limit": intcomma(limit),
         "over": intcomma(size - limit),
     }
+
+
+def cannot_fill(text: str, channel: str) -> str:
+    """Say which placeholder of a text the channel cannot fill; empty if there is none."""
+    try:
+        check_placeholders(text, channel)
+    except RuleBroken as error:
+        return str(error)
+    return ""

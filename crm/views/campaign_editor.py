@@ -24,6 +24,7 @@ from contacts.errors import MovedOn, RuleBroken
 from crm.access import Viewer, campaign_for, viewer_as
 from crm.actions.attaching import after_button, is_about_attachments
 from crm.actions.scheduling import schedule as schedule_as
+from crm.campaign_queries import words_of_schedule
 from crm.forms.campaigns import (
     EDITOR_STEPS,
     CampaignForm,
@@ -315,7 +316,7 @@ def _finish(request: HttpRequest, desk: Desk, *, at_once: bool) -> HttpResponse:
         return _page(request, desk, check, status=409, refusal=str(error))
     if at_once:
         later = schedule.cleaned_data["send_at"] > now
-        messages.success(request, _("Scheduled.") if later else _("It goes out now."))
+        messages.success(request, words_of_schedule(campaign, is_later=later))
     else:
         messages.success(request, _("Kept as a draft. Nothing goes out yet."))
     return redirect("campaign_page", pk=campaign.pk)

@@ -35,6 +35,7 @@ from crm.campaign_queries import (
     steps_of,
     why_given_back,
     with_bars,
+    words_of_schedule,
 )
 from crm.campaign_watch import (
     ADVICE,
@@ -286,7 +287,7 @@ def campaign_schedule(request: HttpRequest, pk: int) -> HttpResponse:
         return _show(request, viewer, campaign, typed=form, status=400)
     except MovedOn as error:
         return moved_on(request, error, back=_address(campaign))
-    messages.success(request, _("Scheduled.") if send_at > now else _("It goes out now."))
+    messages.success(request, words_of_schedule(campaign, is_later=send_at > now))
     if form.moved_to:
         messages.warning(request, form.moved_to)
     return redirect(_address(campaign))

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from campaigns.actions.messaging_rules import change_messaging_rules
 from campaigns.enums import CampaignState, DeliveryReason
 from campaigns.models import (
     Campaign,
@@ -124,7 +125,7 @@ def test_the_count_knows_the_times_that_were_typed(marketer: Client):
         ("message", {"name": ""}, "Give the campaign a name."),
         ("message", {"text": "汉" * 1334}, "Shorten it by 2."),
         ("message", {"channel": "pigeon"}, "Select a valid choice"),
-        ("audience", {"not_met_days": "0"}, "greater than or equal to 1"),
+        ("audience", {"not_met_days": "0"}, "a whole number from 1 to"),
         ("audience", {"tags": ["999"]}, "999 is not one of the available choices"),
         ("options", {"send_until": "soon"}, "Enter a valid date/time."),
         ("options", {"send_until": "2020-01-01T10:00"}, "This time has passed"),
@@ -268,14 +269,52 @@ def test_the_subject_of_an_e_mail_is_not_called_optional(marketer: Client):
 
 
 def test_words_that_the_channel_cannot_fill_are_refused_and_kept(marketer: Client):
-    type_in(marketer, "message", **MESSAGE | {"text": "Dear {customer}"})
-
-    answer = finish(marketer, "save")
+    answer = type_in(marketer, "message", **MESSAGE | {"text": "Dear {customer}"})
 
     assert answer.status_code == 400
     assert "{customer} cannot be filled" in answer.content.decode()
+    assert finish(marketer, "save").status_code == 400
     assert CampaignDraft.objects.get().fields["text"] == ["Dear {customer}"]
     assert nothing_written()
+
+
+def test_the_check_leads_to_the_words_that_the_channel_cannot_fill(marketer: Client):
+    type_in(marketer, "message", "keep", **MESSAGE)
+    type_in(marketer, "test", "keep", text_b="Dear {customer}")
+
+    (row,) = marketer.get(f"{NEW}check/").context["wrong"]
+
+    assert row["url"] == f"{NEW}test/"
+    assert "{customer} cannot be filled" in str(row["errors"])
+
+
+@pytest.mark.parametrize(
+    ("step", "typed", "words"),
+    [
+        ("audience", {"not_met_days": "99999"}, "Give a whole number from 1 to 3,650."),
+        ("options", {"conversion_days": "-3"}, "Give a whole number from 0 to 90."),
+        ("test", {"control_share": "half"}, "Give a whole number from 0 to 50."),
+        ("test", {"share_a": "150", "text_b": "Hi"}, "Give a whole number from 1 to 99."),
+    ],
+)
+def test_a_number_that_does_not_fit_is_answered_with_those_that_do(
+    marketer: Client, step: str, typed: dict[str, str], words: str
+):
+    type_in(marketer, "message", "keep", **MESSAGE)
+
+    assert words in type_in(marketer, step, **typed).content.decode()
+
+
+def test_a_campaign_that_needs_a_second_person_does_not_say_that_it_goes_out(marketer: Client):
+    change_messaging_rules({"approval_above": 1}, actor=None, now=timezone.now())
+    make_customers(2, owner=make_staff("Lin"), followed=True)
+    type_in(marketer, "message", "keep", **MESSAGE)
+
+    page = marketer.get(finish(marketer, "schedule")["Location"]).content.decode()
+
+    assert Campaign.objects.get().state == CampaignState.REVIEW
+    assert "It goes out once somebody else has approved it" in page
+    assert "It goes out now" not in page
 
 
 def test_the_longest_text_fits_exactly(marketer: Client):

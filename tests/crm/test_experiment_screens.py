@@ -129,17 +129,17 @@ def test_who_tries_nothing_has_no_test(marketer: Client):
     [
         ({"share_b": "50"}, "The shares add up to 110"),
         ({"share_b": ""}, "The shares add up to 60"),
-        ({"share_a": "0"}, "greater than or equal to 1"),
+        ({"share_a": "0"}, "a whole number from 1 to"),
         ({"text_b": ""}, "Write this wording, or empty its share."),
         ({"text_b": "", "share_b": "", "share_a": ""}, "Write another wording to compare"),
         ({"text_c": "", "text_d": "Four", "share_d": "1"}, "Write wording C before this one."),
         ({"winner_rule": ""}, "Say how the winner is found."),
         ({"winner_rule": "applause"}, "Select a valid choice"),
         ({"winner_after_hours": ""}, "Say after how many hours."),
-        ({"winner_after_hours": "721"}, "less than or equal to 720"),
+        ({"winner_after_hours": "721"}, "whole number from 1 to 720."),
         ({"test_share": ""}, "Say on how many it is tried first."),
-        ({"test_share": "100"}, "less than or equal to 99"),
-        ({"control_share": "51"}, "less than or equal to 50"),
+        ({"test_share": "100"}, "whole number from 1 to 99."),
+        ({"control_share": "51"}, "whole number from 0 to 50."),
     ],
 )
 def test_a_refused_test_says_why_and_keeps_what_was_typed(
