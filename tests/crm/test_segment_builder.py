@@ -1,5 +1,6 @@
 """The builder of segments on screen: nested conditions, their count, and who reaches what."""
 
+import re
 from typing import Any
 
 import pytest
@@ -159,6 +160,8 @@ def test_what_is_wrong_stands_beside_its_condition_and_nothing_typed_is_lost(mar
     }
     for kept in ('value="London"', 'value="many"', 'value="Half"', 'id="wrong2"'):
         assert kept in response.text
+    marked = r'name="(\w+)"[^>]* aria-invalid="true" aria-describedby="(\w+)"'
+    assert re.findall(marked, response.text) == [("v2", "wrong2"), ("f3", "wrong3")]
     assert not Segment.objects.exists()
 
 
