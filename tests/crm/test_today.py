@@ -11,7 +11,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from campaigns.enums import BatchState, CampaignState
-from campaigns.models import Variant
+from campaigns.models import Campaign, Variant
 from contacts.actions.ownership import move_ownership
 from contacts.enums import HandoverState, ItemState, OwnershipReason, Role, StaffState
 from contacts.models import Customer, Handover, Staff, Task
@@ -158,6 +158,20 @@ def test_what_waits_for_a_confirmation_comes_first(client: Client) -> None:
 
     titles = ["Messages waiting for you", "Due today", "Not heard from for 30 days"]
     assert sorted(titles, key=page.index) == titles
+
+
+def test_what_waits_says_that_something_is_attached_even_without_words(client: Client) -> None:
+    lin = make_staff("Lin")
+    campaign = make_campaign(state=CampaignState.WAITING, recipients=1)
+    Campaign.objects.update(text="", attachments=[{"kind": "link"}, {"kind": "link"}])
+    make_batch(
+        campaign, [make_customer("Chen")], sender=lin, state=BatchState.HANDED, handed_at=NOON
+    )
+
+    page = page_of(client, lin)
+
+    assert "for 1 customer · 2 attachments" in page
+    assert '<span class="awaits-text"></span>' not in page
 
 
 def test_a_message_that_waits_reads_as_the_customers_will_read_it(client: Client) -> None:
