@@ -1,5 +1,4 @@
-// Forms: one press is one request, chosen filters apply at once, a mistake is in view,
-// a logged-out htmx answer reloads the page.
+// Forms: one press is one request, chosen filters apply at once, a mistake is in view.
 export function bindForms(root) {
   root.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method !== "post") return;
@@ -11,10 +10,6 @@ export function bindForms(root) {
   });
   root.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
-  });
-  root.addEventListener("htmx:beforeSwap", (event) => {
-    const answer = event.detail.xhr.responseURL || "";
-    if (new URL(answer, location.href).pathname.startsWith("/accounts/login")) location.reload();
   });
   showMistake(root);
 }
