@@ -14,6 +14,8 @@ from io import BytesIO
 import certifi
 import pycurl
 
+from connectors.words import gettext_noop
+
 CONNECT_SECONDS = 3
 TOTAL_SECONDS = 15
 IDLE_SECONDS = 20
@@ -228,18 +230,23 @@ def _broken(curl: pycurl.Curl, errno: int, why: str, answer: _Answer) -> Reply:
 
 def _without_addresses(errno: int) -> str:
     """Say what went wrong in our words: libcurl's hold addresses, and may hold passwords."""
-    return _WORDS.get(errno, f"the connection failed ({errno})")
+    return _WORDS.get(errno, f"{_FAILED} ({errno})")
 
 
+_FAILED = gettext_noop("the connection failed")
+_IN_ITS_ANSWER = gettext_noop("the far side hung up in the middle of its answer")
+_IN_THE_CALL = gettext_noop("the far side hung up while the call was being made")
 _WORDS = {
-    pycurl.E_COULDNT_RESOLVE_HOST: "no such host is known",
-    pycurl.E_COULDNT_CONNECT: "no connection came about",
-    pycurl.E_SSL_CONNECT_ERROR: "no secure connection came about",
-    pycurl.E_PEER_FAILED_VERIFICATION: "the certificate of the far side is not to be trusted",
-    pycurl.E_OPERATION_TIMEDOUT: "no answer came in time",
-    pycurl.E_GOT_NOTHING: "the far side hung up without an answer",
-    pycurl.E_RECV_ERROR: "the far side hung up in the middle of its answer",
-    pycurl.E_PARTIAL_FILE: "the far side hung up in the middle of its answer",
-    pycurl.E_SEND_ERROR: "the far side hung up while the call was being made",
-    pycurl.E_SEND_FAIL_REWIND: "the far side hung up while the call was being made",
+    pycurl.E_COULDNT_RESOLVE_HOST: gettext_noop("no such host is known"),
+    pycurl.E_COULDNT_CONNECT: gettext_noop("no connection came about"),
+    pycurl.E_SSL_CONNECT_ERROR: gettext_noop("no secure connection came about"),
+    pycurl.E_PEER_FAILED_VERIFICATION: gettext_noop(
+        "the certificate of the far side is not to be trusted"
+    ),
+    pycurl.E_OPERATION_TIMEDOUT: gettext_noop("no answer came in time"),
+    pycurl.E_GOT_NOTHING: gettext_noop("the far side hung up without an answer"),
+    pycurl.E_RECV_ERROR: _IN_ITS_ANSWER,
+    pycurl.E_PARTIAL_FILE: _IN_ITS_ANSWER,
+    pycurl.E_SEND_ERROR: _IN_THE_CALL,
+    pycurl.E_SEND_FAIL_REWIND: _IN_THE_CALL,
 }

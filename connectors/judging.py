@@ -6,12 +6,17 @@ import orjson
 
 from connectors.base import Answer, Outcome
 from connectors.bursts import Broken, Reply
+from connectors.words import gettext_noop
 
 REST_SECONDS = 5.0
 """How long a channel rests that is busy or cannot be reached and does not say how long."""
 
 LONGEST_REST = 3600.0
 LONGEST_REFERENCE = 120
+IS_BUSY = gettext_noop("the far side is busy")
+NOT_LET_IN = gettext_noop("the far side does not let us in")
+HAS_FAILED = gettext_noop("the far side failed")
+REFUSED_IT = gettext_noop("the far side refused it")
 BUSY_STATUSES = frozenset({425, 429, 503})
 SETTING_STATUSES = frozenset({401, 403, 404, 405})
 """These speak of the address or the password that is set up here, not of one letter."""
@@ -28,13 +33,13 @@ def judge(key: str, reply: Reply, *, keyed: bool) -> Answer:
     if reply.broken is Broken.LOST:
         return unknown(key, reply.why, keyed=keyed)
     if status in BUSY_STATUSES:
-        return _rest(key, reply, why=f"the far side is busy (HTTP {status})")
+        return _rest(key, reply, why=f"{IS_BUSY} (HTTP {status})")
     if status in SETTING_STATUSES:
-        why = f"the far side does not let us in (HTTP {status})"
+        why = f"{NOT_LET_IN} (HTTP {status})"
         return _rest(key, Reply(retry_after=60.0), why=why)
     if status >= 500 or status == 408:
-        return unknown(key, f"the far side failed (HTTP {status})", keyed=keyed)
-    return Answer(key, Outcome.REFUSED, why=f"the far side refused it (HTTP {status})")
+        return unknown(key, f"{HAS_FAILED} (HTTP {status})", keyed=keyed)
+    return Answer(key, Outcome.REFUSED, why=f"{REFUSED_IT} (HTTP {status})")
 
 
 def unknown(key: str, why: str, *, keyed: bool) -> Answer:

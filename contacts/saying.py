@@ -5,12 +5,18 @@ refuses is kept, and nobody knows who reads it: so the sentence remembers what i
 """
 
 import json
+import re
 from typing import Any
 
 from django.utils import translation
 
 Kept = str | dict[str, Any]
 """A sentence in a JSON column: as it is, or its English and what stands in its gaps."""
+
+
+_FRAMED = re.compile(
+    r"((?:\w+(?:/\w+)*(?: \d+)?: )?)(.+?)((?: \[.*\])?(?: \([^()]*\))?)", re.DOTALL
+)
 
 
 class Saying(str):
@@ -63,6 +69,16 @@ def read_text(text: str) -> str:
     if not text.startswith('{"say":'):
         return read(text)
     return read(json.loads(text))
+
+
+def read_channel(text: str) -> str:
+    """Say what a channel said of a failure, which is kept as a plain sentence in English.
+
+    What stands before the sentence (an address, a provider's code) and after it (details, a code)
+    stays as it is.
+    """
+    framed = _FRAMED.fullmatch(text)
+    return f"{framed[1]}{translation.gettext(framed[2])}{framed[3]}" if framed else text
 
 
 def english(sentence: Kept) -> str:

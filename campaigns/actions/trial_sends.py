@@ -14,6 +14,7 @@ from contacts.actions.history import record
 from contacts.enums import IdentityKind
 from contacts.errors import RuleBroken
 from contacts.models import HistoryEntry, Staff
+from contacts.saying import read_channel
 from contacts.wecom import wecom
 
 MOST_AN_HOUR = 20
@@ -73,7 +74,8 @@ def _send_letter(preview: Preview, channel: str, address: str, *, key: str) -> N
     if answer.outcome is Outcome.UNCLEAR:
         raise RuleBroken(_("The channel did not answer: it may have arrived or not."))
     if answer.outcome is not Outcome.TAKEN:
-        raise RuleBroken(_("The channel did not take it: %(why)s") % {"why": answer.why})
+        why = read_channel(answer.why)
+        raise RuleBroken(_("The channel did not take it: %(why)s") % {"why": why})
 
 
 def _send_from_app(preview: Preview, address: str) -> None:
@@ -85,7 +87,7 @@ def _send_from_app(preview: Preview, address: str) -> None:
     try:
         send_app_message(client, [address], text_message(text))
     except WeComError as error:
-        raise RuleBroken(str(error)) from error
+        raise RuleBroken(read_channel(str(error))) from error
 
 
 def _name_of(item: dict[str, object]) -> str:

@@ -28,6 +28,7 @@ from connectors.base import (
 from connectors.bursts import Call, Reply
 from connectors.judging import as_reference, fields_in, judge
 from connectors.sms.formats import address_of, login_of, options_of
+from connectors.words import gettext_noop
 
 VERSION = "2017-05-25"
 ALGORITHM = "ACS3-HMAC-SHA256"
@@ -36,6 +37,7 @@ RECEIVED = {"code": 0, "msg": "OK"}
 
 CHINA = timezone(timedelta(hours=8))
 ASK_SECONDS = 10.0
+SAYS_NOTHING = gettext_noop("Aliyun's answer says nothing")
 
 BUSY_CODES = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR"})
 NUMBER_CODES = frozenset({"isv.MOBILE_NUMBER_ILLEGAL", "isv.MOBILE_COUNT_OVER_LIMIT"})
@@ -109,7 +111,7 @@ class Aliyun:
             why = f"Aliyun {code[:80]}"
             return Answer(key, Outcome.REFUSED, why=why, is_address=code in NUMBER_CODES)
         if reply.status == 200:
-            return Answer(key, Outcome.UNCLEAR, why="Aliyun's answer says nothing")
+            return Answer(key, Outcome.UNCLEAR, why=SAYS_NOTHING)
         return judge(key, reply, keyed=False)
 
     def look_up(

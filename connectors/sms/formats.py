@@ -7,6 +7,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote
 
 from connectors.base import Answer, Letter, Recovery
 from connectors.bursts import Call, Reply
+from connectors.words import gettext_noop
+
+NOT_A_NUMBER = gettext_noop("not a number")
 
 
 class Format(Protocol):

@@ -12,7 +12,10 @@ from urllib.parse import SplitResult
 from connectors.base import Answer, Letter, Outcome, Recovery
 from connectors.bursts import Call, Reply
 from connectors.judging import fields_in, judge
-from connectors.sms.formats import address_of, login_of
+from connectors.sms.formats import NOT_A_NUMBER, address_of, login_of
+from connectors.words import gettext_noop
+
+REFUSED_IT = gettext_noop("the gateway refused it")
 
 
 class Plain:
@@ -36,9 +39,9 @@ class Plain:
     def answer(self, key: str, reply: Reply) -> Answer:
         """By the HTTP status; 422 says that the number is none."""
         if reply.status == 422:
-            return Answer(key, Outcome.REFUSED, why="not a number", is_address=True)
+            return Answer(key, Outcome.REFUSED, why=NOT_A_NUMBER, is_address=True)
         if reply.status == 200 and fields_in(reply.body).get("refused") is True:
-            return Answer(key, Outcome.REFUSED, why="the gateway refused it")
+            return Answer(key, Outcome.REFUSED, why=REFUSED_IT)
         return judge(key, reply, keyed=True)
 
     def look_up(

@@ -27,7 +27,8 @@ from connectors.base import (
 )
 from connectors.bursts import Call, Reply
 from connectors.judging import as_reference, fields_in, judge
-from connectors.sms.formats import address_of, login_of, options_of
+from connectors.sms.formats import NOT_A_NUMBER, address_of, login_of, options_of
+from connectors.words import gettext_noop
 
 INVALID_NUMBER = frozenset({21211, 21214, 21217, 21401, 21421, 21614, 21635})
 OPTED_OUT = 21610
@@ -42,6 +43,9 @@ SETTING_CODES = frozenset(
 """They speak of the account and the sender that are set up here, not of one letter."""
 
 SETTING_REST = 300.0
+HAS_OPTED_OUT = gettext_noop("the number has opted out")
+TOO_MANY_MESSAGES = gettext_noop("too many messages")
+NOT_THE_SENDER = gettext_noop("not the account or the sender to send this")
 PAGE = 100
 ASK_SECONDS = 10.0
 
@@ -90,14 +94,16 @@ class Twilio:
         """By Twilio's own code where there is one, else by the HTTP status."""
         code = _code_in(reply) if reply.status >= 400 else 0
         if code in INVALID_NUMBER:
-            return Answer(key, Outcome.REFUSED, why=f"Twilio {code}: not a number", is_address=True)
+            return Answer(
+                key, Outcome.REFUSED, why=f"Twilio {code}: {NOT_A_NUMBER}", is_address=True
+            )
         if code == OPTED_OUT:
-            return Answer(key, Outcome.REFUSED, why=f"Twilio {code}: the number has opted out")
+            return Answer(key, Outcome.REFUSED, why=f"Twilio {code}: {HAS_OPTED_OUT}")
         if code in TOO_MANY:
-            why, wait = f"Twilio {code}: too many messages", reply.retry_after or 5.0
+            why, wait = f"Twilio {code}: {TOO_MANY_MESSAGES}", reply.retry_after or 5.0
             return Answer(key, Outcome.BUSY, why=why, retry_after=wait, is_channel=True)
         if code in SETTING_CODES:
-            why = f"Twilio {code}: not the account or the sender to send this"
+            why = f"Twilio {code}: {NOT_THE_SENDER}"
             return Answer(key, Outcome.BUSY, why=why, retry_after=SETTING_REST, is_channel=True)
         return judge(key, reply, keyed=False)
 

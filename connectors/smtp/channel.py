@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from connectors.base import AFTERWARDS, Abilities, Answer, Letter, Outcome, Recovery
 from connectors.smtp.line import Line, Stage
 from connectors.smtp.mails import Mailer, is_address
+from connectors.words import gettext_noop
 
 CONNECT_SECONDS = 5.0
 CONNECTIONS = 8
@@ -18,6 +19,9 @@ MOST_CONNECTIONS = 50
 PAUSE_SECONDS = 0.02
 CHECK_EVERY = 0.5
 IDLE_SECONDS = 20.0
+NOT_AN_ADDRESS = gettext_noop("not an e-mail address")
+NOT_LET_IN = gettext_noop("the mail server does not let us in")
+NO_CONNECTION = gettext_noop("no connection to the mail server came about")
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
@@ -187,9 +191,7 @@ class _Loop:
             elif is_address(letter.address):
                 return letter
             else:
-                yield Answer(
-                    letter.key, Outcome.REFUSED, why="not an e-mail address", is_address=True
-                )
+                yield Answer(letter.key, Outcome.REFUSED, why=NOT_AN_ADDRESS, is_address=True)
         return None
 
     def _open(self) -> Line:
@@ -247,10 +249,6 @@ def _tls() -> ssl.SSLContext:
 def _unreachable(key: str, error: OSError | smtplib.SMTPException) -> Answer:
     """Nothing was sent. A login that is refused needs a person, so it waits longer."""
     is_login = isinstance(error, smtplib.SMTPAuthenticationError | ssl.SSLCertVerificationError)
-    why = (
-        "the mail server does not let us in"
-        if is_login
-        else "no connection to the mail server came about"
-    )
+    why = NOT_LET_IN if is_login else NO_CONNECTION
     seconds = 300.0 if is_login else 5.0
     return Answer(key, Outcome.BUSY, why=why, retry_after=seconds, is_channel=True)

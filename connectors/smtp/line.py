@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from connectors.base import Answer, Letter, Outcome
+from connectors.words import gettext_noop
 
 REPLY_SECONDS = 30.0
 END_SECONDS = 60.0
@@ -24,6 +25,16 @@ LONG = 0.5
 
 GO_AHEAD = 354
 FAREWELL = 421
+HUNG_UP = gettext_noop("the mail server hung up")
+NO_LONGER_WANTED = gettext_noop("the mail server kept it waiting until it was not wanted any more")
+NOT_SMTP = gettext_noop("the mail server does not speak SMTP")
+TOO_SLOW = gettext_noop("the mail server did not answer in time")
+SAID_GOODBYE = gettext_noop("the mail server said goodbye")
+ADDRESS_REFUSED = gettext_noop("the mail server refused the address")
+MAIL_REFUSED = gettext_noop("the mail server refused the mail")
+PUT_OFF = gettext_noop("the mail server puts it off")
+NOTHING_NOW = gettext_noop("the mail server takes nothing now")
+BROKE_OFF = gettext_noop("the connection to the mail server broke off")
 REST_SECONDS = 10.0
 BUSY_CODES = frozenset({421, 450, 451, 452, 454})
 WHOLE_CHANNEL = frozenset({421, 451, 452, 454})
@@ -63,7 +74,7 @@ class Line:
 
     def __init__(self, smtp: smtplib.SMTP, sender: str) -> None:
         if smtp.sock is None:
-            raise OSError("the mail server hung up")
+            raise OSError(HUNG_UP)
         self.sock: socket.socket = smtp.sock
         self.sock.settimeout(0)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -113,8 +124,7 @@ class Line:
     def leave_out(self) -> None:
         """Give the server no mail although it waits for one: hanging up is the one way."""
         self.close(politely=False)
-        why = "the mail server kept it waiting until it was not wanted any more"
-        self._done(Answer(self._key, Outcome.BUSY, why=why))
+        self._done(Answer(self._key, Outcome.BUSY, why=NO_LONGER_WANTED))
 
     def go_on(self, letter: Letter | None, mail: bytes) -> None:
         """Send the mail that the server waits for, and the envelope of the next letter if any."""
@@ -151,7 +161,7 @@ class Line:
         """
         end = self._exchange()
         if not self._take_lines():
-            end = "the mail server does not speak SMTP"
+            end = NOT_SMTP
         self._advance()
         if end:
             self._break(end)
@@ -159,7 +169,7 @@ class Line:
     def check_time(self) -> None:
         """Give up on a server that has not said anything for too long."""
         if self.stage in {Stage.ENVELOPE, Stage.MAIL} and time.monotonic() > self._deadline:
-            self._break("the mail server did not answer in time")
+            self._break(TOO_SLOW)
 
     def close(self, *, politely: bool) -> None:
         """Let go of the connection."""
@@ -187,7 +197,7 @@ class Line:
         except OSError as error:
             end = _broken(error)
         try:
-            hung_up = "" if self._read() else "the mail server hung up"
+            hung_up = "" if self._read() else HUNG_UP
         except OSError as error:
             hung_up = _broken(error)
         return end or hung_up
@@ -233,7 +243,7 @@ class Line:
             self.answers.append(_after_mail(self._before.key, said))
             self._before = None
             if said.code == FAREWELL:
-                self._break("the mail server said goodbye")
+                self._break(SAID_GOODBYE)
                 return
         if self.stage is Stage.ENVELOPE:
             self._envelope()
@@ -278,16 +288,16 @@ class Line:
             return Answer(
                 self._key,
                 Outcome.REFUSED,
-                why=f"the mail server refused the address ({words})",
+                why=f"{ADDRESS_REFUSED} ({words})",
                 is_address=_is_dead(said),
             )
         if step is Step.TO and said.code not in WHOLE_CHANNEL:
-            why = f"the mail server puts it off ({words})"
+            why = f"{PUT_OFF} ({words})"
             return Answer(self._key, Outcome.BUSY, why=why, retry_after=60.0)
         return Answer(
             self._key,
             Outcome.BUSY,
-            why=f"the mail server takes nothing now ({words})",
+            why=f"{NOTHING_NOW} ({words})",
             retry_after=REST_SECONDS if said.code < 500 else 60.0,
             is_channel=True,
         )
@@ -325,7 +335,8 @@ class Line:
 def _after_mail(key: str, said: Said) -> Answer:
     if said.code < 400:
         return Answer(key, Outcome.TAKEN)
-    why = f"the mail server refused the mail ({said.code} {_code_in(said.words)})"
+    words = f"{said.code} {_code_in(said.words)}".strip()
+    why = f"{MAIL_REFUSED} ({words})"
     if said.code in BUSY_CODES or said.code < 500:
         is_channel = said.code in {421, 452}
         return Answer(key, Outcome.BUSY, why=why, retry_after=REST_SECONDS, is_channel=is_channel)
@@ -339,7 +350,7 @@ def _code_in(words: str) -> str:
 
 
 def _broken(error: OSError) -> str:
-    return f"the connection to the mail server broke ({error.errno or 'TLS'})"
+    return f"{BROKE_OFF} ({error.errno or 'TLS'})"
 
 
 def _is_dead(said: Said) -> bool:

@@ -15,7 +15,7 @@ import orjson
 
 from connectors.base import AFTERWARDS, Abilities, Answer, Letter, Outcome, Recovery
 from connectors.bursts import Burst, Call, Reply
-from connectors.judging import REST_SECONDS, as_reference, fields_in, judge
+from connectors.judging import REFUSED_IT, REST_SECONDS, as_reference, fields_in, judge
 from connectors.webhook.signing import signed_headers
 
 IN_FLIGHT = 400
@@ -148,7 +148,7 @@ def _told(reply: Reply) -> dict[str, Answer]:
             key,
             _OUTCOMES[outcome],
             reference=as_reference(row.get("id")),
-            why="the far side refused it" if outcome == "refused" else "",
+            why=REFUSED_IT if outcome == "refused" else "",
             retry_after=REST_SECONDS if outcome == "busy" else 0.0,
             is_address=row.get("is_address") is True,
         )

@@ -1,7 +1,6 @@
 """What templates need to say things well: tones, initials, relative times, styled form fields."""
 
 import json
-import re
 from calendar import isleap
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -26,7 +25,7 @@ from campaigns.models import Campaign
 from campaigns.placeholders import fill
 from contacts.models import Notice
 from contacts.notice_words import sentence
-from contacts.saying import read_text
+from contacts.saying import read_channel, read_text
 from contacts.words import handover_words
 from crm.campaign_queries import state_words
 from crm.campaign_watch import Batches
@@ -100,7 +99,6 @@ _NOTICE_ICONS = {
     "unusual": "alert-triangle",
 }
 _SIGNS = {"CNY": "¥", "EUR": "€", "USD": "$", "GBP": "£"}
-_CHANNEL_WORDS = re.compile(r"((?:[\w/]+: )?)(.+?)((?: \[.*\])?(?: \(-?\d+\))?)", re.DOTALL)
 _TONE_OF = {state: tone for tone, states in _TONES.items() for state in states}
 
 
@@ -318,12 +316,8 @@ def listed(words: Iterable[object]) -> str:
 
 @register.filter
 def channel_words(stored: str) -> str:
-    """What a channel said of a failure, in the reader's language; it is stored in English.
-
-    An address before the sentence, details and a code after it stay as they are.
-    """
-    framed = _CHANNEL_WORDS.fullmatch(stored)
-    return f"{framed[1]}{_(framed[2])}{framed[3]}" if framed else stored
+    """What a channel said of a failure, in the reader's language."""
+    return read_channel(stored)
 
 
 @register.filter
