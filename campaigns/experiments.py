@@ -22,7 +22,7 @@ SURE = 0.05
 _FIGURES = """
 WITH told AS (
     SELECT variant, customer_id, state FROM campaigns_delivery
-    WHERE campaign_id = %(campaign)s AND variant IS NOT NULL
+    WHERE campaign_id = %(campaign)s AND variant IS NOT NULL AND state <> 'skipped'
 ), did AS (
     SELECT customer_id,
            bool_or(kind = 'opened') AS opened, bool_or(kind = 'clicked') AS clicked,

@@ -174,6 +174,7 @@ ERRORS: dict[int, tuple[ErrorKind, str]] = {
 UNKNOWN = gettext_noop("WeCom refused the call.")
 
 # What happens without an error code.
+NO_ID = gettext_noop("WeCom took the call and gave it no id.")
 NOT_SET_UP = gettext_noop("WeCom is not set up.")
 NOT_WECOM = gettext_noop("There is no WeCom at the address of the API.")
 BAD_AES_KEY = gettext_noop("The AES key of the callback must have 43 characters.")

@@ -167,6 +167,16 @@ def test_the_best_goes_to_the_rest():
     assert Delivery.objects.filter(campaign=campaign, state="sent").count() == 400
 
 
+def test_those_whom_it_left_out_at_last_are_no_recipients_of_a_wording():
+    campaign = on_trial()
+    left_out = Delivery.objects.filter(campaign=campaign, variant=0, state="sent").first()
+    before = standing_of(campaign).variants[0].recipients
+
+    Delivery.objects.filter(pk=left_out.pk).update(state="skipped", reason="opted_out")
+
+    assert standing_of(campaign).variants[0].recipients == before - 1
+
+
 def test_a_tie_asks_a_person_who_chooses():
     campaign = on_trial()
 

@@ -25,7 +25,8 @@ from connectors.wecom.api.fields import (
 )
 from connectors.wecom.budget import DAY, Limit
 from connectors.wecom.client import WeComClient
-from connectors.wecom.errors import Busy, Refused, WeComError
+from connectors.wecom.error_table import NO_ID
+from connectors.wecom.errors import NO_ANSWER, Busy, Refused, Unclear, WeComError
 
 MAX_CUSTOMERS = 10_000
 MAX_CHATS = 2_000
@@ -173,7 +174,11 @@ def add_msg_template(client: WeComClient, template: MessageTemplate) -> CreatedM
         if refused.errcode == NOBODY:
             return CreatedMessage("", texts(refused.answer, "fail_list"), nobody=True)
         raise
-    return CreatedMessage(text(answer, "msgid"), texts(answer, "fail_list"), nobody=False)
+    created = CreatedMessage(text(answer, "msgid"), texts(answer, "fail_list"), nobody=False)
+    asked_for = {*template.external_user_ids, *template.chat_ids}
+    if not created.msg_id and not (asked_for and asked_for <= set(created.failed_ids)):
+        raise Unclear(NO_ANSWER, NO_ID, path="externalcontact/add_msg_template")
+    return created
 
 
 def get_groupmsg_list_v2(

@@ -25,7 +25,8 @@ from connectors.wecom.api.fields import (
 )
 from connectors.wecom.api.fields import text as _text
 from connectors.wecom.client import WeComClient
-from connectors.wecom.errors import Refused
+from connectors.wecom.error_table import NO_ID
+from connectors.wecom.errors import NO_ANSWER, Refused, Unclear
 
 MAX_TEXT = 2_000
 MAX_IMAGES = 9
@@ -153,7 +154,10 @@ def add_moment_task(
         }
     )
     answer = client.call("externalcontact/add_moment_task", payload, idempotent=False)
-    return _text(answer, "jobid")
+    job_id = _text(answer, "jobid")
+    if not job_id:
+        raise Unclear(NO_ANSWER, NO_ID, path="externalcontact/add_moment_task")
+    return job_id
 
 
 def get_moment_task_result(client: WeComClient, job_id: str) -> MomentJob:

@@ -93,6 +93,20 @@ def test_a_message_for_nobody_is_not_a_failure(client: WeComClient, wecom: Scrip
     assert created.failed_ids == ("wo1",)
 
 
+def test_a_message_without_an_id_is_unclear_unless_nobody_can_be_reached(
+    client: WeComClient, wecom: ScriptedWeCom
+) -> None:
+    template = MessageTemplate("Hello", external_user_ids=["wo1", "wo2"])
+    wecom.script(CREATE, {**OK, "fail_list": ["wo1"]}, {**OK, "fail_list": ["wo1", "wo2"]})
+
+    with pytest.raises(Unclear):
+        add_msg_template(client, template)
+    created = add_msg_template(client, template)
+
+    assert (created.msg_id, created.failed_ids) == ("", ("wo1", "wo2"))
+    assert len(wecom.calls_to(CREATE)) == 2
+
+
 @pytest.mark.parametrize(
     ("template", "why"),
     [

@@ -78,6 +78,13 @@ def test_a_lost_answer_is_unclear_and_is_not_repeated(
     assert len(wecom.calls_to(CREATE)) == 1
 
 
+def test_a_moment_without_a_job_is_unclear(client: WeComClient, wecom: ScriptedWeCom) -> None:
+    wecom.script(CREATE, {**OK})
+
+    with pytest.raises(Unclear):
+        add_moment_task(client, text="Hello", user_ids=["lin"])
+
+
 def test_a_job_says_who_may_not_publish(client: WeComClient, wecom: ScriptedWeCom) -> None:
     result = {
         "errcode": 0,
