@@ -489,6 +489,21 @@ def test_the_page_takes_the_same_queries_for_3_and_300_recipients(marketer: Clie
     assert queries_for(marketer, f"/campaigns/{many.pk}/") == cost <= 16
 
 
+def test_what_was_refused_costs_the_same_query_for_1_and_30_batches(marketer: Client):
+    few, many = (
+        make_campaign(state=CampaignState.SENDING, channel="echo"),
+        make_campaign(state=CampaignState.SENDING, channel="echo"),
+    )
+    make_batch(few, make_customers(2), state=BatchState.REFUSED, error="no")
+    for number in range(30):
+        make_batch(many, make_customers(2), state=BatchState.REFUSED, error=f"no ({number})")
+    Delivery.objects.update(state="failed", reason="channel_error")
+
+    cost = queries_for(marketer, f"/campaigns/{few.pk}/")
+
+    assert queries_for(marketer, f"/campaigns/{many.pk}/") == cost <= 17
+
+
 def test_the_live_part_asks_for_the_whole_page_when_the_state_has_changed(marketer: Client):
     campaign = planned()
     part = f"/campaigns/{campaign.pk}/progress/?was=planned"
