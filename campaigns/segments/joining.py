@@ -58,6 +58,17 @@ def as_joins(condition: Q) -> Q:
     return condition
 
 
+def asks_elsewhere(condition: Q) -> bool:
+    """Whether it takes more than the customer's own row to answer."""
+    for part in condition.children:
+        match part:
+            case Q() if asks_elsewhere(part):
+                return True
+            case Among() | (_, QuerySet()):
+                return True
+    return False
+
+
 def _not(part: Any) -> Q:
     match part:
         case ("pk__in", QuerySet() as rows):

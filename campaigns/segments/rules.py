@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import reduce
+from operator import and_, or_
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campaigns.segments.fields import OPERATORS, segments_named
-from campaigns.segments.joining import as_joins
+from campaigns.segments.joining import as_joins, asks_elsewhere
 from campaigns.segments.sets import Described, as_sets
 from campaigns.segments.values import ids
 from contacts.errors import RuleBroken
@@ -68,11 +70,11 @@ class _Builder:
             raise RuleBroken(_('A segment rule looks like {"all": [ … conditions … ]}.'))
         if not all(isinstance(member, dict) and member for member in members):
             raise RuleBroken(_("Each condition has a field, an operator and a value."))
-        joined = EVERYBODY if kind == "all" else NOBODY
-        for member in members:
-            built = self.build(member, depth + 1)
-            joined = joined & built if kind == "all" else joined | built
-        return joined
+        built = [self.build(member, depth + 1) for member in members]
+        if kind == "all":
+            return reduce(and_, built, EVERYBODY)
+        # PostgreSQL asks the parts of an "or" as they stand, up to the first that holds.
+        return reduce(or_, sorted(built, key=asks_elsewhere), NOBODY)
 
     def _condition(self, condition: Mapping[str, Any]) -> Q:
         self._conditions += 1

@@ -128,6 +128,17 @@ def test_whom_it_must_not_be_is_found_by_a_join(rule: dict[str, Any]) -> None:
     assert "SubPlan" not in plan
 
 
+def test_what_the_row_itself_tells_is_asked_before_the_sets_of_an_or() -> None:
+    vip, woman = asked("tag", "any", [make_tag("VIP").pk]), asked("gender", "is", "female")
+    alike = {"any": [woman, {"all": [woman, vip]}, vip]}
+
+    asked_as = str(customers_in({"any": [{"all": [woman, vip]}, vip, woman]}).query)
+
+    assert asked_as == str(customers_in(alike).query)
+    condition = asked_as.partition("WHERE")[2]
+    assert condition.index("gender") < condition.index("customertag")
+
+
 def test_neither_nor() -> None:
     chen, zhao, qian = three()
     make_follow(make_staff(), chen)
