@@ -55,6 +55,11 @@ _SENDER_JOIN = """
         JOIN contacts_staff AS staff ON staff.id = follow.staff_id
         WHERE follow.ended_at IS NULL AND follow.channel = 'wecom'
           AND staff.state IN ('active', 'leaving') AND staff.wecom_userid IS NOT NULL
+          AND staff.left_channel_at IS NULL AND staff.id NOT IN (
+              SELECT staff_id FROM contacts_finding
+              WHERE state = 'open' AND kind IN ('staff_gone', 'unreadable')
+                AND staff_id IS NOT NULL
+          )
     ) AS sender ON sender.customer_id = customer.id"""
 _SENDER_PREFERENCE = ", (sender.staff_id = customer.owner_id) DESC NULLS LAST, sender.began_at DESC"
 

@@ -6,10 +6,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from campaigns.actions.approvals import UNAPPROVED
+from campaigns.actions.posts.life import advance_post, stop_shares
 from campaigns.actions.series import pause_series_of
 from campaigns.actions.stopping import stop_waiting
 from campaigns.enums import BatchState, CampaignState, DeliveryReason, PostState
-from campaigns.models import Batch, Campaign, Post, QuickReply, Segment
+from campaigns.models import Batch, Campaign, Post, PostShare, QuickReply, Segment
 from contacts.actions.history import record
 from contacts.models import Staff
 
@@ -33,9 +34,14 @@ def stop_sends(staff: Staff, *, now: datetime) -> int:
     confirmed yet is withdrawn at the next check, which is due at once. Call it in the transaction
     in which the person departs.
     """
-    Batch.objects.filter(
-        sender=staff, state=BatchState.HANDED, confirmed_at=None, withdrawn_at=None
-    ).update(next_attempt_at=now)
+    out = Q(state=BatchState.HANDED, confirmed_at=None, withdrawn_at=None)
+    Batch.objects.filter(out, sender=staff).update(next_attempt_at=now)
+    shares = PostShare.objects.filter(sender=staff)
+    posts = set(shares.filter(state=BatchState.WAITING).values_list("post_id", flat=True))
+    stop_shares(shares, now=now, reason=DeliveryReason.SENDER_LEFT)
+    shares.filter(out).update(next_attempt_at=now)
+    for post_id in sorted(posts):
+        advance_post(post_id, now=now)
     return stop_waiting(Batch.objects.filter(sender=staff), DeliveryReason.SENDER_LEFT, now=now)
 
 

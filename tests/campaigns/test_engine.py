@@ -27,11 +27,18 @@ from campaigns.enums import BatchState, CampaignState, DeliveryReason, DeliveryS
 from campaigns.models import Batch, Campaign, Delivery, Segment
 from campaigns.queries import campaign_progress
 from contacts.actions.consent import opt_out
-from contacts.enums import FollowEnd
+from contacts.enums import FindingKind, FindingState, FollowEnd
 from contacts.errors import MovedOn, RuleBroken
-from contacts.models import Follow, HistoryEntry, Staff
+from contacts.models import Finding, Follow, HistoryEntry, Staff
 from crm.actions.departures import let_go
-from tests.builders import make_content, make_customers, make_segment, make_staff
+from tests.builders import (
+    make_content,
+    make_customers,
+    make_finding,
+    make_follow,
+    make_segment,
+    make_staff,
+)
 from tests.sandboxed import Shop, address_of, addresses_of, open_shop
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +81,30 @@ def test_each_sender_gets_batches_of_at_most_200(shop: Shop) -> None:
     sizes = Batch.objects.filter(campaign=campaign).order_by("seq").values_list("sender", "size")
     assert sorted(sizes) == sorted([(lin.pk, 200), (lin.pk, 200), (lin.pk, 50), (mei.pk, 30)])
     assert (campaign.recipients, campaign.skipped, campaign.state) == (480, 0, "planned")
+
+
+@pytest.mark.parametrize("kind", [FindingKind.STAFF_GONE, FindingKind.UNREADABLE])
+def test_a_colleague_whom_wecom_does_not_list_sends_nothing_until_it_is_dismissed(
+    shop: Shop, kind: FindingKind
+) -> None:
+    lin, mei = make_staff("Lin"), make_staff("Mei")
+    only, both = make_customers(2, owner=lin, followed=True)
+    make_follow(mei, both)
+    finding = make_finding(kind, staff=lin)
+
+    without, reasons = senders_of(plan()), campaign_progress(plan()).reasons
+    Finding.objects.filter(pk=finding.pk).update(state=FindingState.DISMISSED)
+
+    assert without == {both.pk: mei.pk, only.pk: None}
+    assert [(reason, n) for _state, reason, n in reasons if reason] == [
+        (DeliveryReason.NO_SENDER, 1)
+    ]
+    assert senders_of(plan()) == {both.pk: lin.pk, only.pk: lin.pk}
+
+
+def senders_of(campaign: Campaign) -> dict[int, int | None]:
+    rows = Delivery.objects.filter(campaign=campaign)
+    return dict(rows.values_list("customer", "batch__sender"))
 
 
 def test_those_who_may_not_get_it_are_kept_with_the_reason(shop: Shop) -> None:

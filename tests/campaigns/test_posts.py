@@ -23,10 +23,11 @@ from campaigns.actions.posts.life import (
     unschedule_post,
 )
 from campaigns.actions.posts.sending import claim_share, expire_share_leases, pump_post
-from campaigns.enums import BatchState, PostKind, PostState, TargetState
+from campaigns.enums import BatchState, DeliveryReason, PostKind, PostState, TargetState
 from campaigns.models import Post, PostShare, PostTarget
 from contacts.errors import MovedOn, RuleBroken
 from contacts.models import HistoryEntry, Staff
+from crm.actions.departures import let_go
 from tests.builders import make_content, make_customers, make_staff, make_store, make_tag
 from tests.sandboxed import Shop, open_shop
 
@@ -286,6 +287,38 @@ def test_cancelling_withdraws_what_is_not_confirmed(shop: Shop) -> None:
     assert all(message["cancelled"] for message in shop.control.rows("messages"))
     with pytest.raises(MovedOn):
         cancel_post(post, actor=None, now=timezone.now())
+
+
+def test_what_an_owner_who_departs_has_not_confirmed_is_withdrawn(shop: Shop) -> None:
+    lin, mei = chat_owner(shop, "Lin", "c1"), chat_owner(shop, "Mei", "c2")
+    chat_owner(shop, "Hua", "c3")
+    post = send(PostKind.GROUP)
+    shop.control.advance(300)
+    shop.control.confirm(userid=mei.wecom_userid or "")
+
+    for person in (lin, mei):
+        let_go(person.pk, actor=None, now=timezone.now(), source="test")
+    later(post, minutes=2)
+    later(post, minutes=30)
+
+    assert states(post) == {"c1": "cancelled", "c2": "sent", "c3": "handed"}
+    left = PostTarget.objects.get(share__post=post, address="c1")
+    assert left.reason == DeliveryReason.SENDER_LEFT
+    withdrawn = [row for row in shop.control.rows("messages") if row["cancelled"]]
+    assert [list(row["tasks"][0]["recipients"]) for row in withdrawn] == [["c1"]]
+
+
+def test_nothing_is_sent_to_the_chats_of_an_owner_who_has_departed(shop: Shop) -> None:
+    lin = chat_owner(shop, "Lin", "c1")
+    post = draft(PostKind.GROUP)
+    schedule_post(post, send_at=timezone.now(), actor=None, now=timezone.now())
+    plan_post(post.pk, now=timezone.now())
+
+    let_go(lin.pk, actor=None, now=timezone.now(), source="test")
+
+    post.refresh_from_db()
+    assert (post.state, states(post)) == ("done", {"c1": "cancelled"})
+    assert shop.control.rows("messages") == []
 
 
 def test_owners_are_reminded_three_times_and_moments_not_at_all(shop: Shop) -> None:

@@ -62,7 +62,7 @@ def check_post(post_id: int, *, now: datetime) -> None:
 def check_share(share_id: int, *, now: datetime) -> bool:
     """Ask the channel what became of a share that is due; returns whether this worker asked.
 
-    A share of a cancelled post is withdrawn first.
+    A share of a cancelled post, or of an owner of chats who has departed, is withdrawn first.
     """
     handed = PostShare.objects.filter(pk=share_id, state=BatchState.HANDED)
     if not handed.filter(next_attempt_at__lte=now).update(next_attempt_at=now + IN_HAND):
@@ -70,7 +70,7 @@ def check_share(share_id: int, *, now: datetime) -> bool:
     share = PostShare.objects.select_related("post", "sender").get(pk=share_id)
     try:
         connector = post_connector(share.post.kind, patience=READING)
-        if not _withdraw_if_cancelled(share, connector, now=now):
+        if not _withdraw_if_over(share, connector, now=now):
             return True
         progress = connector.progress(parcel_of(share), reference=share.reference)
     except ChannelBusy as busy:
@@ -86,12 +86,20 @@ def check_share(share_id: int, *, now: datetime) -> bool:
     return True
 
 
-def _withdraw_if_cancelled(share: PostShare, connector: Connector, *, now: datetime) -> bool:
-    """Withdraw what a cancelled post still has out; returns whether it can be asked about.
+def _is_left_behind(share: PostShare) -> bool:
+    """Whether its one sender has departed. The job of a moment has many, and is no sender's own."""
+    sender = share.sender
+    return sender is not None and not sender.is_employed and not share.confirmed_at
+
+
+def _withdraw_if_over(share: PostShare, connector: Connector, *, now: datetime) -> bool:
+    """Withdraw what is still out though its time is over; returns whether it can be asked about.
 
     WeCom may not say afterwards who had it before, so it is also asked before, if not too early.
+    What a departed owner has confirmed goes on; what cannot be withdrawn is tried again.
     """
-    if share.post.state != PostState.CANCELLED or share.withdrawn_at:
+    is_cancelled = share.post.state == PostState.CANCELLED
+    if share.withdrawn_at or not (is_cancelled or _is_left_behind(share)):
         return True
     old_enough = (share.handed_at or now) + TOO_YOUNG
     if old_enough <= now:
@@ -99,7 +107,14 @@ def _withdraw_if_cancelled(share: PostShare, connector: Connector, *, now: datet
             progress = connector.progress(parcel_of(share), reference=share.reference)
             _write_fates(share, progress, now=now)
             share.confirmed_at = share.confirmed_at or progress.confirmed_at
-    connector.cancel(share.reference)
+        if not (is_cancelled or _is_left_behind(share)):
+            return True
+    try:
+        connector.cancel(share.reference)
+    except ChannelRefused:
+        if is_cancelled:
+            raise
+        return True
     PostShare.objects.filter(pk=share.pk, state=BatchState.HANDED).update(
         withdrawn_at=now, next_attempt_at=max(now, old_enough)
     )
@@ -126,7 +141,9 @@ def _write_progress(share: PostShare, progress: Progress, *, now: datetime) -> N
         sent_anyway = share.post.kind == PostKind.GROUP and progress.confirmed_at
         withdrawn = share.withdrawn_at and not sent_anyway
         if progress.over or withdrawn or _age(share, now) > PATIENCE:
-            handed.update(state=TargetState.CANCELLED, reason=DeliveryReason.NOT_CONFIRMED)
+            is_left = bool(share.withdrawn_at) and _is_left_behind(share)
+            why = DeliveryReason.SENDER_LEFT if is_left else DeliveryReason.NOT_CONFIRMED
+            handed.update(state=TargetState.CANCELLED, reason=why)
         over = not handed.exists()
         changes: dict[str, object] = {
             "state": BatchState.DONE if over else BatchState.HANDED,

@@ -12,7 +12,14 @@ from django.utils.translation import gettext as _
 from campaigns.actions.campaigns import LATEST_START
 from campaigns.attachments import check_for_channel
 from campaigns.channels import post_abilities
-from campaigns.enums import POST_MOVES, BatchState, PostKind, PostState, TargetState
+from campaigns.enums import (
+    POST_MOVES,
+    BatchState,
+    DeliveryReason,
+    PostKind,
+    PostState,
+    TargetState,
+)
 from campaigns.models import Content, Post, PostShare, PostTarget
 from campaigns.models.campaigns import BATCH_LIMIT
 from campaigns.placeholders import used_in
@@ -129,14 +136,21 @@ def cancel_post(post: Post, *, actor: Staff | None, now: datetime) -> None:
     with transaction.atomic():
         move_post(post, PostState.CANCELLED, actor=actor, now=now, closed_at=now)
         shares = PostShare.objects.filter(post=post)
-        waiting = shares.select_for_update().filter(state=BatchState.WAITING).order_by("pk")
-        stopped = list(waiting.values_list("pk", flat=True))
-        PostShare.objects.filter(pk__in=stopped).update(state=BatchState.CANCELLED, done_at=now)
-        PostTarget.objects.filter(share__in=stopped, state=TargetState.QUEUED).update(
-            state=TargetState.CANCELLED
-        )
+        stop_shares(shares, now=now)
         shares.filter(state=BatchState.HANDED).update(next_attempt_at=now)
         ring(check_post_task, post.pk)
+
+
+def stop_shares(
+    shares: QuerySet[PostShare], *, now: datetime, reason: DeliveryReason | None = None
+) -> None:
+    """Cancel what of these shares waits to be sent, in the transaction that says why."""
+    waiting = shares.select_for_update().filter(state=BatchState.WAITING).order_by("pk")
+    stopped = list(waiting.values_list("pk", flat=True))
+    PostShare.objects.filter(pk__in=stopped).update(state=BatchState.CANCELLED, done_at=now)
+    PostTarget.objects.filter(share__in=stopped, state=TargetState.QUEUED).update(
+        state=TargetState.CANCELLED, reason=reason or ""
+    )
 
 
 def plan_post(post_id: int, *, now: datetime) -> bool:
