@@ -140,6 +140,7 @@ def test_a_chat_takes_what_a_moment_does_not(marketer: Client) -> None:
         (["image", LINK], "one video, or one link"),
         (["video", "video"], "one video, or one link"),
         (["file"], "one video, or one link"),
+        ([{**LINK, "description": "In blue"}], "has no description"),
         (["elsewhere"], "wants the file itself"),
         ([{"kind": "link", "title": "", "url": "https://shop.example"}], "needs a title"),
         ([{"kind": "link", "title": "A", "url": "javascript:alert(1)"}], "begins with https"),

@@ -114,6 +114,8 @@ def check_post_attachments(kind: PostKind, attachments: Attachments) -> None:
         kinds = [item.get("kind") for item in attachments]
         if kinds not in (["video"], ["link"]) and any(one != "image" for one in kinds):
             raise RuleBroken(_("A moment takes up to nine pictures, or one video, or one link."))
+        if any(item.get("description") for item in attachments):
+            raise RuleBroken(_("A link card in a moment has no description. Leave it out."))
     check_for_channel(attachments, post_abilities(kind))
 
 
