@@ -169,7 +169,7 @@ def test_the_best_goes_to_the_rest():
 
 def test_those_whom_it_left_out_at_last_are_no_recipients_of_a_wording():
     campaign = on_trial()
-    left_out = Delivery.objects.filter(campaign=campaign, variant=0, state="sent").first()
+    left_out = Delivery.objects.filter(campaign=campaign, variant=0, state="sent")[:1].get()
     before = standing_of(campaign).variants[0].recipients
 
     Delivery.objects.filter(pk=left_out.pk).update(state="skipped", reason="opted_out")
