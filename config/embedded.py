@@ -47,6 +47,8 @@ def postgres_program(places: Places, *, durable: bool = True) -> Program:
         "shared_buffers": "128MB",
         # Beside the process that asks: more than there are processors only get in each other's way.
         "max_parallel_workers_per_gather": str(min(2, max(1, (os.cpu_count() or 1) - 1))),
+        # What is not in its own memory mostly is in the system's; workers that read it only compete.
+        "io_method": "sync",
         "max_wal_size": "1GB",  # bounds crash recovery to seconds on two cores
         "checkpoint_timeout": "5min",
         "wal_level": "minimal",
