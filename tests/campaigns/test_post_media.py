@@ -84,7 +84,7 @@ def test_a_video_or_a_link_with_its_picture_reaches_a_moment(shop: Shop) -> None
     link = {"kind": "link", "title": "Coats", "url": "https://shop.example", "picture": coat.pk}
 
     send(PostKind.MOMENT, {"kind": "video", "media": walk.pk})
-    send(PostKind.MOMENT, {**link, "description": "In blue"})
+    send(PostKind.MOMENT, link)
 
     one, two = shop.control.rows("moments")
     known = names("moment")
