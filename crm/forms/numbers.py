@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.core.validators import BaseValidator
 from django.utils.functional import lazy
 from django.utils.translation import gettext
 
@@ -16,7 +17,8 @@ class WholeNumber(forms.IntegerField):
         words = _said(min_value, max_value)
         self.error_messages["invalid"] = words
         for validator in self.validators:
-            validator.message = words  # type: ignore[attr-defined]
+            if isinstance(validator, BaseValidator):
+                validator.message = words
 
 
 def _say(least: int, most: int) -> str:
